@@ -1,0 +1,197 @@
+package authority
+
+import (
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/evidence"
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
+	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/territory"
+)
+
+// Production is what the maker's records say of a device before anyone has switched it on.
+type Production struct {
+	IMEI        device.IMEI
+	Serial      string
+	Model       string
+	Market      territory.Code // where it is meant to be sold
+	Consignment string         // shipment that it left with; empty when unknown
+	Consignee   string         // to whom
+	ShippedOn   territory.Day  // 0 when unknown
+}
+
+// Device is the authority's small record of one enrolled device: days and territories, no track of movement.
+type Device struct {
+	ID           device.ID
+	IMEI         device.IMEI
+	Serial       string
+	Model        string
+	Key          []byte             // attestation key, PKIX DER
+	Attestation  policy.Attestation // last appraisal
+	Boot         evidence.Boot      // as last claimed
+	Software     string
+	Sequence     uint64 // of the last evidence accepted
+	EnrolledAt   time.Time
+	LastSeen     time.Time             // zero before the first check-in
+	Days         []territory.DayRecord // at most evidence.MaxDays, oldest first
+	Activation   *territory.Activation // as the device established it and its days bear out; nil before
+	ClockDoubt   bool
+	Unlocks      uint64 // unlock codes spent
+	Verdict      policy.Verdict
+	VerdictRule  string // rule of the last decision
+	Reasons      []policy.Reason
+	PolicyHash   [32]byte // policy of the last decision
+	DecidedAt    time.Time
+	LicenceNames []string // individual licences that name this device
+}
+
+// Present returns the territory of the last decided day, or territory.Unknown.
+func (d *Device) Present() territory.Code {
+	for i := len(d.Days) - 1; i >= 0; i-- {
+		if d.Days[i].Territory != territory.Unknown {
+			return d.Days[i].Territory
+		}
+	}
+	return territory.Unknown
+}
+
+// Order is one order in the store: first pending, then sequenced in the ledger, then with its device.
+type Order struct {
+	ID          order.ID
+	Device      device.ID
+	Leaf        []byte
+	Salt        [32]byte
+	Kind        order.Kind
+	Ground      order.Ground
+	IssuedAt    time.Time
+	Index       uint64 // in the ledger; meaningful once Sequenced
+	Sequenced   bool
+	DeliveredAt time.Time // last put into an answer; zero before
+	Settled     bool      // the device reported that it follows it, refused it for good, or a later order replaced it
+	Refusal     string    // reason that the device gave, if it refused
+}
+
+// WaveState is how far a wave has come.
+type WaveState string
+
+const (
+	WaveOpen     WaveState = "open"
+	WaveApproved WaveState = "approved"
+	WaveRejected WaveState = "rejected"
+)
+
+// Wave is a set of locks put to a human (Charter C7).
+type Wave struct {
+	ID         int64
+	CreatedAt  time.Time
+	PolicyHash [32]byte
+	State      WaveState
+	DecidedBy  string // officer; empty while open
+	DecidedAt  time.Time
+	Note       string
+	Size       int // restrictions in it
+}
+
+// CaseState is how far a case has come.
+type CaseState string
+
+const (
+	CaseOpen      CaseState = "open"
+	CaseHolding   CaseState = "holding" // a warrant is in force
+	CaseConcluded CaseState = "concluded"
+)
+
+// Case is an investigation. Its cohort is one consignment.
+type Case struct {
+	ID          string // "case-0001"
+	Title       string
+	Consignment string
+	State       CaseState
+	OpenedBy    string
+	OpenedAt    time.Time
+	Finding     string // what was found; set when concluded
+	ConcludedBy string
+	ConcludedAt time.Time
+}
+
+// Warrant is a case's hold: drafted by one officer, in force once another one countersigned.
+type Warrant struct {
+	ID             string // "warrant-0001"
+	Case           string
+	Reason         string // what the owner reads
+	DraftedBy      string
+	DraftedAt      time.Time
+	CountersignBy  string // empty while a draft
+	CountersignAt  time.Time
+	EndsAt         time.Time
+	Hash           [32]byte // of protocol.Warrant once countersigned
+	Document       []byte   // its exact bytes
+	DevicesAtIssue int
+}
+
+// AppealState is how far an appeal has come.
+type AppealState string
+
+const (
+	AppealOpen    AppealState = "open"
+	AppealGranted AppealState = "granted"
+	AppealDenied  AppealState = "denied"
+)
+
+// Appeal is an owner's objection on one ground. While it is open the clock of that restriction stands still.
+type Appeal struct {
+	ID         int64
+	Device     device.ID
+	Ground     order.Ground
+	Text       string // at most 2,000 characters
+	Contact    string // how to answer; at most 200 characters; may be empty
+	OpenedAt   time.Time
+	DueAt      time.Time // when it must be answered
+	State      AppealState
+	AnsweredBy string
+	AnsweredAt time.Time
+	Answer     string
+}
+
+// Event is a line of a device's time line. It is written when something changes, never for a plain check-in.
+type Event struct {
+	ID     int64
+	Device device.ID // zero for the fleet's own events
+	At     time.Time
+	Kind   string // "enrolled", "decided", "noticed", "wave", "locked", "applied", "refused", "appealed", "answered", "lifted", …
+	Ground order.Ground
+	Actor  string // "rule", "device", "owner", or an officer's name
+	Detail string // one English sentence, safe to show the owner; no coordinates, no addresses
+}
+
+// Officer is a person who may act.
+type Officer struct {
+	Name         string
+	Role         string // "admin", "officer", "support"
+	PasswordHash []byte
+	MustChange   bool // one-time password: has to be changed at the first login
+	CreatedAt    time.Time
+	DisabledAt   time.Time
+}
+
+// Session is an officer's login, named by the hash of its token.
+type Session struct {
+	TokenHash [32]byte
+	Officer   string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// PolicyDocument is a policy as stored: exact bytes, and since when it is in force.
+type PolicyDocument struct {
+	Hash       [32]byte
+	Name       string
+	Source     []byte
+	ActivateAt time.Time
+	By         string
+}
+
+// Restriction is re-exported in the words of this package.
+type Restriction = restriction.Restriction

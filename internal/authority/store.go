@@ -1,0 +1,177 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
+	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/territory"
+)
+
+// ErrAbsent is what a Tx returns for a record that is not there; ErrConflict when a guard did not hold: somebody else
+// was first, or the stage moved on. Nothing was written then.
+var (
+	ErrAbsent   = errors.New("no such record")
+	ErrConflict = errors.New("the record has changed meanwhile")
+)
+
+// Store keeps the authority's records.
+//
+// Update runs fn once, in a transaction that sees all earlier ones, and returns nil only when what fn wrote is durable:
+// it survives kill -9 and loss of power from then on. Transactions of concurrent callers may be committed together. An
+// error of fn, or a panic, leaves no trace of it. fn must not call the store again, block on the network, or keep tx.
+//
+// View runs fn on a consistent snapshot of what is durable; many may run at once, beside Update.
+type Store interface {
+	Update(ctx context.Context, fn func(Tx) error) error
+	View(ctx context.Context, fn func(Tx) error) error
+}
+
+// Tx reads and writes records. Every Put replaces the whole record by its key; every method that names a guard writes
+// nothing and returns ErrConflict when the guard does not hold. Single look-ups return ErrAbsent.
+type Tx interface {
+	DeviceTx
+	RestrictionTx
+	OrderTx
+	WaveTx
+	CaseTx
+	PersonTx
+}
+
+// DeviceTx keeps production records, devices, licences and time lines.
+type DeviceTx interface {
+	PutProduction(rows []Production) error
+	Production(imei device.IMEI) (Production, error)
+	Productions(consignment string, after device.IMEI, limit int) ([]Production, error)
+
+	// InsertDevice fails with ErrConflict when the ID or the IMEI is taken.
+	InsertDevice(d *Device) error
+	// UpdateDeviceIfNewer replaces the record if the stored sequence is still was; it is the guard against replays.
+	UpdateDeviceIfNewer(d *Device, was uint64) error
+	// PutDevice replaces the record whatever its sequence: for a new key, or a new decision.
+	PutDevice(d *Device) error
+	Device(id device.ID) (*Device, error)
+	DeviceByIMEI(imei device.IMEI) (*Device, error)
+	Devices(q DeviceQuery) ([]*Device, error)
+	// EachDevice calls fn for every device in the order of IDs after the given one, until fn returns an error.
+	EachDevice(after device.ID, fn func(*Device) error) error
+	CountDevices() (int, error)
+
+	AddEvent(e Event) error
+	Events(id device.ID, limit int) ([]Event, error) // newest first; the zero ID gives the fleet's own
+	RecentEvents(limit int) ([]Event, error)
+}
+
+// DeviceQuery selects devices for a list; zero fields do not restrict. Limit is 1 to 1,000.
+type DeviceQuery struct {
+	Territory   territory.Code // activation territory or, before there is one, the last decided day's
+	Stage       *order.Stage   // strictest of its restrictions not lifted; Observed when none
+	Consignment string
+	Model       string
+	After       device.ID
+	Limit       int
+}
+
+// RestrictionTx keeps stages. Each transition is one guarded UPDATE.
+type RestrictionTx interface {
+	Restriction(id device.ID, g order.Ground) (*restriction.Restriction, error)
+	Restrictions(id device.ID) ([]*restriction.Restriction, error) // of one device, by ground
+	RestrictionsOf(g order.Ground, after device.ID, limit int) ([]*restriction.Restriction, error)
+
+	// NoticeIfFree inserts r as Noticed, or starts a new round if the ground is Lifted and not Final.
+	NoticeIfFree(r *restriction.Restriction) error
+	// ExtendIfNoticed moves the deadline later; never earlier.
+	ExtendIfNoticed(id device.ID, g order.Ground, deadline time.Time) error
+	// LockIfNoticed moves Noticed → Locked if no appeal is open and the deadline is not after effectAt.
+	LockIfNoticed(id device.ID, g order.Ground, lockedAt, effectAt, endsAt time.Time) error
+	// LiftIfActive moves Noticed or Locked → Lifted.
+	LiftIfActive(id device.ID, g order.Ground, at time.Time, cause order.Cause) error
+	// ReportApplied records what the device says; any stage.
+	ReportApplied(id device.ID, g order.Ground, stage order.Stage, shownDays int, at time.Time, note string) error
+	// SetAppealing marks an open appeal, or its end, on an active restriction.
+	SetAppealing(id device.ID, g order.Ground, on bool) error
+
+	// StageCounts counts devices by territory (activation, else present) and strictest stage not lifted; a device
+	// without an active restriction counts as Observed, and as Lifted when all that it ever had are lifted.
+	StageCounts() ([]StageCount, error)
+}
+
+// StageCount is one number of the map.
+type StageCount struct {
+	Territory territory.Code
+	Stage     order.Stage
+	Devices   int
+}
+
+// OrderTx keeps orders from pending to settled.
+type OrderTx interface {
+	InsertOrder(o *Order) error // ErrConflict when the ID exists
+	Order(id order.ID) (*Order, error)
+	PendingOrders(limit int) ([]*Order, error) // not yet sequenced, oldest first
+	SequenceIfPending(id order.ID, index uint64) error
+	// Deliverable lists a device's sequenced orders that are not settled, oldest first.
+	Deliverable(id device.ID) ([]*Order, error)
+	MarkDelivered(id order.ID, at time.Time) error
+	Settle(id order.ID, refusal string) error
+	// SettleOlder settles all orders of a device on a ground issued before the given one.
+	SettleOlder(id device.ID, g order.Ground, keep order.ID) error
+	OrdersOf(id device.ID, limit int) ([]*Order, error) // newest first
+	CountUnsettled(g order.Ground) (int, error)
+}
+
+// WaveTx keeps waves.
+type WaveTx interface {
+	OpenWave() (*Wave, error) // ErrAbsent when none is open
+	InsertWave(w *Wave) (int64, error)
+	// ProposeIfNoticed puts a noticed restriction without a wave into an open wave.
+	ProposeIfNoticed(wave int64, id device.ID, g order.Ground) error
+	// WithdrawProposal takes a restriction out of an open wave (appeal, lift, or doubt came between).
+	WithdrawProposal(id device.ID, g order.Ground) error
+	Wave(id int64) (*Wave, error)
+	Waves(limit int) ([]*Wave, error) // newest first
+	WaveItems(id int64, limit int) ([]*restriction.Restriction, error)
+	// DecideIfOpen approves or rejects; a rejected wave's restrictions leave it.
+	DecideIfOpen(id int64, s WaveState, by string, at time.Time, note string) error
+}
+
+// CaseTx keeps cases, warrants, appeals and policies.
+type CaseTx interface {
+	InsertCase(c *Case) error
+	PutCaseIfState(c *Case, was CaseState) error
+	Case(id string) (*Case, error)
+	Cases(limit int) ([]*Case, error)
+	InsertWarrant(w *Warrant) error
+	// CountersignIfDraft completes a draft; the officer must not be the one who drafted it.
+	CountersignIfDraft(w *Warrant) error
+	Warrant(id string) (*Warrant, error)
+	WarrantByHash(hash [32]byte) (*Warrant, error)
+	Warrants(caseID string) ([]*Warrant, error)
+
+	InsertAppeal(a *Appeal) (int64, error) // ErrConflict when one is open on the ground
+	Appeal(id int64) (*Appeal, error)
+	Appeals(state AppealState, limit int) ([]*Appeal, error) // oldest due first; empty state lists all
+	AppealsOf(id device.ID) ([]*Appeal, error)
+	AnswerIfOpen(id int64, s AppealState, by string, at time.Time, answer string) error
+
+	InsertPolicy(p *PolicyDocument) error
+	PolicyInForce(now time.Time) (*PolicyDocument, error)
+	Policies(limit int) ([]*PolicyDocument, error)
+	PolicyByHash(hash [32]byte) (*PolicyDocument, error)
+	// NextNumber returns 1, 2, 3, … for a named series.
+	NextNumber(series string) (int64, error)
+}
+
+// PersonTx keeps officers and their logins.
+type PersonTx interface {
+	InsertOfficer(o *Officer) error
+	PutOfficer(o *Officer) error
+	Officer(name string) (*Officer, error)
+	Officers() ([]*Officer, error)
+	PutSession(s *Session) error
+	Session(tokenHash [32]byte) (*Session, error)
+	DeleteSession(tokenHash [32]byte) error
+	DeleteExpiredSessions(now time.Time) (int, error)
+}
