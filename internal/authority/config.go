@@ -1,0 +1,122 @@
+package authority
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bailiwick-dev/bailiwick/internal/verifier"
+	"github.com/bailiwick-dev/bailiwick/protocol"
+	"github.com/bailiwick-dev/bailiwick/territory"
+)
+
+// Ledger is the public transparency log, as far as the authority needs it. All methods may be called concurrently.
+type Ledger interface {
+	// Append adds a leaf and returns its index once a durable, published checkpoint covers it. When it fails the leaf
+	// may or may not be in the ledger: Find tells.
+	Append(ctx context.Context, leaf []byte) (index uint64, err error)
+	// Find returns the index of the leaf with this RFC 6962 leaf hash, among all that were ever appended; false when
+	// there is none.
+	Find(ctx context.Context, leafHash [32]byte) (index uint64, found bool, err error)
+	// Proof returns the C2SP tlog-proof of the leaf at index, for the newest published checkpoint.
+	Proof(ctx context.Context, index uint64) ([]byte, error)
+	// Size returns how many leaves the newest published checkpoint covers.
+	Size(ctx context.Context) (uint64, error)
+	// Checkpoint returns the newest published checkpoint, a signed note (C2SP tlog-checkpoint).
+	Checkpoint(ctx context.Context) ([]byte, error)
+	// Entries calls fn for the leaves of [from, to) in order, until fn returns an error. to is at most Size.
+	Entries(ctx context.Context, from, to uint64, fn func(index uint64, leaf []byte) error) error
+}
+
+// Breaker says which waves need the officer to type in the number of locks.
+type Breaker struct {
+	Share     float64       // of the enrolled fleet, 0 to 1
+	Least     int           // a wave of at most so many devices is never out of proportion
+	PolicyAge time.Duration // a policy in force for less than this is new
+}
+
+// Config is what a [Service] is made of. Fields with a default may be left zero.
+type Config struct {
+	Store    Store
+	Ledger   Ledger
+	Verifier *verifier.Verifier
+	Now      func() time.Time
+
+	Random   io.Reader             // default crypto/rand; salts, ids, tokens and one-time passwords come from it
+	Logger   *slog.Logger          // default: nothing is logged; never sees IMEIs, references or tokens
+	Registry prometheus.Registerer // default: counters are kept and not exported
+
+	Trust        protocol.Trust                  // told to devices at enrolment
+	UnlockMaster [32]byte                        // device unlock secrets are derived from it; keep it as safe as the ledger's key
+	EpochSecret  [32]byte                        // shared by all servers of one authority
+	IP           func(netip.Addr) territory.Code // territory of an address; default: Unknown
+	PasswordCost int                             // bcrypt cost, 4 to 15; default 12; the simulator and tests lower it
+
+	CheckInEvery   time.Duration // between check-ins of a device; default 24 h
+	PendingCheckIn time.Duration // when an order for this device waits for the ledger; default 30 s
+	SequenceEvery  time.Duration // pause of the sequencer when nothing waits; default 200 ms
+	SweepEvery     time.Duration // default 1 min
+	SeenWithin     time.Duration // a lock is proposed only for devices seen within; default 14 days
+	LockMargin     time.Duration // from approval until a lock may take hold, so that devices hear of it; default 36 h
+	AppealWithin   time.Duration // in which an appeal has to be answered; default 7 days
+	SessionLife    time.Duration // default 12 h
+	Breaker        Breaker       // default 20 %, 50 devices, 72 h
+}
+
+func (c *Config) complete() error {
+	switch {
+	case c.Store == nil:
+		return errors.New("authority: Config.Store is missing")
+	case c.Ledger == nil:
+		return errors.New("authority: Config.Ledger is missing")
+	case c.Verifier == nil:
+		return errors.New("authority: Config.Verifier is missing")
+	case c.Now == nil:
+		return errors.New("authority: Config.Now is missing")
+	case c.EpochSecret == [32]byte{}:
+		return errors.New("authority: Config.EpochSecret is missing; make 32 random bytes and keep them")
+	case c.UnlockMaster == [32]byte{}:
+		return errors.New("authority: Config.UnlockMaster is missing; make 32 random bytes and keep them")
+	case c.PasswordCost != 0 && (c.PasswordCost < 4 || c.PasswordCost > 15):
+		return errors.New("authority: Config.PasswordCost is 4 to 15")
+	case c.Breaker.Share < 0 || c.Breaker.Share > 1:
+		return errors.New("authority: Config.Breaker.Share is 0 to 1")
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.IP == nil {
+		c.IP = func(netip.Addr) territory.Code { return territory.Unknown }
+	}
+	c.PasswordCost = or(c.PasswordCost, 12)
+	c.CheckInEvery = or(c.CheckInEvery, 24*time.Hour)
+	c.PendingCheckIn = or(c.PendingCheckIn, 30*time.Second)
+	c.SequenceEvery = or(c.SequenceEvery, 200*time.Millisecond)
+	c.SweepEvery = or(c.SweepEvery, time.Minute)
+	c.SeenWithin = or(c.SeenWithin, 14*24*time.Hour)
+	c.LockMargin = or(c.LockMargin, 36*time.Hour)
+	c.AppealWithin = or(c.AppealWithin, 7*24*time.Hour)
+	c.SessionLife = or(c.SessionLife, 12*time.Hour)
+	c.Breaker.Share = or(c.Breaker.Share, 0.20)
+	c.Breaker.Least = or(c.Breaker.Least, 50)
+	c.Breaker.PolicyAge = or(c.Breaker.PolicyAge, 72*time.Hour)
+	return nil
+}
+
+// or returns v, or what stands in for its zero value.
+func or[T comparable](v, standard T) T {
+	var zero T
+	if v == zero {
+		return standard
+	}
+	return v
+}
