@@ -30,6 +30,7 @@ type Device struct {
 	Model        string
 	Key          []byte             // attestation key, PKIX DER
 	Attestation  policy.Attestation // last appraisal
+	KeyCeiling   policy.Attestation // the best that an appraisal can be: what the key's own attestation said at enrolment, Genuine without one
 	Boot         evidence.Boot      // as last claimed
 	Software     string
 	Sequence     uint64 // of the last evidence accepted
