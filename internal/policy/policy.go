@@ -44,7 +44,7 @@ type Policy struct {
 	grounds   []*ground
 	places    map[territory.Code]*place
 	licences  []*licence
-	rules     []*rule
+	rules     []*customRule
 	tests     []test
 	unlisted  place // what is said of a territory that no entry names
 }
@@ -72,11 +72,11 @@ type Contact struct {
 // MarketStatus says what a territory is to the seller.
 type MarketStatus uint8
 
-// The three statuses. A territory that the policy does not name is Unsupported, which is allowed.
+// The three statuses. A territory that the policy does not name is unsupported, which is allowed.
 const (
-	Unsupported MarketStatus = iota // not sold there; a device activated there is allowed
-	Official                        // sold there
-	Prohibited                      // may not be provided there
+	MarketUnsupported MarketStatus = iota // not sold there; a device activated there is allowed
+	MarketOfficial                        // sold there
+	MarketProhibited                      // may not be provided there
 )
 
 var statusNames = []string{"unsupported", "official", "prohibited"}
@@ -91,14 +91,14 @@ func (s MarketStatus) String() string {
 // MarshalText implements encoding.TextMarshaler.
 func (s MarketStatus) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Market is a set of territories with one status, Official or Unsupported.
+// Market is a set of territories with one status, MarketOfficial or MarketUnsupported.
 type Market struct {
 	Codes  []territory.Code
 	Status MarketStatus
 }
 
-// Territory is an entry of the list of prohibited territories.
-type Territory struct {
+// Prohibited is an entry of the list of prohibited territories.
+type Prohibited struct {
 	Rule       string // the ground's id: "crimea"
 	Codes      []territory.Code
 	Name       string // in English
@@ -114,16 +114,11 @@ type Territory struct {
 func Parse(name string, src []byte) (*Policy, error) {
 	r := &reader{file: name, src: bytes.Clone(src)}
 	p := &Policy{source: r.src, hash: sha256.Sum256(src), file: name}
-	root := r.document()
-	if root != nil {
+	if root := r.document(); root != nil {
 		f := r.policy(root, p)
-		if len(r.problems) == 0 {
-			r.consistent(f, p)
-		}
-		if len(r.problems) == 0 {
-			p.index()
-			r.compile(f, p)
-		}
+		r.consistent(f, p)
+		p.index()
+		r.compile(f, p)
 	}
 	if len(r.problems) > 0 {
 		return nil, r.problems.inOrder()
@@ -138,10 +133,10 @@ func (p *Policy) Source() []byte { return bytes.Clone(p.source) }
 func (p *Policy) Hash() [32]byte { return p.hash }
 
 // Territories returns the entries of the prohibited list in the order of the file, those that have left it included.
-func (p *Policy) Territories() []Territory {
-	list := make([]Territory, len(p.grounds))
+func (p *Policy) Territories() []Prohibited {
+	list := make([]Prohibited, len(p.grounds))
 	for i, g := range p.grounds {
-		list[i] = g.Territory
+		list[i] = g.Prohibited
 		list[i].Codes = slices.Clone(g.Codes)
 	}
 	return list
@@ -156,11 +151,11 @@ func (p *Policy) Markets() []Market {
 	return list
 }
 
-// Status tells what c is on the day of now, and which rule prohibits it: "" unless the status is Prohibited.
+// Status tells what c is on the day of now, and which rule prohibits it: "" unless the status is MarketProhibited.
 func (p *Policy) Status(c territory.Code, now time.Time) (MarketStatus, string) {
 	pl, g, inForce := p.resolve(c, territory.DayOf(now))
 	if inForce {
-		return Prohibited, g.Rule
+		return MarketProhibited, g.Rule
 	}
 	return pl.status, ""
 }

@@ -56,9 +56,9 @@ var reasonTable = []ReasonDoc{
 	{ActivatedBeforePolicy, Permit, "The device was activated before the day from which the policy applies."},
 	{LicenceGeneral, Permit, "A general licence covers this class of goods in this territory."},
 	{LicenceIndividual, Permit, "An individual licence names the device or its consignee."},
-	{RulePermits, Permit, "A custom rule permits it; its reason follows."},
+	{RulePermits, Permit, "A custom rule permits it; the text is the rule's own."},
 	{ActivatedInProhibited, Deny, "The device was activated in a territory that the policy prohibits, and nothing lifts that."},
-	{RuleDenies, Deny, "A custom rule says that no licence lifts the prohibition; its reason follows. Always beside activated-in-prohibited-territory."},
+	{RuleDenies, Deny, "A custom rule says that no general licence lifts the prohibition; the text is the rule's own. Always beside activated-in-prohibited-territory."},
 	{LicenceExpired, Deny, "A licence that would have covered the device was not valid on the day of activation and is not today. Always beside another reason."},
 	{ActivationNotKnown, Indeterminate, "The territory of activation is not established yet."},
 	{ActivationMixed, Indeterminate, "Days of the observation named different territories."},
@@ -69,7 +69,7 @@ var reasonTable = []ReasonDoc{
 	{PolicyReviewOverdue, Indeterminate, "The entry was not reviewed in time and supports no restriction until it is."},
 	{PolicyNotInForce, Indeterminate, "The policy takes effect on a later day."},
 	{LicenceNotKnown, Indeterminate, "The records attach a licence that the policy does not list; a person must look."},
-	{RuleUnclear, Indeterminate, "A custom rule asks that a person looks; its reason follows."},
+	{RuleUnclear, Indeterminate, "A custom rule asks that a person looks; the text is the rule's own."},
 	{RuleFailed, Indeterminate, "A custom rule could not be evaluated."},
 }
 

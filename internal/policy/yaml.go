@@ -174,17 +174,17 @@ type key struct {
 	read func(*yaml.Node)
 }
 
-// mapping reads n as a mapping with these keys and no others, each at most once.
-func (r *reader) mapping(n *yaml.Node, what string, keys ...key) {
+// mapping reads n as a mapping with these keys and no others, each at most once, and returns the value of each key.
+func (r *reader) mapping(n *yaml.Node, what string, keys ...key) nodes {
 	if n.Kind != yaml.MappingNode {
 		r.complain(n, "write key: value lines", "%s is a mapping, this is %s", what, kindOf(n))
-		return
+		return nil
 	}
 	names := make([]string, len(keys))
 	for i, k := range keys {
 		names[i] = k.name
 	}
-	seen := map[string]*yaml.Node{}
+	seen, values := map[string]*yaml.Node{}, nodes{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, value := n.Content[i], n.Content[i+1]
 		at := slices.Index(names, name.Value)
@@ -199,6 +199,7 @@ func (r *reader) mapping(n *yaml.Node, what string, keys ...key) {
 				r.complain(name, "give it a value or leave the key out", "%q is empty", name.Value)
 				continue
 			}
+			values[name.Value] = value
 			keys[at].read(value)
 		}
 	}
@@ -207,6 +208,7 @@ func (r *reader) mapping(n *yaml.Node, what string, keys ...key) {
 			r.complain(n, "add it", "%s needs %q", what, k.name)
 		}
 	}
+	return values
 }
 
 // list reads n as a list of at least least and at most most values.
