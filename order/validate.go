@@ -19,7 +19,7 @@ func (l Leaf) Validate() error {
 		return err
 	}
 	switch {
-	case l.Ground.Kind == Rule && !wellFormedCode(l.Territory):
+	case l.Ground.Kind == Rule && !l.Territory.WellFormed():
 		return invalid("a rule's order names a territory such as CU or UA-43")
 	case l.Ground.Kind == Warrant && l.Territory != territory.Unknown:
 		return invalid("a warrant's order names no territory")
@@ -90,29 +90,6 @@ func (g Ground) Validate() error {
 	}
 	return nil
 }
-
-// wellFormedCode checks the form of an ISO 3166 code, not that it is assigned: an order must not become unreadable on
-// a device because a country changed its name.
-func wellFormedCode(c territory.Code) bool {
-	country, rest := c.Country(), ""
-	if c.IsSubdivision() {
-		rest = string(c)[len(country)+1:]
-		if len(rest) < 1 || len(rest) > 3 {
-			return false
-		}
-	}
-	if len(country) != 2 || !isUpper(country[0]) || !isUpper(country[1]) {
-		return false
-	}
-	for i := range len(rest) {
-		if !isUpper(rest[i]) && (rest[i] < '0' || rest[i] > '9') {
-			return false
-		}
-	}
-	return true
-}
-
-func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)
