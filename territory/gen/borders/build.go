@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -21,9 +22,13 @@ func build(src sources, root string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	links := a.graph.links()
+	if err := a.closed(links); err != nil {
+		return err
+	}
 	var arcs []*arc
 	points := 0
-	for _, c := range chains(a.graph.links()) {
+	for _, c := range chains(links) {
 		c.points = simplify(c.points, a.tolerance(c))
 		if r := rounded(c); r != nil {
 			arcs, points = append(arcs, r), points+len(r.points)
@@ -41,18 +46,50 @@ func compose(src sources) (*atlas, error) {
 	if err != nil {
 		return nil, err
 	}
+	oblasts, err := readProvinces(src.provinces, "UA-")
+	if err != nil {
+		return nil, err
+	}
 	crimea, err := readZone(src.zones, "Europe/Simferopol")
 	if err != nil {
 		return nil, err
 	}
-	all := slices.Concat(countries, []feature{{"UA-43", crimea}})
-	return rank(all), nil
+	var all []feature
+	for _, c := range countries {
+		if c.code != "UA" {
+			all = append(all, mended(c))
+			continue
+		}
+		if len(c.rings) != 1 || len(crimea) != 1 {
+			return nil, errors.New("Ukraine and Crimea are not one ring each; look at both sources")
+		}
+		parts, err := partition(c.rings[0], oblasts, crimea[0])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, parts...)
+	}
+	return rank(all)
 }
 
-// rank numbers the territories: Crimea first, then by size, so that an enclave and the smaller of two claims win.
-func rank(fs []feature) *atlas {
+// mended draws Antarctica, which the source cuts off at 85.05° south, on to the pole.
+func mended(f feature) feature {
+	if f.code == "AQ" {
+		for _, r := range f.rings {
+			for i := range r {
+				if r[i].lat() < -85.04 {
+					r[i].y = -90e7
+				}
+			}
+		}
+	}
+	return f
+}
+
+// rank numbers the territories by size, so that an enclave and the smaller of two claims win.
+func rank(fs []feature) (*atlas, error) {
 	slices.SortStableFunc(fs, func(a, b feature) int {
-		return cmp.Or(cmp.Compare(order(a), order(b)), cmp.Compare(a.code, b.code))
+		return cmp.Or(cmp.Compare(a.size(), b.size()), cmp.Compare(a.code, b.code))
 	})
 	a := &atlas{}
 	for i, f := range fs {
@@ -60,15 +97,16 @@ func rank(fs []feature) *atlas {
 		for _, r := range f.rings {
 			a.graph.addRing(r, uint16(i+1))
 		}
+		for _, l := range f.lines {
+			a.graph.addLine(l, uint16(i+1))
+		}
 	}
-	return a
+	return a, nil
 }
 
-func order(f feature) float64 {
-	if f.code == "UA-43" {
-		return 0
-	}
-	sum := 0.0
+// size is in square degrees of the equator; what is drawn twice counts twice.
+func (f feature) size() float64 {
+	sum := f.area
 	for _, r := range f.rings {
 		sum += math.Abs(r.area())
 	}
@@ -86,8 +124,35 @@ func (r ring) area() (a float64) {
 
 // tolerance says how far, in metres, a simplified arc may stray.
 func (a *atlas) tolerance(c chain) float64 {
+	if len(c.codes) == 1 && a.codes[c.codes[0]-1] == "AQ" {
+		return -1 // keep all: metres mean nothing along a pole
+	}
 	if len(c.codes) == 1 {
 		return 300 // the outer limit of a territorial sea
 	}
 	return 100
+}
+
+// closed checks that every territory's borders close: an even number of them meets at every point.
+func (a *atlas) closed(links []link) error {
+	type end struct {
+		p    pt
+		code uint16
+	}
+	odd := map[end]bool{}
+	for _, l := range links {
+		for _, c := range l.codes {
+			for _, p := range []pt{l.a, l.b} {
+				if e := (end{p, c}); odd[e] {
+					delete(odd, e)
+				} else {
+					odd[e] = true
+				}
+			}
+		}
+	}
+	for e := range odd {
+		return fmt.Errorf("the border of %s does not close at %v,%v (and %d more)", a.codes[e.code-1], e.p.lat(), e.p.lon(), len(odd)-1)
+	}
+	return nil
 }

@@ -45,6 +45,12 @@ func (g *graph) addEdge(a, b pt, code uint16) {
 	}
 }
 
+func (g *graph) addLine(l []pt, code uint16) {
+	for i := 1; i < len(l); i++ {
+		g.addEdge(l[i-1], l[i], code)
+	}
+}
+
 // chain is an arc: points, and the codes that one enters or leaves by crossing it.
 type chain struct {
 	points []pt

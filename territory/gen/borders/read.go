@@ -15,6 +15,8 @@ import (
 type feature struct {
 	code  string // ISO 3166
 	rings []ring // outer and inner alike: what counts is how many hold a place
+	lines [][]pt // open stretches that close together, instead of rings
+	area  float64
 }
 
 type geometry struct {
@@ -85,7 +87,7 @@ func readCountries(path string) ([]feature, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", path, code, err)
 		}
-		out = append(out, feature{code, rings})
+		out = append(out, feature{code: code, rings: rings})
 	}
 	return out, nil
 }
@@ -126,7 +128,7 @@ func readProvinces(path, prefix string) ([]feature, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %s: %w", path, p.Properties.Code, err)
 			}
-			out = append(out, feature{p.Properties.Code, rings})
+			out = append(out, feature{code: p.Properties.Code, rings: rings})
 		}
 		if err == io.EOF {
 			return out, nil
