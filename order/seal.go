@@ -53,7 +53,7 @@ type wireSealed struct {
 
 // Marshal returns s as a CBOR array of three byte strings, as it travels in answers and in a lift's QR code.
 func (s Sealed) Marshal() ([]byte, error) {
-	if err := s.bounds(); err != nil {
+	if err := s.CheckSize(); err != nil {
 		return nil, err
 	}
 	return dcbor.Marshal(&wireSealed{Leaf: s.Leaf, Salt: s.Salt[:], Proof: s.Proof})
@@ -72,10 +72,11 @@ func ParseSealed(data []byte) (Sealed, error) {
 	if !dcbor.Fixed(s.Salt[:], w.Salt) {
 		return Sealed{}, fmt.Errorf("%w: a salt has 32 bytes, not %d", ErrMalformed, len(w.Salt))
 	}
-	return s, s.bounds()
+	return s, s.CheckSize()
 }
 
-func (s Sealed) bounds() error {
+// CheckSize checks that the leaf and the proof are there and within MaxLeaf and MaxProof. It fails with ErrMalformed.
+func (s Sealed) CheckSize() error {
 	if len(s.Leaf) == 0 || len(s.Leaf) > MaxLeaf {
 		return fmt.Errorf("%w: a leaf has 1 to %d bytes, not %d", ErrMalformed, MaxLeaf, len(s.Leaf))
 	}
