@@ -7,35 +7,45 @@ import (
 )
 
 // edgeRun is a run in the making: consecutive edges of one arc within a cell.
-type edgeRun struct{ cell, start, n, arc uint32 }
+type edgeRun struct{ slot, start, n, arc uint32 }
+
+// list is a stretch of a builder's codes.
+type list struct {
+	start uint32
+	n     uint16
+}
 
 // builder lays the grids over the arcs.
 type builder struct {
 	*arcs
-	ix *index
+	ix      *index
+	runs    []edgeRun // in order of middle slot
+	ends    []uint32  // by middle slot: where its runs end
+	corners []list    // by middle slot: the territories that hold its lower left corner, ascending
+	codes   []uint16  // of corners
+	scratch []uint16
+	dealt   [16][]edgeRun
 }
 
 func buildIndex(a *arcs) (*index, error) {
-	b := &builder{a, &index{codes: a.codes, points: a.points, coarse: make([]entry, coarseCols*coarseRows)}}
-	runs := b.layMiddle()
-	corners := b.corners()
-	if err := b.fill(runs, corners); err != nil {
+	b := &builder{arcs: a, ix: &index{codes: a.codes, points: a.points, coarse: make([]entry, coarseCols*coarseRows)}}
+	b.layMiddle()
+	b.findCorners()
+	if err := b.fillBlocks(); err != nil {
 		return nil, err
 	}
+	b.ix.trim()
 	return b.ix, nil
-}
-
-// eachEdge calls f with every edge that lies on the map, in order; v is its first vertex.
-func (b *builder) eachEdge(f func(arc, v uint32, p, q point)) {
-	for arc := range b.parts {
-		for v := b.starts[arc]; v+1 < b.starts[arc+1]; v++ {
-			f(uint32(arc), v, b.points[v], b.points[v+1])
-		}
-	}
 }
 
 // eachCell calls f with every cell of a grid that the edge may touch, row by row.
 func eachCell(p, q point, shift uint, f func(col, row int)) {
+	if p.X>>shift == q.X>>shift && p.Y>>shift == q.Y>>shift { // most are short
+		if p.X >= 0 && p.X < worldX && p.Y >= 0 && p.Y < worldY {
+			f(int(p.X>>shift), int(p.Y>>shift))
+		}
+		return
+	}
 	if p.Y > q.Y {
 		p, q = q, p
 	}
@@ -58,95 +68,127 @@ func eachCell(p, q point, shift uint, f func(col, row int)) {
 	}
 }
 
-// layMiddle makes the coarse entries that need a block, and lists the runs of all middle cells in order of cell.
-func (b *builder) layMiddle() []edgeRun {
+// layMiddle makes the coarse entries that need a block, and lists the runs of all middle cells in order of slot.
+func (b *builder) layMiddle() {
 	ix := b.ix
-	var runs []edgeRun
-	var last []int32 // by middle slot: the cell's last run, from 1
-	b.eachEdge(func(arc, v uint32, p, q point) {
-		eachCell(p, q, middleShift, func(col, row int) {
-			c := &ix.coarse[row>>3*coarseCols+col>>3]
-			if c.kind() != kindBlock {
-				*c = kindBlock | entry(len(last))
-				last = append(last, make([]int32, 64)...)
-			}
-			slot := c.number() + row&7<<3 + col&7
-			if l := last[slot]; l > 0 {
-				if r := &runs[l-1]; r.arc == arc && r.start+r.n == v && r.n < math.MaxUint16 {
-					r.n++
-					return
+	runs := make([]edgeRun, 0, len(b.points)/4)
+	var last []uint32 // by middle slot: the cell's last run, from 1
+	for arc := range b.parts {
+		for v := b.starts[arc]; v+1 < b.starts[arc+1]; v++ {
+			eachCell(b.points[v], b.points[v+1], middleShift, func(col, row int) {
+				c := &ix.coarse[row>>3*coarseCols+col>>3]
+				if c.kind() != kindBlock {
+					*c = kindBlock | entry(len(last))
+					last = append(last, make([]uint32, 64)...)
 				}
-			}
-			runs = append(runs, edgeRun{uint32(slot), v, 1, arc})
-			last[slot] = int32(len(runs))
-		})
-	})
+				slot := c.number() + row&7<<3 + col&7
+				if l := last[slot]; l > 0 {
+					if r := &runs[l-1]; r.arc == uint32(arc) && r.start+r.n == v && r.n < math.MaxUint16 {
+						r.n++
+						return
+					}
+				}
+				runs = append(runs, edgeRun{uint32(slot), v, 1, uint32(arc)})
+				last[slot] = uint32(len(runs))
+			})
+		}
+	}
 	ix.middle = make([]entry, len(last))
-	slices.SortStableFunc(runs, func(a, c edgeRun) int { return cmp.Compare(a.cell, c.cell) })
-	return runs
+	b.runs, b.ends = bySlot(runs, last), last
 }
 
-// corner says which territories hold the lower left corner of a middle cell, ascending.
-type corners struct {
-	coarse []uint16   // by coarse cell: the first in rank at its corner
-	middle [][]uint16 // by middle slot
+// bySlot sorts runs by slot, keeping their order within one, and leaves in ends where those of each slot end.
+func bySlot(runs []edgeRun, ends []uint32) []edgeRun {
+	clear(ends)
+	for _, r := range runs {
+		ends[r.slot]++
+	}
+	sum := uint32(0)
+	for i, n := range ends {
+		ends[i], sum = sum, sum+n
+	}
+	out := make([]edgeRun, len(runs))
+	for _, r := range runs {
+		out[ends[r.slot]] = r
+		ends[r.slot]++
+	}
+	return out
 }
 
-// crossing is an edge over the lower border of a row.
+// crossing is an edge over the lower border of a row of middle cells.
 type crossing struct {
 	x    float64
 	v    uint32
+	row  uint16
 	part uint16
 }
 
-// corners sweeps every row of middle cells from west to east.
-func (b *builder) corners() *corners {
-	rows := make([][]crossing, middleRows)
-	b.eachEdge(func(arc, v uint32, p, q point) {
-		low, high := min(p.Y, q.Y), max(p.Y, q.Y)
-		// An edge crosses the line half a unit below row<<middleShift when low < row<<middleShift <= high.
-		for row := max(0, (low>>middleShift)+1); row <= min(middleRows-1, high>>middleShift); row++ {
-			y := float64(row<<middleShift) - 0.5
-			x := float64(p.X) + (y-float64(p.Y))*float64(q.X-p.X)/float64(q.Y-p.Y)
-			rows[row] = append(rows[row], crossing{x, v, b.parts[arc]})
+// findCorners sweeps every row of middle cells from west to east.
+func (b *builder) findCorners() {
+	var all []crossing
+	for arc, part := range b.parts {
+		for v := b.starts[arc]; v+1 < b.starts[arc+1]; v++ {
+			p, q := b.points[v], b.points[v+1]
+			low, high := min(p.Y, q.Y), max(p.Y, q.Y)
+			// An edge crosses the line half a unit below row<<middleShift when low < row<<middleShift <= high.
+			for row := low>>middleShift + 1; row <= min(middleRows-1, high>>middleShift); row++ {
+				y := float64(row<<middleShift) - 0.5
+				x := float64(p.X) + (y-float64(p.Y))*float64(q.X-p.X)/float64(q.Y-p.Y)
+				all = append(all, crossing{x, v, uint16(row), part})
+			}
 		}
-	})
-	cs := &corners{make([]uint16, coarseCols*coarseRows), make([][]uint16, len(b.ix.middle))}
-	for row, list := range rows {
-		slices.SortFunc(list, func(a, c crossing) int { return cmp.Compare(a.x, c.x) })
-		b.sweep(row, list, cs)
 	}
-	return cs
+	slices.SortFunc(all, func(a, c crossing) int { return cmp.Or(cmp.Compare(a.row, c.row), cmp.Compare(a.x, c.x)) })
+	b.corners = make([]list, len(b.ix.middle))
+	for row := range middleRows {
+		n := 0
+		for n < len(all) && int(all[n].row) == row {
+			n++
+		}
+		b.sweep(row, all[:n])
+		all = all[n:]
+	}
 }
 
-func (b *builder) sweep(row int, list []crossing, cs *corners) {
-	var in []uint16 // ascending
+// sweep follows one row. Borders lie within blocks only, so a coarse cell without one is passed in one step.
+func (b *builder) sweep(row int, ahead []crossing) {
+	in := b.scratch[:0] // ascending
 	y := float64(row<<middleShift) - 0.5
-	var kept []uint16
-	changed := true
-	for col := range middleCols {
-		x := float64(col<<middleShift) - 0.5
-		for len(list) > 0 && b.passed(list[0], x, y) {
-			for _, code := range b.sets[list[0].part] {
-				if i, ok := slices.BinarySearch(in, code); ok {
-					in = slices.Delete(in, i, i+1)
-				} else {
-					in = slices.Insert(in, i, code)
-				}
+	var here list
+	for coarse := range coarseCols {
+		e := &b.ix.coarse[row>>3*coarseCols+coarse]
+		for col := coarse << 3; col < (coarse+1)<<3; col++ {
+			changed := false
+			for len(ahead) > 0 && b.passed(ahead[0], float64(col<<middleShift)-0.5, y) {
+				in, changed = toggle(in, b.sets[ahead[0].part]), true
+				ahead = ahead[1:]
 			}
-			list, changed = list[1:], true
-		}
-		at := row>>3*coarseCols + col>>3
-		if row&7 == 0 && col&7 == 0 && len(in) > 0 {
-			cs.coarse[at] = in[0]
-		}
-		if e := b.ix.coarse[at]; e.kind() == kindBlock {
 			if changed {
-				kept, changed = slices.Clone(in), false
+				here = list{uint32(len(b.codes)), uint16(len(in))}
+				b.codes = append(b.codes, in...)
 			}
-			cs.middle[e.number()+row&7<<3+col&7] = kept
+			if e.kind() != kindBlock {
+				if row&7 == 0 && len(in) > 0 {
+					*e = entry(in[0])
+				}
+				break
+			}
+			b.corners[e.number()+row&7<<3+col&7] = here
 		}
 	}
+	b.scratch = in
+}
+
+// toggle adds those of set that in lacks, and removes the others. Both are ascending.
+func toggle(in, set []uint16) []uint16 {
+	for _, code := range set {
+		if i, ok := slices.BinarySearch(in, code); ok {
+			in = slices.Delete(in, i, i+1)
+		} else {
+			in = slices.Insert(in, i, code)
+		}
+	}
+	return in
 }
 
 // passed reports whether a crossing lies west of x, deciding ties as leftOf does.

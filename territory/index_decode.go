@@ -12,7 +12,8 @@ import (
 
 // The file, all numbers unsigned varints unless said otherwise:
 //
-//	"BWB1", CRC-32 (IEEE) of the rest as 4 bytes big endian, then a DEFLATE stream of
+//	"BWB1", CRC-32 (IEEE) of the rest and length of what follows unpacked, each 4 bytes big endian, then a
+//	DEFLATE stream of
 //	codes:  count, each as length and letters, in order of rank
 //	sets:   count, each as count and numbers of codes (from 1), ascending: what an arc parts
 //	arcs:   count, each as number of its set, number of points, and the points as signed varint pairs: x and y
@@ -55,18 +56,22 @@ func decodeIndex(data []byte) (*index, error) {
 }
 
 func decodeArcs(data []byte) (*arcs, error) {
-	if len(data) < 8 || string(data[:4]) != fileMagic {
+	if len(data) < 12 || string(data[:4]) != fileMagic {
 		return nil, damaged("no %s header", fileMagic)
 	}
 	if crc32.ChecksumIEEE(data[8:]) != binary.BigEndian.Uint32(data[4:8]) {
 		return nil, damaged("checksum")
 	}
-	raw, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(data[8:])), maxInflate+1))
-	if err != nil {
+	size := binary.BigEndian.Uint32(data[8:12])
+	if size > maxInflate {
+		return nil, damaged("more than %d bytes", maxInflate)
+	}
+	raw, unpacker := make([]byte, size), flate.NewReader(bytes.NewReader(data[12:]))
+	if _, err := io.ReadFull(unpacker, raw); err != nil {
 		return nil, damaged("%v", err)
 	}
-	if len(raw) > maxInflate {
-		return nil, damaged("more than %d bytes", maxInflate)
+	if n, err := unpacker.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		return nil, damaged("more than %d bytes", size)
 	}
 	d := varints{b: raw}
 	a := d.arcs()

@@ -5,68 +5,66 @@ import (
 	"slices"
 )
 
-// fill turns runs and corners into grid entries and cells.
-func (b *builder) fill(runs []edgeRun, cs *corners) error {
+// fillBlocks turns runs and corners into grid entries and cells.
+func (b *builder) fillBlocks() error {
 	for i, e := range b.ix.coarse {
-		if e.kind() == kindUniform {
-			b.ix.coarse[i] = entry(cs.coarse[i])
-		}
-	}
-	return b.fillBlocks(runs, cs)
-}
-
-func (b *builder) fillBlocks(runs []edgeRun, cs *corners) error {
-	ix := b.ix
-	x0, y0 := b.places()
-	for slot := range ix.middle {
-		n := 0
-		for n < len(runs) && int(runs[n].cell) == slot {
-			n++
-		}
-		own, at := runs[:n], cs.middle[slot]
-		runs = runs[n:]
-		if len(own) == 0 {
-			if len(at) > 0 {
-				ix.middle[slot] = entry(at[0])
+		if e.kind() == kindBlock {
+			for j := range 64 {
+				cx, cy := int32(i%coarseCols<<3+j&7)<<middleShift, int32(i/coarseCols<<3+j>>3)<<middleShift
+				if err := b.fillMiddle(e.number()+j, cx, cy); err != nil {
+					return err
+				}
 			}
-			continue
 		}
-		cx, cy := x0[slot/64]+int32(slot&7)<<middleShift, y0[slot/64]+int32(slot>>3&7)<<middleShift
-		edges := uint32(0)
-		for _, r := range own {
-			edges += r.n
-		}
-		e, err := b.cell(own, at)
-		if err == nil && edges > fineAbove {
-			e, err = b.split(e, own, cx, cy)
-		}
-		if err != nil {
-			return err
-		}
-		ix.middle[slot] = e
 	}
 	return nil
 }
 
-// places gives the south-west corner of every block.
-func (b *builder) places() (xs, ys []int32) {
-	xs, ys = make([]int32, len(b.ix.middle)/64), make([]int32, len(b.ix.middle)/64)
-	for i, e := range b.ix.coarse {
-		if e.kind() == kindBlock {
-			xs[e.number()/64], ys[e.number()/64] = int32(i%coarseCols)<<coarseShift, int32(i/coarseCols)<<coarseShift
+// fillMiddle makes one middle entry. (cx, cy) is its first unit column and row.
+func (b *builder) fillMiddle(slot int, cx, cy int32) error {
+	corner := b.corners[slot]
+	at := b.codes[corner.start : corner.start+uint32(corner.n)]
+	own := b.runsOf(slot)
+	if len(own) == 0 {
+		if len(at) > 0 {
+			b.ix.middle[slot] = entry(at[0])
 		}
+		return nil
 	}
-	return xs, ys
+	edges := uint32(0)
+	for _, r := range own {
+		edges += r.n
+	}
+	e, err := entry(0), error(nil)
+	if edges > fineAbove {
+		e, err = b.split(own, at, cx, cy)
+	} else {
+		e, err = b.cell(own, at)
+	}
+	b.ix.middle[slot] = e
+	return err
+}
+
+// runsOf returns the runs of a middle cell.
+func (b *builder) runsOf(slot int) []edgeRun {
+	start := uint32(0)
+	if slot > 0 {
+		start = b.ends[slot-1]
+	}
+	return b.runs[start:b.ends[slot]]
 }
 
 // cell appends a cell with these runs and these territories at its corner.
 func (b *builder) cell(runs []edgeRun, at []uint16) (entry, error) {
 	ix := b.ix
-	codes := slices.Clone(at)
-	for _, r := range runs {
-		codes = append(codes, b.sets[b.parts[r.arc]]...)
+	codes := append(b.scratch[:0], at...)
+	for i, r := range runs {
+		if i == 0 || b.parts[r.arc] != b.parts[runs[i-1].arc] {
+			codes = append(codes, b.sets[b.parts[r.arc]]...)
+		}
 	}
 	slices.Sort(codes)
+	b.scratch = codes
 	codes = slices.Compact(codes)
 	if len(codes) > 16 {
 		return 0, damaged("more than 16 territories in a cell")
@@ -85,50 +83,63 @@ func (b *builder) cell(runs []edgeRun, at []uint16) (entry, error) {
 }
 
 func maskOf(codes, some []uint16) (m uint16) {
-	for i, c := range codes {
-		if slices.Contains(some, c) {
-			m |= 1 << i
-		}
+	for _, c := range some {
+		m |= 1 << slices.Index(codes, c)
 	}
 	return m
 }
 
-// split replaces the cell made last by a block of fine ones. Their corners follow from the cell itself.
-func (b *builder) split(e entry, runs []edgeRun, cx, cy int32) (entry, error) {
+// split makes a block of fine cells. Each corner follows from the cell below or to the left of it, which holds all
+// edges on the way.
+func (b *builder) split(runs []edgeRun, at []uint16, cx, cy int32) (entry, error) {
 	ix := b.ix
-	c := ix.cells[e.number()]
-	codes := slices.Clone(ix.cellCodes[c.codes:])
-	var at [16][]uint16
-	for i := range at {
-		x, y := float64(cx+int32(i&3)<<fineShift)-0.5, float64(cy+int32(i>>2)<<fineShift)-0.5
-		in := ix.within(&c, cx, cy, x, y)
-		for k, code := range codes {
-			if in&(1<<k) != 0 {
-				at[i] = append(at[i], code)
-			}
-		}
-	}
-	own := b.fineRuns(runs, cx, cy)
-	ix.cells, ix.runs, ix.cellCodes = ix.cells[:e.number()], ix.runs[:c.runs], ix.cellCodes[:c.codes]
 	block := kindFine | entry(len(ix.fine))
 	ix.fine = append(ix.fine, make([]entry, 16)...)
-	for i := range at {
-		f := entry(0)
-		if len(own[i]) > 0 {
-			var err error
-			if f, err = b.cell(own[i], at[i]); err != nil {
+	b.deal(runs, cx, cy)
+	var rowRoom, room [16]uint16
+	rowStart := append(rowRoom[:0], at...)
+	for row := range 4 {
+		here := append(room[:0], rowStart...)
+		for col := range 4 {
+			x, y := cx+int32(col)<<fineShift, cy+int32(row)<<fineShift
+			own := b.dealt[row<<2+col]
+			if len(own) == 0 {
+				if len(here) > 0 {
+					ix.fine[block.number()+row<<2+col] = entry(here[0])
+				}
+				continue
+			}
+			e, err := b.cell(own, here)
+			if err != nil {
 				return 0, err
 			}
-		} else if len(at[i]) > 0 {
-			f = entry(at[i][0])
+			ix.fine[block.number()+row<<2+col] = e
+			if col == 0 {
+				rowStart = ix.cornerFrom(rowStart[:0], e, x, y, 0, 1<<fineShift)
+			}
+			here = ix.cornerFrom(here[:0], e, x, y, 1<<fineShift, 0)
 		}
-		ix.fine[block.number()+i] = f
 	}
 	return block, nil
 }
 
-// fineRuns deals the runs of a middle cell out to its fine ones.
-func (b *builder) fineRuns(runs []edgeRun, cx, cy int32) (own [16][]edgeRun) {
+// cornerFrom appends the territories that hold another corner of a cell, dx and dy units from its first.
+func (ix *index) cornerFrom(to []uint16, e entry, cx, cy, dx, dy int32) []uint16 {
+	c := &ix.cells[e.number()]
+	in := ix.within(c, cx, cy, float64(cx+dx)-0.5, float64(cy+dy)-0.5)
+	for i, code := range ix.cellCodes[c.codes : c.codes+uint32(c.nCodes)] {
+		if in&(1<<i) != 0 {
+			to = append(to, code)
+		}
+	}
+	return to
+}
+
+// deal gives the runs of a middle cell out to its fine ones.
+func (b *builder) deal(runs []edgeRun, cx, cy int32) {
+	for i := range b.dealt {
+		b.dealt[i] = b.dealt[i][:0]
+	}
 	for _, r := range runs {
 		for v := r.start; v < r.start+r.n; v++ {
 			eachCell(b.points[v], b.points[v+1], fineShift, func(col, row int) {
@@ -136,14 +147,19 @@ func (b *builder) fineRuns(runs []edgeRun, cx, cy int32) (own [16][]edgeRun) {
 				if dx < 0 || dx > 3 || dy < 0 || dy > 3 {
 					return
 				}
-				list := own[dy<<2+dx]
-				if n := len(list); n > 0 && list[n-1].arc == r.arc && list[n-1].start+list[n-1].n == v {
-					list[n-1].n++
+				own := &b.dealt[dy<<2+dx]
+				if n := len(*own); n > 0 && (*own)[n-1].arc == r.arc && (*own)[n-1].start+(*own)[n-1].n == v {
+					(*own)[n-1].n++
 					return
 				}
-				own[dy<<2+dx] = append(list, edgeRun{0, v, 1, r.arc})
+				*own = append(*own, edgeRun{0, v, 1, r.arc})
 			})
 		}
 	}
-	return own
+}
+
+// trim gives back what growing left over: the index stays in memory for good.
+func (ix *index) trim() {
+	ix.fine, ix.cells = slices.Clip(slices.Clone(ix.fine)), slices.Clip(slices.Clone(ix.cells))
+	ix.runs, ix.cellCodes = slices.Clip(slices.Clone(ix.runs)), slices.Clip(slices.Clone(ix.cellCodes))
 }

@@ -128,9 +128,9 @@ func (a *atlas) tolerance(c chain) float64 {
 		return -1 // keep all: metres mean nothing along a pole
 	}
 	if len(c.codes) == 1 {
-		return 300 // the outer limit of a territorial sea
+		return 150 // the outer limit of a territorial sea
 	}
-	return 100
+	return 20
 }
 
 // closed checks that every territory's borders close: an even number of them meets at every point.

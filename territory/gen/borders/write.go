@@ -95,8 +95,8 @@ func encode(codes []string, arcs []*arc) []byte {
 	w, _ := flate.NewWriter(&packed, flate.BestCompression) // the level is valid
 	_, _ = w.Write(out)                                     // a Buffer takes everything
 	_ = w.Close()
-	file := binary.BigEndian.AppendUint32([]byte("BWB1"), crc32.ChecksumIEEE(packed.Bytes()))
-	return append(file, packed.Bytes()...)
+	rest := append(binary.BigEndian.AppendUint32(nil, uint32(len(out))), packed.Bytes()...)
+	return append(binary.BigEndian.AppendUint32([]byte("BWB1"), crc32.ChecksumIEEE(rest)), rest...)
 }
 
 // sortArcs puts neighbours together, which packs better.
