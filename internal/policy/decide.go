@@ -119,8 +119,11 @@ func (p *Policy) resolve(c territory.Code, day territory.Day) (pl *place, g *gro
 			if g := wide.inForce(day); g != nil {
 				return wide, g, true
 			}
-			if own == nil || wide.stated {
+			if own == nil {
 				return wide, wide.latest(), false
+			}
+			if wide.stated { // the country's status, and the subdivision's entry to explain it
+				return wide, own.latest(), false
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -177,28 +178,27 @@ func compileExpression(text string) (*expression, []fault) {
 func issueFaults(issues *cel.Issues) []fault {
 	var faults []fault
 	for _, e := range issues.Errors() {
-		faults = append(faults, fault{max(e.Location.Line(), 1), max(e.Location.Column(), 0), e.Message, hintFor(e.Message)})
+		message, hint := plainly(e.Message)
+		faults = append(faults, fault{max(e.Location.Line(), 1), max(e.Location.Column(), 0), message, hint})
 	}
 	return faults
 }
 
-// hintFor helps with the commonest mistake, a misspelt fact.
-func hintFor(message string) string {
-	var name string
-	if _, err := fmt.Sscanf(message, "undeclared reference to '%s", &name); err != nil {
-		return ""
-	}
-	for i, c := range name {
-		if c == '\'' {
-			name = name[:i]
-			break
+// plainly shortens what the CEL parser says and adds what helps with the commonest slips.
+func plainly(message string) (plain, hint string) {
+	plain, _, _ = strings.Cut(message, " expecting {")
+	plain = strings.ReplaceAll(plain, " (in container '')", "")
+	switch {
+	case strings.HasPrefix(plain, "undeclared reference") && !strings.Contains(plain, "did you mean"):
+		names := make([]string, factCount)
+		for i, f := range factTable {
+			names[i] = f.name
 		}
+		hint = "facts are " + strings.Join(names, ", ")
+	case strings.Contains(plain, "token recognition error at: '="):
+		hint = "== compares"
 	}
-	known := []string{"date", "within"}
-	for _, f := range factTable {
-		known = append(known, f.name)
-	}
-	return suggest(name, known, "facts are: "+oneOf(known[2:])[len("one of: "):])
+	return plain, hint
 }
 
 // factSizes bounds texts and lists for the estimate of cost.

@@ -104,7 +104,7 @@ func distance(a, b string) int {
 // habitual maps what people write to what ISO 3166 says.
 var habitual = map[string]territory.Code{
 	"UK": "GB", "EL": "GR", "EN": "GB", "SP": "ES", "NK": "KP", "DPRK": "KP", "SK": "KR", "ROK": "KR", "USA": "US",
-	"UAE": "AE", "CRIMEA": "UA-43", "SEVASTOPOL": "UA-40", "RU-CR": "UA-43", "RU-SEV": "UA-40", "CUBA": "CU", "IRAN": "IR",
+	"UAE": "AE", "CUB": "CU", "CRIMEA": "UA-43", "SEVASTOPOL": "UA-40", "RU-CR": "UA-43", "RU-SEV": "UA-40", "CUBA": "CU", "IRAN": "IR",
 	"SYRIA": "SY", "SUDAN": "SD", "PRK": "KP", "IRN": "IR", "SYR": "SY", "SDN": "SD", "UKRAINE": "UA",
 }
 

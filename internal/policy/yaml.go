@@ -96,7 +96,7 @@ func (r *reader) syntax(err error) {
 		line, _ = strconv.Atoi(m[1])
 		message = strings.TrimPrefix(err.Error(), m[0])
 	}
-	r.complainAt(line, 1, "the YAML syntax breaks on this line or just above it", "not YAML: %s", message)
+	r.complainAt(line, 1, "look at this line and at those around it", "not YAML: %s", message)
 }
 
 // plain refuses what a policy has no use for and readers disagree about: anchors, aliases, tags, depth, bulk.
