@@ -1,0 +1,160 @@
+package sqlite
+
+import (
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/order"
+)
+
+const caseColumns = "id, title, consignment, state, opened_by, opened_at, finding, concluded_by, concluded_at"
+
+func scanCase(s scanner) (*authority.Case, error) {
+	c := new(authority.Case)
+	return c, s.Scan(&c.ID, &c.Title, &c.Consignment, &c.State, &c.OpenedBy, when{&c.OpenedAt}, &c.Finding, &c.ConcludedBy,
+		when{&c.ConcludedAt})
+}
+
+func (t *tx) InsertCase(c *authority.Case) error {
+	_, err := t.exec("INSERT INTO cases ("+caseColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", c.ID, c.Title, c.Consignment,
+		string(c.State), c.OpenedBy, stamp(c.OpenedAt), c.Finding, c.ConcludedBy, stamp(c.ConcludedAt))
+	return err
+}
+
+func (t *tx) PutCaseIfState(c *authority.Case, was authority.CaseState) error {
+	return t.guarded("SELECT 1 FROM cases WHERE id = ?", key(c.ID), `UPDATE cases SET title = ?, consignment = ?, state = ?,
+		opened_by = ?, opened_at = ?, finding = ?, concluded_by = ?, concluded_at = ? WHERE id = ? AND state = ?`, c.Title,
+		c.Consignment, string(c.State), c.OpenedBy, stamp(c.OpenedAt), c.Finding, c.ConcludedBy, stamp(c.ConcludedAt), c.ID, string(was))
+}
+
+func (t *tx) Case(id string) (*authority.Case, error) {
+	return first(rows(t, scanCase, "SELECT "+caseColumns+" FROM cases WHERE id = ?", id))
+}
+
+func (t *tx) Cases(limit int) ([]*authority.Case, error) {
+	if err := within(limit); err != nil {
+		return nil, err
+	}
+	return rows(t, scanCase, "SELECT "+caseColumns+" FROM cases ORDER BY opened_at DESC, id DESC LIMIT ?", limit)
+}
+
+const warrantColumns = `id, case_id, reason, drafted_by, drafted_at, coalesce(countersign_by, ''), countersign_at, ends_at, hash,
+	document, devices_at_issue`
+
+func scanWarrant(s scanner) (*authority.Warrant, error) {
+	w := new(authority.Warrant)
+	err := s.Scan(&w.ID, &w.Case, &w.Reason, &w.DraftedBy, when{&w.DraftedAt}, &w.CountersignBy, when{&w.CountersignAt},
+		when{&w.EndsAt}, maybe{w.Hash[:]}, &w.Document, &w.DevicesAtIssue)
+	if len(w.Document) == 0 {
+		w.Document = nil
+	}
+	return w, err
+}
+
+// InsertWarrant stores a draft; only CountersignIfDraft can put it in force.
+func (t *tx) InsertWarrant(w *authority.Warrant) error {
+	_, err := t.exec(`INSERT INTO warrant (id, case_id, reason, drafted_by, drafted_at, ends_at, document, devices_at_issue)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, w.ID, w.Case, w.Reason, w.DraftedBy, stamp(w.DraftedAt), stamp(w.EndsAt), blob(w.Document),
+		w.DevicesAtIssue)
+	return err
+}
+
+func (t *tx) CountersignIfDraft(w *authority.Warrant) error {
+	return t.guarded("SELECT 1 FROM warrant WHERE id = ?", key(w.ID), `UPDATE warrant SET countersign_by = ?1, countersign_at = ?2,
+		ends_at = ?3, hash = ?4, document = ?5, devices_at_issue = ?6
+		WHERE id = ?7 AND countersign_by IS NULL AND drafted_by <> ?1`, w.CountersignBy, stamp(w.CountersignAt), stamp(w.EndsAt),
+		w.Hash[:], blob(w.Document), w.DevicesAtIssue, w.ID)
+}
+
+func (t *tx) Warrant(id string) (*authority.Warrant, error) {
+	return first(rows(t, scanWarrant, "SELECT "+warrantColumns+" FROM warrant WHERE id = ?", id))
+}
+
+func (t *tx) WarrantByHash(hash [32]byte) (*authority.Warrant, error) {
+	return first(rows(t, scanWarrant, "SELECT "+warrantColumns+" FROM warrant WHERE hash = ?", hash[:]))
+}
+
+func (t *tx) Warrants(caseID string) ([]*authority.Warrant, error) {
+	return rows(t, scanWarrant, "SELECT "+warrantColumns+" FROM warrant WHERE case_id = ? ORDER BY drafted_at, id", caseID)
+}
+
+const appealColumns = `number, device, ground_kind, ground, words, contact, opened_at, due_at, state, answered_by, answered_at,
+	answer`
+
+func scanAppeal(s scanner) (*authority.Appeal, error) {
+	a := new(authority.Appeal)
+	var kind int64
+	err := s.Scan(&a.ID, fixed{a.Device[:]}, &kind, &a.Ground.ID, &a.Text, &a.Contact, when{&a.OpenedAt}, when{&a.DueAt}, &a.State,
+		&a.AnsweredBy, when{&a.AnsweredAt}, &a.Answer)
+	a.Ground.Kind = order.GroundKind(kind)
+	return a, err
+}
+
+// InsertAppeal stores an open appeal.
+func (t *tx) InsertAppeal(a *authority.Appeal) (int64, error) {
+	return t.insert(`INSERT INTO appeal (device, ground_kind, ground, words, contact, opened_at, due_at, state, answered_by, answer)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'open', '', '')`,
+		append(one(a.Device, a.Ground), a.Text, a.Contact, stamp(a.OpenedAt), stamp(a.DueAt))...)
+}
+
+func (t *tx) Appeal(id int64) (*authority.Appeal, error) {
+	return first(rows(t, scanAppeal, "SELECT "+appealColumns+" FROM appeal WHERE number = ?", id))
+}
+
+func (t *tx) Appeals(state authority.AppealState, limit int) ([]*authority.Appeal, error) {
+	if err := within(limit); err != nil {
+		return nil, err
+	}
+	if state == "" {
+		return rows(t, scanAppeal, "SELECT "+appealColumns+" FROM appeal ORDER BY due_at, number LIMIT ?", limit)
+	}
+	return rows(t, scanAppeal, "SELECT "+appealColumns+" FROM appeal WHERE state = ? ORDER BY due_at, number LIMIT ?", string(state), limit)
+}
+
+func (t *tx) AppealsOf(id device.ID) ([]*authority.Appeal, error) {
+	return rows(t, scanAppeal, "SELECT "+appealColumns+" FROM appeal WHERE device = ? ORDER BY number", id[:])
+}
+
+func (t *tx) AnswerIfOpen(id int64, s authority.AppealState, by string, at time.Time, answer string) error {
+	return t.guarded("SELECT 1 FROM appeal WHERE number = ?", key(id), `UPDATE appeal SET state = ?, answered_by = ?, answered_at = ?,
+		answer = ? WHERE number = ? AND state = 'open'`, string(s), by, stamp(at), answer, id)
+}
+
+const policyColumns = "hash, name, source, activate_at, published_by"
+
+func scanPolicy(s scanner) (*authority.PolicyDocument, error) {
+	p := new(authority.PolicyDocument)
+	return p, s.Scan(fixed{p.Hash[:]}, &p.Name, &p.Source, when{&p.ActivateAt}, &p.By)
+}
+
+func (t *tx) InsertPolicy(p *authority.PolicyDocument) error {
+	_, err := t.exec("INSERT INTO policy ("+policyColumns+") VALUES (?, ?, ?, ?, ?)", p.Hash[:], p.Name, blob(p.Source),
+		stamp(p.ActivateAt), p.By)
+	return err
+}
+
+// PolicyInForce: of two that take effect at the same time, the one published last.
+func (t *tx) PolicyInForce(now time.Time) (*authority.PolicyDocument, error) {
+	return first(rows(t, scanPolicy, "SELECT "+policyColumns+` FROM policy WHERE activate_at <= ?
+		ORDER BY activate_at DESC, number DESC LIMIT 1`, now.UnixMicro()))
+}
+
+func (t *tx) Policies(limit int) ([]*authority.PolicyDocument, error) {
+	if err := within(limit); err != nil {
+		return nil, err
+	}
+	return rows(t, scanPolicy, "SELECT "+policyColumns+" FROM policy ORDER BY activate_at DESC, number DESC LIMIT ?", limit)
+}
+
+func (t *tx) PolicyByHash(hash [32]byte) (*authority.PolicyDocument, error) {
+	return first(rows(t, scanPolicy, "SELECT "+policyColumns+" FROM policy WHERE hash = ?", hash[:]))
+}
+
+func (t *tx) NextNumber(series string) (n int64, err error) {
+	_, err = t.exec("INSERT INTO series (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1", series)
+	if err != nil {
+		return 0, err
+	}
+	return n, t.row("SELECT value FROM series WHERE name = ?", key(series), &n)
+}

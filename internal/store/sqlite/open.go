@@ -1,0 +1,223 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+)
+
+// FileName is the name of the records in the data folder.
+const FileName = "authority.db"
+
+// Options tunes a store. The zero value is right for most.
+type Options struct {
+	Queue    int           // updates that may wait before more are turned away; default 4,096
+	MaxBatch int           // updates committed together at most; default 512
+	Linger   time.Duration // how long a batch waits for callers who were in the last one; default 1 ms, negative for none
+	Readers  int           // views that may run at once; default 2 per processor, at least 4
+	LogBytes int64         // size of the write-ahead log that starts a checkpoint; default 32 MiB
+}
+
+func (o Options) withDefaults() Options {
+	if o.Queue <= 0 {
+		o.Queue = 4096
+	}
+	if o.MaxBatch <= 0 {
+		o.MaxBatch = 512
+	}
+	if o.Linger == 0 {
+		o.Linger = time.Millisecond
+	}
+	o.Linger = max(o.Linger, 0)
+	if o.Readers <= 0 {
+		o.Readers = max(4, 2*runtime.GOMAXPROCS(0))
+	}
+	if o.LogBytes <= 0 {
+		o.LogBytes = 32 << 20
+	}
+	return o
+}
+
+// DB is an open store. It is safe for concurrent use.
+type DB struct {
+	path    string
+	lock    *os.File
+	pool    *sql.DB // connections that write
+	reading *sql.DB // connections that cannot
+	writer  *writer
+	readers chan *session
+	log     *logKeeper
+	close   sync.Once
+	closed  error
+	leaving chan struct{}
+}
+
+// Open opens the records in dir, which is made if need be, and brings them to the newest schema. Only one process can
+// have a folder open; the next one gets ErrLocked.
+func Open(ctx context.Context, dir string, opts Options) (*DB, error) {
+	opts = opts.withDefaults()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("sqlite: cannot make the data folder: %w", err)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{path: filepath.Join(dir, FileName), lock: lock, leaving: make(chan struct{})}
+	if err := db.start(ctx, dir, opts); err != nil {
+		return nil, errors.Join(err, db.release())
+	}
+	return db, nil
+}
+
+func (db *DB) start(ctx context.Context, dir string, opts Options) error {
+	f, err := os.OpenFile(db.path, os.O_RDWR|os.O_CREATE, 0o600) // so that the log, too, is readable by its owner only
+	if err != nil {
+		return fmt.Errorf("sqlite: cannot open the records: %w", err)
+	}
+	f.Close()
+	if db.pool, err = sql.Open("sqlite", dsn(db.path, "_pragma=cache_size(-65536)")); err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	if db.reading, err = sql.Open("sqlite", dsn(db.path, "_query_only=1&_pragma=cache_size(-8192)")); err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	writing, err := newSession(ctx, db.pool)
+	if err != nil {
+		return fmt.Errorf("sqlite: cannot open %s: %w", db.path, err)
+	}
+	if err := migrate(ctx, writing.conn); err != nil {
+		return errors.Join(err, writing.close())
+	}
+	if err := syncFolder(dir); err != nil {
+		return errors.Join(fmt.Errorf("sqlite: %w", err), writing.close())
+	}
+	db.writer = &writer{
+		s: writing, queue: make(chan *request, opts.Queue), restart: make(chan chan error),
+		stop: make(chan struct{}), ended: make(chan struct{}), maxBatch: opts.MaxBatch, linger: opts.Linger,
+	}
+	go db.writer.run() // ends with Close
+	db.readers = make(chan *session, opts.Readers)
+	for range opts.Readers {
+		s, err := newSession(ctx, db.reading)
+		if err != nil {
+			return fmt.Errorf("sqlite: cannot open %s for reading: %w", db.path, err)
+		}
+		db.readers <- s
+	}
+	copying, err := newSession(ctx, db.pool)
+	if err != nil {
+		return fmt.Errorf("sqlite: cannot open %s: %w", db.path, err)
+	}
+	db.log = &logKeeper{s: copying, path: db.path + "-wal", limit: opts.LogBytes, writer: db.writer,
+		stop: make(chan struct{}), ended: make(chan struct{})}
+	go db.log.run() // ends with Close
+	return nil
+}
+
+// dsn names the file with what every connection needs. The writer has nobody to wait for but a checkpoint; a short wait
+// is enough.
+func dsn(path, more string) string {
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
+	return u.String() + "?_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_busy_timeout=5000&_txlock=immediate" +
+		"&_dqs=0&_defensive=1&_pragma=wal_autocheckpoint(0)&_pragma=temp_store(MEMORY)&" + more
+}
+
+// Close runs what is waiting, answers it, and gives the folder back. Updates and views that come later get ErrClosed.
+func (db *DB) Close() error {
+	db.close.Do(func() { db.closed = db.release() })
+	return db.closed
+}
+
+func (db *DB) release() error {
+	close(db.leaving)
+	var errs []error
+	if db.log != nil {
+		close(db.log.stop)
+		<-db.log.ended
+		errs = append(errs, db.log.s.close())
+	}
+	if db.readers != nil {
+		for range cap(db.readers) {
+			select {
+			case s := <-db.readers: // waits for views that still run
+				errs = append(errs, s.close())
+			default:
+				if db.log != nil {
+					errs = append(errs, (<-db.readers).close())
+				}
+			}
+		}
+	}
+	if db.writer != nil {
+		close(db.writer.stop)
+		<-db.writer.ended
+		errs = append(errs, db.writer.s.close())
+	}
+	for _, pool := range []*sql.DB{db.reading, db.pool} { // the writing one last: it takes the log back into the file
+		if pool != nil {
+			errs = append(errs, pool.Close())
+		}
+	}
+	return errors.Join(append(errs, db.lock.Close())...)
+}
+
+// View implements authority.Store. A view that finds all readers busy waits for one until its context ends.
+func (db *DB) View(ctx context.Context, fn func(authority.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-db.leaving:
+		return ErrClosed
+	default:
+	}
+	var s *session
+	select {
+	case s = <-db.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-db.leaving:
+		return ErrClosed
+	}
+	defer func() { db.readers <- s }()
+	if _, err := s.exec("BEGIN"); err != nil {
+		return unavailable(err)
+	}
+	t := &tx{s: s}
+	defer func() {
+		t.over = true
+		_, _ = s.exec("ROLLBACK") // nothing was written; it only ends the snapshot
+	}()
+	return fn(t)
+}
+
+// Stats tells what the store has done since it was opened.
+type Stats struct {
+	Batches    int64 // commits
+	Updates    int64 // in them
+	Failed     int64 // commits that failed
+	TurnedAway int64 // updates refused because too many waited
+	Largest    int64 // updates in the largest batch
+	Waiting    int   // updates that wait now
+	LogBytes   int64 // size of the write-ahead log
+}
+
+// Stats reads the counters.
+func (db *DB) Stats() Stats {
+	w := db.writer
+	return Stats{w.batches.Load(), w.updates.Load(), w.failed.Load(), w.turnedAway.Load(), w.largest.Load(), len(w.queue), db.log.size()}
+}

@@ -1,0 +1,220 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+)
+
+var (
+	// ErrClosed is what a closed store answers.
+	ErrClosed = errors.New("sqlite: the store is closed")
+
+	errQueueFull = errors.New("sqlite: too many updates are waiting")
+	errEnded     = errors.New("sqlite: the update ended its goroutine")
+)
+
+// request is one Update on its way. Whoever moves claimed from 0 owns what becomes of it: the writer, which then answers,
+// or the caller, who gave up waiting.
+type request struct {
+	fn      func(authority.Tx) error
+	claimed atomic.Bool
+	answer  chan error // holds one
+	err     error      // what fn returned
+}
+
+// Update implements authority.Store. When too many wait already it returns ErrStoreUnavailable at once. A caller whose
+// context ends while its update is still waiting gets the context's error and the update never runs; once it has begun,
+// Update waits for the outcome.
+func (db *DB) Update(ctx context.Context, fn func(authority.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r := &request{fn: fn, answer: make(chan error, 1)}
+	select {
+	case <-db.writer.stop:
+		return ErrClosed
+	default:
+	}
+	select {
+	case db.writer.queue <- r:
+	default:
+		db.writer.turnedAway.Add(1)
+		return unavailable(errQueueFull)
+	}
+	select {
+	case err := <-r.answer:
+		return err
+	case <-ctx.Done():
+		if r.claimed.CompareAndSwap(false, true) {
+			return ctx.Err()
+		}
+	case <-db.writer.ended:
+		if r.claimed.CompareAndSwap(false, true) {
+			return ErrClosed
+		}
+	}
+	return <-r.answer
+}
+
+// writer owns the only connection that writes. Its fields below the line belong to its goroutine.
+type writer struct {
+	queue    chan *request
+	restart  chan chan error // asks for the log to be started over, between two batches
+	stop     chan struct{}
+	ended    chan struct{}
+	maxBatch int
+	linger   time.Duration
+
+	batches, updates, failed, turnedAway, largest atomic.Int64
+
+	// ---
+	s        *session
+	batch    []*request // that ran in the open transaction
+	current  *request   // that is running
+	open     bool
+	broken   error // of the open transaction
+	previous int   // size of the last batch
+}
+
+// run is the writer's goroutine. A function that ends its goroutine (runtime.Goexit, as t.FailNow does) must not take the
+// writer with it: then a new goroutine goes on where this one was.
+func (w *writer) run() {
+	ended := false
+	defer func() {
+		if !ended {
+			go w.run()
+		}
+	}()
+	if w.open {
+		w.commit()
+	}
+	for {
+		select {
+		case r := <-w.queue:
+			w.gather(r)
+		case done := <-w.restart:
+			done <- w.restartLog()
+		case <-w.stop:
+			for len(w.queue) > 0 {
+				w.gather(<-w.queue)
+			}
+			ended = true
+			close(w.ended)
+			return
+		}
+	}
+}
+
+// gather runs one request and all that wait behind it, and commits them. When the last batch was of several callers they
+// are likely to be back in a moment, so the writer lingers for as many; a caller who is alone never waits.
+func (w *writer) gather(first *request) {
+	w.apply(first)
+	var patience <-chan time.Time
+	for len(w.batch) < w.maxBatch {
+		select {
+		case r := <-w.queue:
+			w.apply(r)
+			continue
+		default:
+		}
+		if w.linger == 0 || len(w.batch) >= w.previous || w.broken != nil {
+			break
+		}
+		if patience == nil {
+			patience = time.After(w.linger)
+		}
+		select {
+		case r := <-w.queue:
+			w.apply(r)
+			continue
+		case <-patience:
+		}
+		break
+	}
+	w.commit()
+}
+
+// apply runs one request in the open transaction, in a savepoint of its own.
+func (w *writer) apply(r *request) {
+	if !r.claimed.CompareAndSwap(false, true) {
+		return
+	}
+	if !w.open {
+		w.open, w.broken = true, nil
+		if _, err := w.s.exec("BEGIN IMMEDIATE"); err != nil {
+			w.broken = unavailable(err)
+		}
+	}
+	w.batch = append(w.batch, r)
+	if w.broken != nil {
+		return
+	}
+	w.current = r
+	t := &tx{s: w.s, writes: true}
+	defer w.settle(t)
+	r.err = errEnded
+	r.err = r.fn(t)
+}
+
+// settle closes the savepoint of the request that ran: kept when it returned nil, rolled back otherwise.
+func (w *writer) settle(t *tx) {
+	r := w.current
+	w.current = nil
+	t.over = true
+	if p := recover(); p != nil {
+		r.err = fmt.Errorf("sqlite: the update panicked: %v\n%s", p, debug.Stack())
+	}
+	if t.broken == nil && t.saved {
+		if r.err != nil {
+			_, err := w.s.exec("ROLLBACK TO one")
+			t.broken = wrapUnavailable(err)
+		}
+		if t.broken == nil {
+			_, err := w.s.exec("RELEASE one")
+			t.broken = wrapUnavailable(err)
+		}
+	}
+	w.broken = t.broken
+}
+
+func wrapUnavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return unavailable(err)
+}
+
+// commit makes the batch durable and only then answers. A batch that cannot be committed is answered with the cause, to
+// everyone: also an update that failed by itself may have failed because of what is gone now.
+func (w *writer) commit() {
+	if !w.open {
+		return
+	}
+	if w.broken == nil {
+		_, err := w.s.exec("COMMIT")
+		w.broken = wrapUnavailable(err)
+	}
+	if w.broken != nil {
+		w.failed.Add(1)
+		// SQLite may have rolled back by itself, and then this fails; either way no transaction is open after it.
+		_, _ = w.s.exec("ROLLBACK")
+	}
+	w.batches.Add(1)
+	w.updates.Add(int64(len(w.batch)))
+	w.largest.Store(max(w.largest.Load(), int64(len(w.batch))))
+	for i, r := range w.batch {
+		if w.broken != nil {
+			r.err = w.broken
+		}
+		r.answer <- r.err
+		w.batch[i] = nil
+	}
+	w.previous = len(w.batch)
+	w.batch, w.open, w.broken = w.batch[:0], false, nil
+}
