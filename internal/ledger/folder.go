@@ -1,0 +1,98 @@
+package ledger
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/transparency-dev/tessera/api/layout"
+	"golang.org/x/mod/sumdb/note"
+)
+
+const (
+	lockName = "ledger.lock"
+	keyName  = "ledger.key"
+)
+
+// lockFolder takes the folder's lock, which the system frees when the process ends, however it ends.
+func lockFolder(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w (%s)", ErrInUse, dir)
+		}
+		return nil, fmt.Errorf("ledger: locking %s: %w", dir, err)
+	}
+	return f, nil
+}
+
+// loadKey returns the signer and its verifier key. It makes a key at the first start only: a ledger that has a
+// checkpoint and no key has lost it, and a new one would cut its history in two.
+func loadKey(dir, root, origin string) (note.Signer, string, error) {
+	path := filepath.Join(dir, keyName)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(root, layout.CheckpointPath)); err == nil {
+			return nil, "", fmt.Errorf("%w: %s is missing, but the ledger has a checkpoint; restore the key from a backup", ErrKey, path)
+		}
+		if text, err = makeKey(dir, origin); err != nil {
+			return nil, "", err
+		}
+	} else if err != nil {
+		return nil, "", fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o077 != 0 {
+		return nil, "", fmt.Errorf("%w: others may read %s; run chmod 600 on it", ErrKey, path)
+	}
+	secret, public, found := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	signer, err := note.NewSigner(secret)
+	if err != nil || !found {
+		return nil, "", fmt.Errorf("%w: %s does not hold a signing key and its verifier key; restore it from a backup", ErrKey, path)
+	}
+	if origin != "" && signer.Name() != origin {
+		return nil, "", fmt.Errorf("%w: %q, not %q", ErrOrigin, signer.Name(), origin)
+	}
+	return signer, public, nil
+}
+
+// makeKey writes a new key, the secret line and the public line, whole or not at all.
+func makeKey(dir, origin string) ([]byte, error) {
+	if origin == "" {
+		return nil, fmt.Errorf("%w: a new ledger needs an origin", ErrOrigin)
+	}
+	secret, public, err := note.GenerateKey(rand.Reader, origin)
+	if err != nil {
+		return nil, fmt.Errorf("%w: origin %q: %w", ErrOrigin, origin, err)
+	}
+	text := []byte(secret + "\n" + public + "\n")
+	temporary := filepath.Join(dir, keyName+".new")
+	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return nil, fmt.Errorf("ledger: writing the key: %w", err)
+	}
+	if err := os.Rename(temporary, filepath.Join(dir, keyName)); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	return text, syncFolder(dir)
+}
+
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

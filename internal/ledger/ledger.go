@@ -1,0 +1,270 @@
+// Package ledger keeps the public transparency log: a C2SP tlog-tiles log in one folder, written by Tessera's POSIX
+// driver, whose leaves are orders (order.Leaf).
+//
+// The folder holds
+//
+//	ledger.lock   locked by the one process that writes
+//	ledger.key    the note signing key, mode 0600, made at the first start
+//	log/          checkpoint and tiles: public, what Handler serves
+//
+// What Append returned is durable and covered by a published checkpoint, through a kill at any moment. What an Append
+// had under way when the process died, or when it returned an error, may or may not be in the ledger: Find tells, and
+// telling is all that is needed, since equal leaves have equal hashes. The caller keeps its own record of what it
+// meant to append; the ledger holds no intents.
+//
+// Only one process writes: Open refuses a folder that another one has open. Verify needs nothing but the public files.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/transparency-dev/tessera"
+	"github.com/transparency-dev/tessera/storage/posix"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/sync/semaphore"
+	"k8s.io/klog/v2"
+
+	"github.com/bailiwick-dev/bailiwick/order"
+)
+
+// The errors of this package, besides those of the file system.
+var (
+	ErrInUse     = errors.New("ledger: another process has this ledger open; stop it, or choose another folder")
+	ErrClosed    = errors.New("ledger: it is closed")
+	ErrOrigin    = errors.New("ledger: it was started under another origin; an origin is for life")
+	ErrKey       = errors.New("ledger: the signing key cannot be used")
+	ErrTooLarge  = errors.New("ledger: a leaf has 1 to 512 bytes")
+	ErrNoEntry   = errors.New("ledger: no published entry has this index")
+	ErrCorrupted = errors.New("ledger: the files do not bear out the signed checkpoint")
+)
+
+// Options are what a ledger may be opened with. Zero fields have defaults.
+type Options struct {
+	Origin string // the ledger's name, a schema-less URL by custom; needed at the first start
+
+	CheckpointInterval time.Duration // least time between checkpoints; 100 ms, which is the least that Tessera allows
+	BatchSize          uint          // entries sequenced at once; 1024
+	BatchAge           time.Duration // how long the first entry of a batch waits for more; 20 ms
+	MaxQueue           int64         // entries under way; Append waits beyond that; 16384
+
+	// Log receives Tessera's own messages. They go through klog, which is one for the process: the first Open says
+	// where to. Nil drops them.
+	Log *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.CheckpointInterval == 0 {
+		o.CheckpointInterval = 100 * time.Millisecond
+	}
+	if o.BatchSize == 0 {
+		o.BatchSize = 1024
+	}
+	if o.BatchAge == 0 {
+		o.BatchAge = 20 * time.Millisecond
+	}
+	if o.MaxQueue == 0 {
+		o.MaxQueue = 16384
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Ledger is an open ledger. All methods may be called concurrently.
+type Ledger struct {
+	origin   string
+	logKey   string
+	verifier note.Verifier
+	opts     Options
+	root     string // of the public files
+
+	appender *tessera.Appender
+	reader   tessera.LogReader
+	shutdown func(context.Context) error
+	cancel   context.CancelFunc
+	lock     *os.File
+
+	room *semaphore.Weighted // of MaxQueue; Tessera's own pushback does nothing on POSIX
+
+	closing sync.RWMutex // read-held by every Append, so that Close waits for them
+	closed  bool
+
+	published published
+	tiles     *lru.Cache[tileKey, *tile] // for proofs
+}
+
+// quiet routes klog, which Tessera writes to and which is one for the process.
+var quiet sync.Once
+
+// Open opens the ledger in dir, creating both if need be, and brings the checkpoint up to what a killed process had
+// sequenced. ctx bounds the opening only. It fails with ErrInUse, ErrOrigin, ErrKey, ErrCorrupted or an error of the
+// file system.
+func Open(ctx context.Context, dir string, opts Options) (_ *Ledger, err error) {
+	opts = opts.withDefaults()
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		if err != nil {
+			cancel()
+			_ = lock.Close() // frees the lock
+		}
+	}()
+	root := filepath.Join(dir, "log")
+	signer, logKey, err := loadKey(dir, root, opts.Origin)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := note.NewVerifier(logKey)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	quiet.Do(func() { klog.SetSlogLogger(opts.Log) })
+	tiles, err := lru.New[tileKey, *tile](cachedTiles)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	l := &Ledger{
+		origin: signer.Name(), logKey: logKey, verifier: verifier, opts: opts, root: root,
+		cancel: cancel, lock: lock, room: semaphore.NewWeighted(opts.MaxQueue), tiles: tiles,
+	}
+	if err := l.start(background, signer); err != nil {
+		return nil, err
+	}
+	if err := l.catchUp(ctx); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *Ledger) start(ctx context.Context, signer note.Signer) error {
+	driver, err := posix.New(ctx, posix.Config{Path: l.root})
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	l.appender, l.shutdown, l.reader, err = tessera.NewAppender(ctx, driver, tessera.NewAppendOptions().
+		WithCheckpointSigner(signer).
+		WithCheckpointInterval(l.opts.CheckpointInterval).
+		WithCheckpointRepublishInterval(0).
+		WithBatching(l.opts.BatchSize, l.opts.BatchAge))
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	return nil
+}
+
+// catchUp waits until the published checkpoint covers all that was sequenced before a crash.
+func (l *Ledger) catchUp(ctx context.Context) error {
+	size, err := l.reader.IntegratedSize(ctx)
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	_, err = l.awaitSize(ctx, size)
+	return err
+}
+
+// Origin returns the ledger's name: the first line of its checkpoints.
+func (l *Ledger) Origin() string { return l.origin }
+
+// LogKey returns the verifier key (C2SP signed-note) that devices and auditors check checkpoints with.
+func (l *Ledger) LogKey() string { return l.logKey }
+
+// Append adds a leaf and returns its index once a durable, published checkpoint covers it. When it fails, the leaf may
+// or may not be in the ledger: see Find. Concurrent calls share batches and checkpoints.
+func (l *Ledger) Append(ctx context.Context, leaf []byte) (uint64, error) {
+	indexes, err := l.AppendBatch(ctx, [][]byte{leaf})
+	if err != nil {
+		return 0, err
+	}
+	return indexes[0], nil
+}
+
+// AppendBatch adds leaves, in this order but not always side by side, and returns their indexes once a durable,
+// published checkpoint covers all of them. When it fails, any of them may be in the ledger: see Find. It waits while
+// more than MaxQueue entries are under way.
+func (l *Ledger) AppendBatch(ctx context.Context, leaves [][]byte) ([]uint64, error) {
+	for _, leaf := range leaves {
+		if len(leaf) == 0 || len(leaf) > order.MaxLeaf {
+			return nil, fmt.Errorf("%w, not %d", ErrTooLarge, len(leaf))
+		}
+	}
+	l.closing.RLock()
+	defer l.closing.RUnlock()
+	if l.closed {
+		return nil, ErrClosed
+	}
+	indexes := make([]uint64, 0, len(leaves))
+	highest := uint64(0)
+	for len(leaves) > 0 {
+		n := min(int64(len(leaves)), l.opts.MaxQueue)
+		sequenced, err := l.sequence(ctx, leaves[:n])
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range sequenced {
+			highest = max(highest, i)
+		}
+		indexes, leaves = append(indexes, sequenced...), leaves[n:]
+	}
+	if len(indexes) == 0 {
+		return nil, nil
+	}
+	if _, err := l.awaitSize(ctx, highest+1); err != nil {
+		return nil, err
+	}
+	return indexes, nil
+}
+
+// sequence queues at most MaxQueue leaves and waits for their indexes. Once queued it does not look at ctx: batches
+// are short, and an index that is known is better than one that must be searched for.
+func (l *Ledger) sequence(ctx context.Context, leaves [][]byte) ([]uint64, error) {
+	if err := l.room.Acquire(ctx, int64(len(leaves))); err != nil {
+		return nil, fmt.Errorf("ledger: nothing was queued: %w", err)
+	}
+	defer l.room.Release(int64(len(leaves)))
+	futures := make([]tessera.IndexFuture, len(leaves))
+	for i, leaf := range leaves {
+		futures[i] = l.appender.Add(context.WithoutCancel(ctx), tessera.NewEntry(leaf))
+	}
+	indexes := make([]uint64, len(leaves))
+	var failed error
+	for i, future := range futures {
+		index, err := future()
+		if err != nil {
+			failed = err
+		}
+		indexes[i] = index.Index
+	}
+	if failed != nil {
+		return nil, fmt.Errorf("ledger: entries were not sequenced; is the disk full? %w", failed)
+	}
+	return indexes, nil
+}
+
+// Close waits for every Append under way and for the checkpoint that covers it, and frees the folder. ctx bounds the
+// waiting for the checkpoint. After it every Append fails with ErrClosed. Closing twice does nothing.
+func (l *Ledger) Close(ctx context.Context) error {
+	l.closing.Lock()
+	defer l.closing.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	err := l.shutdown(ctx)
+	l.cancel()
+	return errors.Join(err, l.lock.Close())
+}

@@ -1,0 +1,97 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/transparency-dev/formats/log"
+)
+
+// pollInterval is how often waiting Appends look for a new checkpoint, all together.
+const pollInterval = 5 * time.Millisecond
+
+// checkpoint is a published checkpoint whose signature was checked.
+type checkpoint struct {
+	raw  []byte
+	size uint64
+}
+
+// published holds the newest checkpoint. Its zero value knows none.
+type published struct {
+	current atomic.Pointer[checkpoint]
+
+	mu    sync.Mutex // of reading the file
+	asked time.Time  // when it was last read
+}
+
+// awaitSize waits until the published checkpoint covers size entries, and returns it.
+func (l *Ledger) awaitSize(ctx context.Context, size uint64) (*checkpoint, error) {
+	timer := time.NewTimer(pollInterval)
+	defer timer.Stop()
+	for {
+		c, err := l.newest(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if c.size >= size {
+			return c, nil
+		}
+		timer.Reset(pollInterval)
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("ledger: sequenced, but no checkpoint seen yet: %w", ctx.Err())
+		case <-timer.C:
+		}
+	}
+}
+
+// newest returns the newest checkpoint, at most pollInterval old. However many ask, the file is read once.
+func (l *Ledger) newest(ctx context.Context) (*checkpoint, error) {
+	p := &l.published
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.current.Load()
+	if c != nil && time.Since(p.asked) < pollInterval {
+		return c, nil
+	}
+	p.asked = time.Now()
+	raw, err := l.reader.ReadCheckpoint(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: reading the checkpoint: %w", err)
+	}
+	if c != nil && bytes.Equal(raw, c.raw) {
+		return c, nil
+	}
+	parsed, _, _, err := log.ParseCheckpoint(raw, l.origin, l.verifier)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupted, err)
+	}
+	if c != nil && parsed.Size < c.size {
+		return nil, fmt.Errorf("%w: it shrank from %d to %d entries", ErrCorrupted, c.size, parsed.Size)
+	}
+	c = &checkpoint{raw: raw, size: parsed.Size}
+	p.current.Store(c)
+	return c, nil
+}
+
+// Size returns how many leaves the newest published checkpoint covers.
+func (l *Ledger) Size(ctx context.Context) (uint64, error) {
+	c, err := l.newest(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return c.size, nil
+}
+
+// Checkpoint returns the newest published checkpoint, a signed note (C2SP tlog-checkpoint).
+func (l *Ledger) Checkpoint(ctx context.Context) ([]byte, error) {
+	c, err := l.newest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Clone(c.raw), nil
+}
