@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -40,59 +39,22 @@ func build(src sources, root string, stdout io.Writer) error {
 	return os.WriteFile(filepath.Join(root, "borders.bin"), file, 0o644)
 }
 
-// compose stacks the sources.
-func compose(src sources) (*atlas, error) {
-	countries, err := readCountries(src.maritime)
-	if err != nil {
-		return nil, err
-	}
-	oblasts, err := readProvinces(src.provinces, "UA-")
-	if err != nil {
-		return nil, err
-	}
-	crimea, err := readZone(src.zones, "Europe/Simferopol")
-	if err != nil {
-		return nil, err
-	}
-	var all []feature
-	for _, c := range countries {
-		if c.code != "UA" {
-			all = append(all, mended(c))
-			continue
-		}
-		if len(c.rings) != 1 || len(crimea) != 1 {
-			return nil, errors.New("Ukraine and Crimea are not one ring each; look at both sources")
-		}
-		parts, err := partition(c.rings[0], oblasts, crimea[0])
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, parts...)
-	}
-	return rank(all)
-}
-
-// mended draws Antarctica, which the source cuts off at 85.05° south, on to the pole.
-func mended(f feature) feature {
-	if f.code == "AQ" {
-		for _, r := range f.rings {
-			for i := range r {
-				if r[i].lat() < -85.04 {
-					r[i].y = -90e7
-				}
-			}
-		}
-	}
-	return f
-}
-
 // rank numbers the territories by size, so that an enclave and the smaller of two claims win.
 func rank(fs []feature) (*atlas, error) {
-	slices.SortStableFunc(fs, func(a, b feature) int {
+	var all []feature
+	for _, f := range fs {
+		if i := slices.IndexFunc(all, func(g feature) bool { return g.code == f.code }); i >= 0 {
+			all[i].rings, all[i].lines = append(all[i].rings, f.rings...), append(all[i].lines, f.lines...)
+			all[i].area += f.area
+			continue
+		}
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b feature) int {
 		return cmp.Or(cmp.Compare(a.size(), b.size()), cmp.Compare(a.code, b.code))
 	})
 	a := &atlas{}
-	for i, f := range fs {
+	for i, f := range all {
 		a.codes = append(a.codes, f.code)
 		for _, r := range f.rings {
 			a.graph.addRing(r, uint16(i+1))

