@@ -1,0 +1,182 @@
+package agent
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/evidence"
+	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/protocol"
+)
+
+// Outcome says what became of an answer's orders.
+type Outcome struct {
+	Applied     []order.ID         // followed now or before; a lock may still wait for its time
+	Refused     []evidence.Refusal // not followed; a refused policy stands here under its hash
+	NextCheckIn time.Time          // by the platform's wall clock
+}
+
+// Evidence returns the signed evidence for a check-in. Its sequence is durable before the token is made, so that no
+// two tokens ever carry the same one, whatever crashes. After Open it first saves a sequence further on: a storage of two
+// generations may have given the older one, and whatever the lost one had sent is then behind.
+func (a *Agent) Evidence() (evidence.Token, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	advance := func(s *state) (bool, error) {
+		if !s.enrolled() {
+			return false, ErrNotEnrolled
+		}
+		if len(s.Epoch) == 0 {
+			return false, ErrNoEpoch
+		}
+		s.Sequence++
+		return true, nil
+	}
+	if a.reopened {
+		if err := a.change(advance); err != nil {
+			return nil, err
+		}
+		a.reopened = false
+	}
+	if err := a.change(advance); err != nil {
+		return nil, err
+	}
+	token, err := evidence.Sign(a.state.claims(a.platform), a.platform.Key)
+	if err != nil {
+		return nil, fmt.Errorf("agent: sign the evidence: %w", err)
+	}
+	return token, nil
+}
+
+// claims is what the device says of itself now.
+func (s *state) claims(p Platform) *evidence.Claims {
+	c := &evidence.Claims{
+		Device:     s.Device,
+		Sequence:   s.Sequence,
+		Epoch:      s.Epoch,
+		IssuedAt:   time.Unix(s.Clock.Wall, 0).UTC(),
+		Boot:       p.Boot(),
+		Software:   p.Software,
+		PolicyHash: s.Policy.Hash,
+		Days:       s.unreported(),
+		Activation: s.Activation,
+		Grounds:    s.groundStates(),
+		ClockDoubt: s.Clock.Doubt,
+	}
+	for _, r := range s.Refusals {
+		c.Refusals = append(c.Refusals, r.Refusal)
+	}
+	return c
+}
+
+// Accept takes the server's answer to evidence. Whatever else it is, every order in it is judged by itself; the outcome
+// and the next evidence say which were refused, and why. An answer to other evidence than the last (a late or repeated one)
+// brings orders only: its time, and what it acknowledges, are passed over.
+//
+// An error means that the answer cannot be read, or that its effect could not be saved and does not count.
+func (a *Agent) Accept(answer []byte) (Outcome, error) {
+	ans, err := protocol.ParseCheckInAnswer(answer)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("agent: the server's answer: %w", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out Outcome
+	err = a.change(func(s *state) (bool, error) {
+		if !s.enrolled() {
+			return false, ErrNotEnrolled
+		}
+		if ans.Sequence == s.Sequence && ans.Sequence > s.Acked {
+			s.contact(ans)
+		}
+		if ans.Policy != nil {
+			s.take(*ans.Policy, &out)
+		}
+		a.judge(s, ans, &out)
+		return true, nil
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	out.NextCheckIn = a.platform.Now().Add(max(0, a.state.DueOn-a.state.Clock.Elapsed))
+	return out, nil
+}
+
+// contact takes what only the answer to the last evidence may bring.
+func (s *state) contact(ans *protocol.CheckInAnswer) {
+	s.Clock.contact(ans.Time)
+	s.acknowledge(ans.Sequence)
+	s.Epoch = ans.Epoch
+	s.DueOn = s.Clock.Elapsed + ans.NextCheckIn
+	s.IP, s.IPOn = ans.IP, s.Clock.Elapsed
+	s.Unlock.spent(ans.Unlocks)
+}
+
+// take puts a policy in the place of the present one, or refuses it and keeps the present one.
+func (s *state) take(p protocol.Policy, out *Outcome) {
+	if p.Hash == s.Policy.Hash {
+		return
+	}
+	if reason := checkPolicy(p, &s.Policy); reason != "" {
+		s.report(order.ID(p.Hash), reason, out)
+		return
+	}
+	s.PolicyBefore, s.Policy = s.Policy.Hash, p
+	s.establish()
+}
+
+// report notes a refusal for the outcome and for the next evidence.
+func (s *state) report(id order.ID, reason Reason, out *Outcome) {
+	s.refuse(id, reason)
+	out.Refused = append(out.Refused, evidence.Refusal{Order: id, Reason: string(reason)})
+}
+
+// judge checks that the orders are genuine and for this device, and has them obeyed in the ledger's sequence, in which a
+// notice comes before its lock however the answer lists them.
+func (a *Agent) judge(s *state, ans *protocol.CheckInAnswer, out *Outcome) {
+	genuine := make([]opened, 0, len(ans.Orders))
+	for _, sealed := range ans.Orders {
+		o, reason := a.open(s, sealed)
+		if reason != "" {
+			s.report(sealed.ID(), reason, out)
+			continue
+		}
+		genuine = append(genuine, o)
+	}
+	slices.SortStableFunc(genuine, func(x, y opened) int { return cmp.Compare(x.index, y.index) })
+	boot := a.platform.Boot()
+	for _, o := range genuine {
+		if reason := s.obey(o, boot, ans.Warrants); reason != "" {
+			s.report(o.id, reason, out)
+		} else {
+			s.forgive(o.id)
+			out.Applied = append(out.Applied, o.id)
+		}
+	}
+}
+
+// forgive takes back the refusal of an order that was followed after all.
+func (s *state) forgive(id order.ID) {
+	s.Refusals = slices.DeleteFunc(s.Refusals, func(e refusalEntry) bool { return e.Order == id })
+}
+
+// open checks one order's leaf, commitment and proof (Charter C6). Witnesses count here too: the quorum that Trust asks
+// for is checked with the proof, and is 0 until witnesses are set up.
+func (a *Agent) open(s *state, sealed order.Sealed) (opened, Reason) {
+	leaf, err := sealed.Open(s.Device)
+	switch {
+	case order.FaultOf(err) == order.ErrCommitment:
+		return opened{}, CommitmentMismatch
+	case err != nil:
+		return opened{}, LeafMalformed
+	case len(sealed.Proof) == 0:
+		return opened{}, ProofMissing
+	}
+	checked, err := a.verifier.Verify(sealed.Leaf, sealed.Proof)
+	if err != nil {
+		return opened{}, ProofInvalid
+	}
+	return opened{id: sealed.ID(), index: checked.Index, leaf: leaf}, ""
+}

@@ -1,0 +1,78 @@
+// Package agent is the attester and the enforcement point on a device: it observes, checks in, judges orders, and says
+// what the screen shows.
+//
+//	a, err := agent.Open(platform)
+//	token, err := a.EnrolmentToken(epoch)   // package client does these over HTTP
+//	err = a.AcceptEnrolment(answer)
+//
+//	err = a.Observe(signals)                // a few times a day
+//	token, err := a.Evidence()              // at NextCheckIn
+//	outcome, err := a.Accept(answer)
+//	err = a.Tick()                          // after boot, every quarter of an hour, when the clock was set
+//	screen := a.Screen()                    // what to show
+//	err = a.Shown()                         // the owner saw the notice
+//	result, err := a.EnterCode(code)        // an unlock code, without a network
+//
+// It trusts nobody. Whatever a server says, the Charter (DESIGN) holds, because every order is judged here, by named
+// refusals ([Reasons]) that the next evidence reports. It imports formats only, and works with any transport.
+//
+// # What an order must pass
+//
+// Each order brings its leaf, the salt that opens the commitment to this device, and a proof that the leaf is in the
+// ledger that the device trusts since its enrolment (C6). An order that was followed before is passed over without a refusal.
+//
+// A notice or a lock by a rule needs: a policy that the device accepted (the present one, or the one before) and
+// that keeps the floors of package order; the rule in the present policy, in force and not past its review; the
+// device's own activation, not mixed, inside the order's territory, since the policy reaches devices and while the rule
+// was in force (C4, C5); a verified boot chain (C10: other systems are left alone).
+//
+// A notice or a lock by a warrant needs the warrant itself, by its hash, with two different officers (C7, see
+// checkTwoPersons for what is not verified yet) and an end within order.MaxHold. It needs no activation.
+//
+// A first notice leaves at least order.MinNotice from now, and what the policy promises from its issue. A later one may
+// only move the deadline later. A notice is not taken while the clock is doubtful.
+//
+// A lock needs an earlier notice whose deadline was the same or earlier, and an end within the Charter and the policy, or
+// the warrant's end exactly. It waits as long as need be, and takes hold when all of these are true: no doubt about the clock;
+// its effect time and the deadline have come by the certain time; the device's own time since the notice is as long
+// as the notice told then (less 12 hours), and at least order.MinNotice; the notice was shown on enough distinct days.
+// All else is checked again at that moment: if the rule, the boot chain or the policy fail now, the lock is refused for good.
+//
+// A lift needs the proof and the commitment and nothing else. It acts at once, in any order, on known and unknown grounds,
+// whatever the clock says (C9). A final one ([order.Cause.Final]) ends its ground for ever. Another one makes void what
+// was issued on its ground up to then; the ledger's index breaks a tie. Unlock codes are final lifts of every locked
+// ground, or, when none is locked, of every noticed one.
+//
+// A lock, and a hold's notice, end by themselves as soon as any reading of the clocks says that their end has come (C8),
+// and stay ended.
+//
+// A device keeps at most evidence.MaxGrounds grounds. For a new one the ground lifted longest ago is forgotten, except that
+// a final lift leaves a tombstone and another one voids what was issued on unknown grounds up to then. If no place can
+// be made, the new ground is refused.
+//
+// # Time
+//
+// No clock is trusted alone. The wall clock may be set by anybody, and a server may lie. The device counts its own time:
+// within one boot by the monotonic uptime, across a boot by the wall clock if that says 0 to 45 days. From what the server told
+// last and the own time since come three readings, and each rule takes the one that favours the owner:
+//
+//   - likely: told + own time. It numbers days, and ends restrictions.
+//   - certain: told + own time switched on. It starts restrictions: an owner, or a thief, who sets the clock before a
+//     boot cannot hurry them.
+//   - longest: own time with any time switched off, however long the wall clock says. It ends restrictions.
+//
+// Because a lock also needs its own time since the notice, a server that lies about the date cannot hurry it either. A wall
+// clock that is wrong by a constant matters to nothing. Doubt arises when a boot finds the wall clock earlier, or more than 45
+// days later, when uptime goes back, and when a contact finds that server and device went apart by more than 12 hours since the
+// last contact. The next contact at which they agree ends it. While in doubt nothing escalates.
+//
+// A new day counts, for observations and for notices shown, when the certain time and the own time have both come to
+// another day. Before the enrolment days are numbered by the wall clock's first reading, and moved at the enrolment.
+//
+// # What is kept
+//
+// One record in [Storage], saved before anything of it is visible or leaves: a crash at any moment loses at most the last step,
+// and a sequence is never used twice. The one exception favours the owner: when a save fails, lifts count in memory, so that
+// a full disk keeps nobody locked. Days are kept for 90 days, without coordinates: the record, like the protocol, has no
+// field for them (C11). No call deletes anything of the owner's (C2), and every [Screen] carries every way out (C1).
+package agent

@@ -1,0 +1,77 @@
+package agent
+
+import (
+	"fmt"
+
+	"github.com/bailiwick-dev/bailiwick/ledger/proof"
+	"github.com/bailiwick-dev/bailiwick/protocol"
+	"github.com/bailiwick-dev/bailiwick/territory"
+)
+
+// EnrolmentToken returns what the device sends to become a member of the fleet: signed, fresh by the epoch, with the
+// certificates of its key.
+func (a *Agent) EnrolmentToken(ep protocol.EpochAnswer) ([]byte, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.state.enrolled() {
+		return nil, ErrAlreadyEnrolled
+	}
+	p := a.platform
+	return protocol.SignEnrolment(&protocol.Enrolment{
+		Epoch: ep.Epoch, IMEI: p.Identity.IMEI, Serial: p.Identity.Serial, Model: p.Identity.Model, Software: p.Software,
+	}, p.Chain, p.Key)
+}
+
+// AcceptEnrolment takes the server's answer: the device's id, whom it trusts from now on, and its policy, which must keep the
+// Charter's floors (the error is then a Reason). The days observed so far are moved to the server's calendar.
+// It fails with ErrAlreadyEnrolled on an enrolled device.
+func (a *Agent) AcceptEnrolment(answer []byte) error {
+	ans, err := protocol.ParseEnrolAnswer(answer)
+	if err != nil {
+		return fmt.Errorf("agent: the answer to the enrolment: %w", err)
+	}
+	verifier, err := newVerifier(ans.Trust)
+	if err != nil {
+		return fmt.Errorf("agent: the answer to the enrolment: %w", err)
+	}
+	if reason := checkPolicy(ans.Policy, nil); reason != "" {
+		return fmt.Errorf("agent: the policy %q: %w", ans.Policy.ID, reason)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	err = a.change(func(s *state) (bool, error) {
+		if s.enrolled() {
+			return false, ErrAlreadyEnrolled
+		}
+		s.Device, s.Secret, s.Trust, s.Policy = ans.Device, ans.UnlockSecret, ans.Trust, ans.Policy
+		s.Epoch, s.DueOn = ans.Epoch, s.Clock.Elapsed
+		s.moveDays(s.Clock.contact(ans.Time))
+		s.establish()
+		return true, nil
+	})
+	if err == nil {
+		a.verifier = verifier
+	}
+	return err
+}
+
+func newVerifier(t protocol.Trust) (*proof.Verifier, error) {
+	return proof.New(t.Origin, t.LogKey, t.Witnesses, t.Quorum)
+}
+
+// moveDays renumbers what was observed before the device knew the date.
+func (s *state) moveDays(by territory.Day) {
+	kept := s.Days[:0]
+	for _, d := range s.Days {
+		if d.Day += by; d.Day >= 0 {
+			kept = append(kept, d)
+		}
+	}
+	s.Days = kept
+	if s.Earlier != nil {
+		s.Earlier.Day = max(s.Earlier.Day+by, 0)
+	}
+	s.Current += by
+	s.DayMark.Certain += by
+	s.DayMark.Own += by
+}

@@ -1,0 +1,299 @@
+package agent
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/internal/dcbor"
+	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/protocol"
+)
+
+// The record is one byte of version, deterministic CBOR, and the SHA-256 of both. Times are Unix seconds, durations
+// nanoseconds; absent means zero.
+const (
+	stateVersion = 1
+	maxState     = protocol.MaxPolicy + 64<<10
+)
+
+type wireState struct {
+	Clock       wireClock         `cbor:"0,keyasint"`
+	Device      []byte            `cbor:"1,keyasint,omitempty"`
+	Secret      []byte            `cbor:"2,keyasint,omitempty"`
+	Trust       *wireTrust        `cbor:"3,keyasint,omitempty"`
+	Policy      []byte            `cbor:"4,keyasint,omitempty"` // as protocol writes it
+	Before      []byte            `cbor:"5,keyasint,omitempty"`
+	Epoch       []byte            `cbor:"6,keyasint,omitempty"`
+	Sequence    uint64            `cbor:"7,keyasint,omitempty"`
+	Acked       uint64            `cbor:"8,keyasint,omitempty"`
+	DueOn       int64             `cbor:"9,keyasint,omitempty"`
+	IP          string            `cbor:"10,keyasint,omitempty"`
+	IPOn        int64             `cbor:"11,keyasint,omitempty"`
+	Days        []wireDay         `cbor:"12,keyasint,omitempty"`
+	DayMark     wireMark          `cbor:"13,keyasint"`
+	Current     int32             `cbor:"14,keyasint,omitempty"`
+	Activation  *wireActivation   `cbor:"15,keyasint,omitempty"`
+	Grounds     []wireRestriction `cbor:"16,keyasint,omitempty"`
+	Tombstones  [][]byte          `cbor:"17,keyasint,omitempty"`
+	VoidUnknown int64             `cbor:"18,keyasint,omitempty"`
+	Refusals    []wireRefusal     `cbor:"19,keyasint,omitempty"`
+	Unlock      wireUnlock        `cbor:"20,keyasint"`
+	Earlier     *wireDay          `cbor:"21,keyasint,omitempty"`
+}
+
+type wireClock struct {
+	_         struct{} `cbor:",toarray"`
+	Begun     bool
+	Elapsed   int64
+	Gap       int64
+	Longest   int64
+	Wall      int64
+	Uptime    int64
+	Boot      string
+	Server    int64
+	ServerAt  int64
+	Contacted bool
+	Base      int64
+	Doubt     bool
+}
+
+type wireTrust struct {
+	_         struct{} `cbor:",toarray"`
+	Origin    string
+	LogKey    string
+	Witnesses []string
+	Quorum    uint8
+}
+
+type wireMark struct {
+	_       struct{} `cbor:",toarray"`
+	Certain int32
+	Own     int32
+}
+
+type wireDay struct {
+	_         struct{} `cbor:",toarray"`
+	Day       int32
+	Territory string
+	Percent   uint8
+	Agree     uint8
+	Against   uint8
+	Changed   uint64
+}
+
+type wireActivation struct {
+	_         struct{} `cbor:",toarray"`
+	Territory string
+	Day       int32
+	Mixed     bool
+}
+
+type wireInstant struct {
+	_       struct{} `cbor:",toarray"`
+	Elapsed int64
+	Longest int64
+}
+
+type wireRestriction struct {
+	Kind       uint8        `cbor:"0,keyasint"`
+	ID         string       `cbor:"1,keyasint"`
+	Stage      uint8        `cbor:"2,keyasint,omitempty"`
+	Cause      uint8        `cbor:"3,keyasint,omitempty"`
+	Order      []byte       `cbor:"4,keyasint,omitempty"`
+	Territory  string       `cbor:"5,keyasint,omitempty"`
+	Rule       []string     `cbor:"6,keyasint,omitempty"` // name, legal basis, source
+	Warrant    *wireWarrant `cbor:"7,keyasint,omitempty"`
+	FirstSeen  int32        `cbor:"8,keyasint,omitempty"`
+	ReceivedAt int64        `cbor:"9,keyasint,omitempty"`
+	ReceivedOn wireInstant  `cbor:"10,keyasint"`
+	Deadline   int64        `cbor:"11,keyasint,omitempty"`
+	ShownDays  uint8        `cbor:"12,keyasint,omitempty"`
+	Shown      wireMark     `cbor:"13,keyasint"`
+	Pending    *wirePending `cbor:"14,keyasint,omitempty"`
+	EndsAt     int64        `cbor:"15,keyasint,omitempty"`
+	HeldOn     wireInstant  `cbor:"16,keyasint"`
+	HeldSpan   int64        `cbor:"17,keyasint,omitempty"`
+	VoidTime   int64        `cbor:"18,keyasint,omitempty"`
+	VoidIndex  uint64       `cbor:"19,keyasint,omitempty"`
+	Final      bool         `cbor:"20,keyasint,omitempty"`
+	ChangedOn  int64        `cbor:"21,keyasint,omitempty"`
+	Remembered [][]byte     `cbor:"22,keyasint,omitempty"`
+}
+
+type wirePending struct {
+	_        struct{} `cbor:",toarray"`
+	Order    []byte
+	Index    uint64
+	EffectAt int64
+	EndsAt   int64
+}
+
+type wireWarrant struct {
+	_        struct{} `cbor:",toarray"`
+	ID       string
+	Case     string
+	Reason   string
+	IssuedAt int64
+	EndsAt   int64
+	Officers []string
+}
+
+type wireRefusal struct {
+	_       struct{} `cbor:",toarray"`
+	Order   []byte
+	Reason  string
+	Changed uint64
+}
+
+type wireUnlock struct {
+	_         struct{} `cbor:",toarray"`
+	Challenge string
+	Counter   uint64
+	Failures  uint32
+	FailedOn  int64
+}
+
+// marshalState returns the record.
+func marshalState(s *state) ([]byte, error) {
+	w, err := stateToWire(s)
+	if err != nil {
+		return nil, fmt.Errorf("agent: write the record: %w", err)
+	}
+	body, err := dcbor.Marshal(w)
+	if err != nil {
+		return nil, fmt.Errorf("agent: write the record: %w", err)
+	}
+	record := append([]byte{stateVersion}, body...)
+	sum := sha256.Sum256(record)
+	if record = append(record, sum[:]...); len(record) > maxState {
+		return nil, fmt.Errorf("agent: the record would have %d bytes; at most %d are allowed", len(record), maxState)
+	}
+	return record, nil
+}
+
+// parseState reads what marshalState wrote and nothing else: it fails with ErrDamaged, or when the record is of another version.
+func parseState(record []byte) (*state, error) {
+	n := len(record) - sha256.Size
+	if n < 2 || len(record) > maxState {
+		return nil, fmt.Errorf("agent: %w: it has %d bytes", ErrDamaged, len(record))
+	}
+	if sum := sha256.Sum256(record[:n]); !bytes.Equal(sum[:], record[n:]) {
+		return nil, fmt.Errorf("agent: %w: the checksum does not fit", ErrDamaged)
+	}
+	if record[0] != stateVersion {
+		return nil, fmt.Errorf("agent: the record has version %d, this agent reads %d; install an agent that knows it", record[0], stateVersion)
+	}
+	var w wireState
+	if err := dcbor.Unmarshal(record[1:n], &w); err != nil {
+		return nil, fmt.Errorf("agent: %w: %w", ErrDamaged, err)
+	}
+	s, err := stateFromWire(&w)
+	if err != nil {
+		return nil, fmt.Errorf("agent: %w: %w", ErrDamaged, err)
+	}
+	return s, nil
+}
+
+func stateToWire(s *state) (*wireState, error) {
+	w := &wireState{
+		Clock: wireClock{
+			Begun: s.Clock.Begun, Elapsed: int64(s.Clock.Elapsed), Gap: int64(s.Clock.Gap), Longest: int64(s.Clock.Longest),
+			Wall: s.Clock.Wall, Uptime: int64(s.Clock.Uptime), Boot: s.Clock.Boot, Server: s.Clock.Server,
+			ServerAt: int64(s.Clock.ServerAt), Contacted: s.Clock.Contacted, Base: s.Clock.Base, Doubt: s.Clock.Doubt,
+		},
+		Epoch: s.Epoch, Sequence: s.Sequence, Acked: s.Acked, DueOn: int64(s.DueOn), IP: string(s.IP), IPOn: int64(s.IPOn),
+		DayMark: markToWire(s.DayMark), Current: int32(s.Current), VoidUnknown: unix(s.VoidUnknown),
+		Unlock: wireUnlock{
+			Challenge: s.Unlock.Challenge, Counter: s.Unlock.Counter,
+			Failures: s.Unlock.Failures, FailedOn: int64(s.Unlock.FailedOn),
+		},
+	}
+	if s.enrolled() {
+		policy, err := s.Policy.Marshal()
+		if err != nil {
+			return nil, err
+		}
+		t := s.Trust
+		w.Device, w.Secret, w.Policy = s.Device[:], s.Secret[:], policy
+		w.Trust = &wireTrust{Origin: t.Origin, LogKey: t.LogKey, Witnesses: t.Witnesses, Quorum: uint8(t.Quorum)}
+	}
+	if s.PolicyBefore != [32]byte{} {
+		w.Before = s.PolicyBefore[:]
+	}
+	for _, d := range s.Days {
+		w.Days = append(w.Days, dayToWire(d))
+	}
+	if s.Earlier != nil {
+		earlier := dayToWire(dayEntry{*s.Earlier, 0})
+		w.Earlier = &earlier
+	}
+	if a := s.Activation; a != nil {
+		w.Activation = &wireActivation{Territory: string(a.Territory), Day: int32(a.Day), Mixed: a.Mixed}
+	}
+	for i := range s.Restrictions {
+		w.Grounds = append(w.Grounds, restrictionToWire(&s.Restrictions[i]))
+	}
+	for i := range s.Tombstones {
+		w.Tombstones = append(w.Tombstones, s.Tombstones[i][:])
+	}
+	for i := range s.Refusals {
+		r := &s.Refusals[i]
+		w.Refusals = append(w.Refusals, wireRefusal{Order: r.Order[:], Reason: r.Reason, Changed: r.Changed})
+	}
+	return w, nil
+}
+
+func dayToWire(d dayEntry) wireDay {
+	return wireDay{
+		Day: int32(d.Day), Territory: string(d.Territory), Percent: d.Percent,
+		Agree: uint8(d.Agree), Against: uint8(d.Against), Changed: d.Changed,
+	}
+}
+
+func restrictionToWire(r *restriction) wireRestriction {
+	w := wireRestriction{
+		Kind: uint8(r.Ground.Kind), ID: r.Ground.ID, Stage: uint8(r.Stage), Cause: uint8(r.Cause), Order: idToWire(r.Order),
+		Territory: string(r.Territory), FirstSeen: int32(r.FirstSeen), ReceivedAt: unix(r.ReceivedAt),
+		ReceivedOn: instantToWire(r.ReceivedOn), Deadline: unix(r.Deadline), ShownDays: r.ShownDays,
+		Shown: markToWire(r.Shown), EndsAt: unix(r.EndsAt), HeldOn: instantToWire(r.HeldOn), HeldSpan: int64(r.HeldSpan),
+		VoidTime: unix(r.VoidTime), VoidIndex: r.VoidIndex, Final: r.Final, ChangedOn: int64(r.ChangedOn),
+	}
+	if r.Rule != (ruleText{}) {
+		w.Rule = []string{r.Rule.Name, r.Rule.LegalBasis, r.Rule.Source}
+	}
+	if v := r.Warrant; v != nil {
+		w.Warrant = &wireWarrant{
+			ID: v.ID, Case: v.Case, Reason: v.Reason, IssuedAt: unix(v.IssuedAt), EndsAt: unix(v.EndsAt), Officers: v.Officers[:],
+		}
+	}
+	if p := r.Pending; p != nil {
+		w.Pending = &wirePending{Order: p.Order[:], Index: p.Index, EffectAt: unix(p.EffectAt), EndsAt: unix(p.EndsAt)}
+	}
+	for i := range r.Remembered {
+		w.Remembered = append(w.Remembered, r.Remembered[i][:])
+	}
+	return w
+}
+
+// unix is a time in the record: 0 when unset. No time that the agent keeps is as early as 1970.
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func idToWire(id order.ID) []byte {
+	if id == (order.ID{}) {
+		return nil
+	}
+	return id[:]
+}
+
+func markToWire(m dayMark) wireMark { return wireMark{Certain: int32(m.Certain), Own: int32(m.Own)} }
+
+func instantToWire(i instant) wireInstant {
+	return wireInstant{Elapsed: int64(i.Elapsed), Longest: int64(i.Longest)}
+}
