@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,6 +127,29 @@ func TestParseRefusesBulk(t *testing.T) {
 			t.Errorf("%s: took %s", name, d)
 		}
 	}
+}
+
+// The search for unreachable rules is bounded: a file that is all rules is read in a moment.
+func TestParseOfManyRulesIsQuick(t *testing.T) {
+	start := time.Now()
+	parsed(t, manyRules(maxEntries))
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("took %s", d)
+	}
+	// Forty have too many constants to try all together, and yet a rule that says in other words what another says is found.
+	src := manyRules(40) + "- {id: last, when: '\"M7\" == model && market == \"US\" && consignee != \"A7\" && today >= date(\"2026-01-03\")', effect: permit, reason: R}\n"
+	if _, err := Parse("many.yaml", []byte(src)); err == nil || !strings.Contains(err.Error(), "rule last is never reached: rule r7") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func manyRules(n int) string {
+	var b strings.Builder
+	b.WriteString(goodSource[:strings.Index(goodSource, "rules:")] + "rules:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "- {id: r%d, when: 'model == \"M%d\" && market in [\"ES\", \"UA\", \"US\"] && consignee != \"A%d\" && today > date(\"2026-01-02\")', effect: permit, reason: R}\n", i, i, i)
+	}
+	return b.String()
 }
 
 func TestAnAcceptedPolicyIsReadOnlyFromOutside(t *testing.T) {

@@ -16,8 +16,12 @@ type reachable struct {
 	name string
 }
 
-// maxTrials bounds the search for a case in which a rule decides.
-const maxTrials = 50_000
+// Bounds of the search for cases that a rule decides: of one search, and of all in a file. Beyond them rules pass
+// unsearched.
+const (
+	maxTrials    = 50_000
+	maxAllTrials = 10_000_000
+)
 
 // unreachable complains of rules that can never decide: a condition that never holds, a repetition of an earlier rule,
 // or earlier rules that take every case. For native conditions this is exact: a predicate tells facts apart only by the
@@ -69,42 +73,48 @@ func (c *customRule) coversScopeOf(other *customRule) bool {
 	return askedOutside(c) || !askedOutside(other)
 }
 
-// tryAll searches a case that c decides, and complains when there is provably none.
+// tryAll complains when c provably decides no case: alone, after any one of the earlier rules, or after all of them.
 func (r *reader) tryAll(c reachable, earlier []reachable, p *Policy) {
 	if c.expr.native == nil {
 		return
 	}
-	s := samplesOf(c.expr.native, p)
-	holdsAlone := false
-	var before []reachable // earlier rules that may take c's cases
-	for _, e := range earlier {
-		if e.expr.native != nil {
-			before = append(before, e)
-			s.add(e.expr.native)
-		}
-	}
-	cases, complete := s.cases()
-	if !complete {
-		return
-	}
-	for _, f := range cases {
-		for _, g := range p.candidates(f.Facts.Activation) {
-			if !c.rule.reaches(g) || !c.expr.native.holds(&f.Facts, f.today) {
-				continue
-			}
-			holdsAlone = true
-			if !slices.ContainsFunc(before, func(e reachable) bool {
-				return e.rule.reaches(g) && e.expr.native.holds(&f.Facts, f.today)
-			}) {
-				return
-			}
-		}
-	}
-	if !holdsAlone {
+	if r.decidesNothing(c, nil, p) {
 		r.complain(c.at, "remove the rule, or mend its condition", "the condition of %s never holds", c.name)
 		return
 	}
-	r.complain(c.at, "put it before, or narrow the others", "%s is never reached: earlier rules decide every case of it", c.name)
+	var known []reachable
+	for _, e := range earlier {
+		if e.expr.native != nil {
+			known = append(known, e)
+		}
+	}
+	for i, e := range known {
+		if r.decidesNothing(c, known[i:i+1], p) {
+			r.complain(c.at, "put it before, or narrow the other", "%s is never reached: %s at %d:%d decides every case of it",
+				c.name, e.name, e.at.Line, e.at.Column)
+			return
+		}
+	}
+	if r.decidesNothing(c, known, p) {
+		r.complain(c.at, "put it before, or narrow the others", "%s is never reached: earlier rules decide every case of it", c.name)
+	}
+}
+
+// decidesNothing reports whether c decides no case that none of before decides; false when there are too many to try.
+func (r *reader) decidesNothing(c reachable, before []reachable, p *Policy) bool {
+	s := samplesOf(append([]reachable{c}, before...), p)
+	if s.count() > maxTrials {
+		return false
+	}
+	decides := func(f *sampleCase, g *ground) bool {
+		r.trials += 1 + len(before)
+		return c.rule.reaches(g) && c.expr.native.holds(&f.Facts, f.today) &&
+			!slices.ContainsFunc(before, func(e reachable) bool { return e.rule.reaches(g) && e.expr.native.holds(&f.Facts, f.today) })
+	}
+	found := s.search(&sampleCase{}, 0, func(f *sampleCase) bool {
+		return r.trials > maxAllTrials || slices.ContainsFunc(p.candidates(f.Activation), func(g *ground) bool { return decides(f, g) })
+	})
+	return !found
 }
 
 // candidates lists the entries that may apply to an activation on some day, and nil for none.
@@ -134,16 +144,22 @@ type samples struct {
 // other stands for any text that no policy mentions. It has characters that no constant of a policy begins with.
 const other = "\uffff"
 
-func samplesOf(p *predicate, policy *Policy) *samples {
+// samplesOf collects the samples of several rules. The territory of activation matters beyond what conditions say of it
+// when a rule has a scope.
+func samplesOf(rules []reachable, p *Policy) *samples {
 	s := &samples{}
-	s.used[factActivation] = true
-	s.texts[factActivation] = []string{other}
-	for _, g := range policy.grounds {
-		for _, c := range g.Codes {
-			s.text(factActivation, string(c))
+	for _, c := range rules {
+		s.add(c.expr.native)
+		if c.rule.within != nil {
+			s.used[factActivation] = true
+			for _, g := range p.grounds {
+				for _, code := range g.Codes {
+					s.text(factActivation, string(code))
+				}
+			}
+			s.text(factActivation, other)
 		}
 	}
-	s.add(p)
 	return s
 }
 
@@ -178,7 +194,6 @@ func (s *samples) add(p *predicate) {
 		case textsFact:
 			s.text(p.fact, p.text)
 		default:
-			s.text(p.fact, "", other)
 			s.text(p.fact, p.set...)
 			switch p.op {
 			case opTextEquals:
@@ -188,65 +203,69 @@ func (s *samples) add(p *predicate) {
 			case opWithin:
 				s.text(p.fact, p.text, p.text+"-"+other)
 			}
+			s.text(p.fact, "", other)
 		}
 	}
 }
 
-// cases multiplies the samples out; complete is false when that would be more than maxTrials.
-func (s *samples) cases() (cases []sampleCase, complete bool) {
-	cases = []sampleCase{{}}
+// size returns how many samples f has; 1 when it is not used.
+func (s *samples) size(f fact) int {
+	switch {
+	case !s.used[f]:
+		return 1
+	case factTable[f].kind == dayFact:
+		return len(s.days[f])
+	case factTable[f].kind == textsFact: // every subset
+		return 1 << min(len(s.texts[f]), 20)
+	}
+	return len(s.texts[f])
+}
+
+// count returns how many combinations there are, or somewhat more than maxTrials when there are more than that.
+func (s *samples) count() int {
+	n := 1
 	for f := range factCount {
-		if !s.used[f] {
-			continue
+		if n *= s.size(f); n > maxTrials {
+			break
 		}
-		var next []sampleCase
-		for _, c := range cases {
-			next = append(next, s.vary(c, f)...)
-			if len(next) > maxTrials {
-				return nil, false
-			}
-		}
-		cases = next
 	}
-	return cases, true
+	return n
 }
 
-// vary returns c with every sample of f.
-func (s *samples) vary(c sampleCase, f fact) []sampleCase {
-	var list []sampleCase
-	put := func(set func(*sampleCase)) {
-		v := c
-		set(&v)
-		list = append(list, v)
+// search visits every combination of the samples of f and the facts after it, until visit returns true.
+func (s *samples) search(c *sampleCase, f fact, visit func(*sampleCase) bool) bool {
+	if f == factCount {
+		return visit(c)
 	}
-	switch factTable[f].kind {
-	case dayFact:
-		for _, d := range s.days[f] {
-			if f == factToday {
-				put(func(v *sampleCase) { v.today = d })
-			} else {
-				put(func(v *sampleCase) { v.ActivatedOn = d })
-			}
+	if !s.used[f] {
+		return s.search(c, f+1, visit)
+	}
+	for i := range s.size(f) {
+		s.set(c, f, i)
+		if s.search(c, f+1, visit) {
+			return true
 		}
-	case textsFact: // every subset
-		if len(s.texts[f]) > 10 {
-			return make([]sampleCase, maxTrials+1)
-		}
-		for bits := range 1 << len(s.texts[f]) {
-			var ids []string
-			for i, id := range s.texts[f] {
-				if bits&(1<<i) != 0 {
-					ids = append(ids, id)
-				}
+	}
+	return false
+}
+
+// set gives fact f of c its i-th sample.
+func (s *samples) set(c *sampleCase, f fact, i int) {
+	switch {
+	case f == factToday:
+		c.today = s.days[f][i]
+	case f == factActivatedOn:
+		c.ActivatedOn = s.days[f][i]
+	case f == factLicences:
+		c.Licences = nil
+		for bit, id := range s.texts[f] {
+			if i&(1<<bit) != 0 {
+				c.Licences = append(c.Licences, id)
 			}
-			put(func(v *sampleCase) { v.Licences = ids })
 		}
 	default:
-		for _, text := range s.texts[f] {
-			put(func(v *sampleCase) { v.setText(f, text) })
-		}
+		c.setText(f, s.texts[f][i])
 	}
-	return list
 }
 
 // setText sets a fact of a textual kind, or a flag by "" and "true".

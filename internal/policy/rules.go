@@ -49,6 +49,9 @@ func (r *reader) compile(f *file, p *Policy) {
 		if fr.effect == Deny && slices.Contains(e.uses, factPresent) {
 			r.complain(when, "use activation", "a rule that denies cannot use present: where the device is now is no ground (Charter C5)")
 		}
+		if fr.effect == Deny && fr.at["within"] == nil {
+			continue // ruleScope complained
+		}
 		c := &customRule{id: fr.id, line: fr.whole.Line, effect: fr.effect, when: &e.condition}
 		if fr.at["within"] != nil {
 			c.within = make([]bool, len(p.grounds))

@@ -32,6 +32,7 @@ type reader struct {
 	src      []byte
 	lines    [][]byte // of src, for positions inside block scalars
 	problems Problems
+	trials   int // of the search for unreachable rules
 }
 
 func (r *reader) complain(n *yaml.Node, hint, format string, args ...any) {
