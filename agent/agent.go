@@ -102,7 +102,8 @@ func (a *Agent) commit(next *state, durable bool) error {
 	return nil
 }
 
-// relieve takes from a state that could not be saved the passing of time and the restrictions that it lifted.
+// relieve takes from a state that could not be saved the passing of time, the restrictions that it lifted, and the count of
+// unlock codes.
 func (a *Agent) relieve(next *state) {
 	kept := a.state.clone()
 	kept.Clock = next.Clock
@@ -112,6 +113,7 @@ func (a *Agent) relieve(next *state) {
 			*r = *n
 		}
 	}
+	kept.Unlock = next.Unlock // wrong codes count, and a right one is spent
 	a.state, a.unsaved = kept, true
 }
 

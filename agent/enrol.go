@@ -6,6 +6,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/ledger/proof"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/unlock"
 )
 
 // EnrolmentToken returns what the device sends to become a member of the fleet: signed, fresh by the epoch, with the
@@ -37,6 +38,10 @@ func (a *Agent) AcceptEnrolment(answer []byte) error {
 	if reason := checkPolicy(ans.Policy, nil); reason != "" {
 		return fmt.Errorf("agent: the policy %q: %w", ans.Policy.ID, reason)
 	}
+	challenge, err := unlock.NewChallenge(a.platform.Random)
+	if err != nil {
+		return fmt.Errorf("agent: %w", err)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	err = a.change(func(s *state) (bool, error) {
@@ -45,6 +50,7 @@ func (a *Agent) AcceptEnrolment(answer []byte) error {
 		}
 		s.Device, s.Secret, s.Trust, s.Policy = ans.Device, ans.UnlockSecret, ans.Trust, ans.Policy
 		s.Epoch, s.DueOn = ans.Epoch, s.Clock.Elapsed
+		s.Unlock = unlockState{Challenge: challenge}
 		s.moveDays(s.Clock.contact(ans.Time))
 		s.establish()
 		return true, nil
