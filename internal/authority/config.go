@@ -12,19 +12,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
+	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
 // Ledger is the public transparency log, as far as the authority needs it. All methods may be called concurrently.
 type Ledger interface {
-	// Append adds a leaf and returns its index once a durable, published checkpoint covers it. When it fails the leaf
-	// may or may not be in the ledger: Find tells.
-	Append(ctx context.Context, leaf []byte) (index uint64, err error)
-	// Find returns the index of the leaf with this RFC 6962 leaf hash, among all that were ever appended; false when
-	// there is none.
-	Find(ctx context.Context, leafHash [32]byte) (index uint64, found bool, err error)
-	// Proof returns the C2SP tlog-proof of the leaf at index, for the newest published checkpoint.
+	// AppendBatch adds leaves and returns their indexes once a durable, published checkpoint covers them. When it fails,
+	// any of them may be in the ledger or not: FindAll tells.
+	AppendBatch(ctx context.Context, leaves [][]byte) ([]uint64, error)
+	// FindAll returns the indexes of those leaves, by RFC 6962 leaf hash, that are in the ledger at since or later,
+	// published by the time it returns.
+	FindAll(ctx context.Context, ids []order.ID, since uint64) (map[order.ID]uint64, error)
+	// Proof returns the C2SP tlog-proof of the leaf at index, for a published checkpoint.
 	Proof(ctx context.Context, index uint64) ([]byte, error)
 	// Size returns how many leaves the newest published checkpoint covers.
 	Size(ctx context.Context) (uint64, error)
@@ -57,6 +58,7 @@ type Config struct {
 	EpochSecret  [32]byte                        // shared by all servers of one authority
 	IP           func(netip.Addr) territory.Code // territory of an address; default: Unknown
 	PasswordCost int                             // bcrypt cost, 4 to 15; default 12; the simulator and tests lower it
+	Category     string                          // class of goods of this maker's devices, a fact for rules and general licences; default "consumer"
 
 	CheckInEvery   time.Duration // between check-ins of a device; default 24 h
 	PendingCheckIn time.Duration // when an order for this device waits for the ledger; default 30 s
@@ -98,6 +100,7 @@ func (c *Config) complete() error {
 		c.IP = func(netip.Addr) territory.Code { return territory.Unknown }
 	}
 	c.PasswordCost = or(c.PasswordCost, 12)
+	c.Category = or(c.Category, "consumer")
 	c.CheckInEvery = or(c.CheckInEvery, 24*time.Hour)
 	c.PendingCheckIn = or(c.PendingCheckIn, 30*time.Second)
 	c.SequenceEvery = or(c.SequenceEvery, 200*time.Millisecond)

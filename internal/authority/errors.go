@@ -115,6 +115,7 @@ var (
 	ErrWaveProportion    = &Error{Kind: Refused, Name: "wave-out-of-proportion", Detail: "this wave is out of proportion", Fix: "look at the samples; to approve it all the same, type the number of locks in it"}
 	ErrAppealAnswered    = &Error{Kind: Conflict, Name: "appeal-answered", Detail: "this appeal was already answered"}
 	ErrAppealOpen        = &Error{Kind: Conflict, Name: "appeal-open", Detail: "an appeal on this ground is open already", Fix: "wait for its answer"}
+	ErrChanged           = &Error{Kind: Conflict, Name: "changed-meanwhile", Detail: "somebody else was first", Fix: "look again, then decide"}
 	ErrNotActive         = &Error{Kind: Conflict, Name: "not-active", Detail: "nothing is noticed or locked on this ground"}
 	ErrCaseConcluded     = &Error{Kind: Conflict, Name: "case-concluded", Detail: "this case is concluded"}
 	ErrWarrantDone       = &Error{Kind: Conflict, Name: "warrant-countersigned", Detail: "this warrant was already countersigned"}
@@ -127,3 +128,10 @@ var (
 	ErrStoreUnavailable  = &Error{Kind: Unavailable, Name: "store-unavailable", Detail: "records cannot be written now; nothing that was acknowledged is lost", Fix: "try again later"}
 	ErrLedgerUnavailable = &Error{Kind: Unavailable, Name: "ledger-unavailable", Detail: "the ledger cannot be read now", Fix: "try again later"}
 )
+
+// fixing returns a copy of e with another fix.
+func (e *Error) fixing(format string, args ...any) *Error {
+	c := *e
+	c.Fix = fmt.Sprintf(format, args...)
+	return &c
+}

@@ -1,9 +1,30 @@
 package authority
 
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/internal/verifier"
+)
+
 // Service is the authority: everything that devices, officers, owners and the public may ask of it. All methods are
 // safe for concurrent use. Errors are [*Error], or a context's error.
 type Service struct {
-	cfg Config
+	cfg       Config
+	verifier  *verifier.Verifier
+	counters  *counters
+	passwords passwords
+	rules     rulebook
+	holds     holdbook
+	report    reportCache
+	random    sync.Mutex // guards cfg.Random, which need not be safe for concurrent use
+	sequencer sequencer
+	sweep     sync.Mutex // one sweep at a time
+	wake      chan struct{}
+	unsettled sync.Map // ids of approved waves that still have restrictions to lock
 }
 
 // New returns a Service. It starts nothing; see [Service.Run].
@@ -11,5 +32,102 @@ func New(cfg Config) (*Service, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return &Service{cfg: cfg}, nil
+	counters, err := newCounters(cfg.Registry)
+	if err != nil {
+		return nil, err
+	}
+	return &Service{
+		cfg: cfg, verifier: cfg.Verifier, counters: counters,
+		passwords: newPasswords(cfg.PasswordCost), wake: make(chan struct{}, 1),
+	}, nil
+}
+
+// Run sequences orders and does what time makes due, until ctx ends; then it returns nil. A failure of one pass is logged and
+// tried again.
+func (s *Service) Run(ctx context.Context) error {
+	var wait sync.WaitGroup
+	wait.Go(func() { s.every(ctx, s.cfg.SweepEvery, nil, "sweep", s.Sweep) })
+	s.every(ctx, s.cfg.SequenceEvery, s.wake, "sequence", func(ctx context.Context) error {
+		_, err := s.Sequence(ctx)
+		return err
+	})
+	wait.Wait()
+	return nil
+}
+
+// every calls work, and again after each pause or wake-up, until ctx ends. After a failure it waits longer, up to a minute.
+func (s *Service) every(ctx context.Context, pause time.Duration, wake <-chan struct{}, what string, work func(context.Context) error) {
+	failures := 0
+	for ctx.Err() == nil {
+		err := work(ctx)
+		wait := pause
+		if err != nil && ctx.Err() == nil {
+			failures = min(failures+1, 16)
+			wait = max(pause, min(time.Minute, time.Second<<min(failures, 6)))
+			s.cfg.Logger.Error("a pass failed and will be tried again", "pass", what, "failures", failures, "error", err)
+			select { // a wake-up must not turn a failing pass into a busy loop
+			case <-ctx.Done():
+			case <-time.After(wait):
+			}
+			continue
+		}
+		failures = 0
+		select {
+		case <-ctx.Done():
+		case <-wake:
+		case <-time.After(wait):
+		}
+	}
+}
+
+// rouse tells the sequencer that an order waits.
+func (s *Service) rouse() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// now is the time of one event: whole seconds, as everything that leaves the authority has it.
+func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Second) }
+
+// update runs fn in a durable transaction and gives what fails its name.
+func (s *Service) update(ctx context.Context, fn func(Tx) error) error {
+	return storeFault(s.cfg.Store.Update(ctx, fn))
+}
+
+// view runs fn on a snapshot.
+func (s *Service) view(ctx context.Context, fn func(Tx) error) error {
+	return storeFault(s.cfg.Store.View(ctx, fn))
+}
+
+func storeFault(err error) error {
+	var named *Error
+	switch {
+	case err == nil, errors.As(err, &named), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, ErrAbsent):
+		return ErrNotFound.because(err)
+	case errors.Is(err, ErrConflict):
+		return ErrChanged.because(err)
+	}
+	return ErrStoreUnavailable.because(err)
+}
+
+// absent reports whether a single look-up found nothing, and passes other errors on.
+func absent(err error) (bool, error) {
+	if errors.Is(err, ErrAbsent) {
+		return true, nil
+	}
+	return false, err
+}
+
+// fill fills b with random bytes.
+func (s *Service) fill(b []byte) error {
+	s.random.Lock()
+	defer s.random.Unlock()
+	if _, err := io.ReadFull(s.cfg.Random, b); err != nil {
+		return &Error{Kind: Unavailable, Name: "no-random", Detail: "no random numbers can be had now", Fix: "try again later", Err: err}
+	}
+	return nil
 }

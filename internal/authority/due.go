@@ -1,0 +1,179 @@
+package authority
+
+import (
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
+	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/protocol"
+	"github.com/bailiwick-dev/bailiwick/territory"
+)
+
+// due asks the rules what each ground makes due for the device, and does it. Locks are not among it: they are proposed by a sweep
+// and ordered by an officer.
+func (v *visit) due() error {
+	for _, r := range v.restrictions {
+		var err error
+		if r.Ground.Kind == order.Rule {
+			err = v.dueByRule(r.Ground.ID, r)
+		} else {
+			err = v.dueByWarrant(r.Ground.ID, r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if rule := v.decision.Rule; v.decision.Verdict == policy.Deny && v.restriction(order.Ground{Kind: order.Rule, ID: rule}) == nil {
+		if err := v.dueByRule(rule, nil); err != nil {
+			return err
+		}
+	}
+	if v.made == nil {
+		return nil
+	}
+	for _, h := range v.book.holds[v.made.Consignment] {
+		if v.restriction(warrantGround(h.warrant.ID)) == nil {
+			if err := v.dueByWarrant(h.warrant.ID, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (v *visit) restriction(g order.Ground) *Restriction {
+	for _, r := range v.restrictions {
+		if r.Ground == g {
+			return r
+		}
+	}
+	return nil
+}
+
+func (v *visit) standing(support restriction.Support) restriction.Standing {
+	return standingOf(v.device, support)
+}
+
+// standingOf is how a device stands, given what a ground says of it.
+func standingOf(d *Device, support restriction.Support) restriction.Standing {
+	return restriction.Standing{Support: support, Attestation: d.Attestation, ClockDoubt: d.ClockDoubt, LastSeen: d.LastSeen}
+}
+
+func (v *visit) dueByRule(rule string, r *Restriction) error {
+	e := v.book.edition
+	if e == nil {
+		return nil
+	}
+	action := restriction.Due(r, v.standing(restriction.OfRule(rule, v.decision)), v.s.terms(e), v.now)
+	b, ok := v.s.ruleBasis(e, rule, v.device)
+	if !ok && (action == restriction.Notify || action == restriction.Remind) {
+		return nil
+	}
+	return v.act(action, r, b, "The rule no longer applies: "+v.firstReason())
+}
+
+// ruleBasis is what orders by a rule rest on; ok is false when the rule does not speak of the device's activation.
+func (s *Service) ruleBasis(e *edition, rule string, d *Device) (b basis, ok bool) {
+	if d.Activation == nil {
+		return basis{}, false
+	}
+	b = basis{
+		ground: order.Ground{Kind: order.Rule, ID: rule}, territory: e.codeFor(rule, d.Activation.Territory),
+		authority: e.document.Hash, place: d.Activation.Territory, terms: s.terms(e), actor: "rule",
+	}
+	return b, b.territory != territory.Unknown
+}
+
+func (v *visit) firstReason() string {
+	if len(v.decision.Reasons) == 0 {
+		return "the policy permits it."
+	}
+	return v.decision.Reasons[0].Text
+}
+
+func (v *visit) dueByWarrant(id string, r *Restriction) error {
+	consignment := ""
+	if v.made != nil {
+		consignment = v.made.Consignment
+	}
+	support, w, err := warrantSupport(v.tx, id, consignment, v.now)
+	if err != nil {
+		return err
+	}
+	b := v.s.warrantBasis(w, v.device, v.made)
+	action := restriction.Due(r, v.standing(support), b.terms, v.now)
+	if (action == restriction.Notify || action == restriction.Remind) && !restriction.Deadline(b.place, b.terms, v.now).Before(w.EndsAt) {
+		return nil // it would end before it could begin
+	}
+	return v.act(action, r, b, "The warrant has ended.")
+}
+
+// warrantBasis is what orders by a warrant rest on. Nobody knows yet where the device is at home: noon counts where it was last
+// seen, or where it was to be sold.
+func (s *Service) warrantBasis(w *Warrant, d *Device, made *Production) basis {
+	b := basis{
+		ground: warrantGround(w.ID), authority: w.Hash, place: d.Present(), terms: restriction.HoldTerms(s.cfg.SeenWithin),
+		actor: w.CountersignBy,
+	}
+	if b.place == territory.Unknown && made != nil {
+		b.place = made.Market
+	}
+	return b
+}
+
+// act does what is due. why is what the time line says of a lift by rule.
+func (v *visit) act(action restriction.Action, r *Restriction, b basis, why string) error {
+	switch action {
+	case restriction.Notify:
+		return v.notify(v.device.ID, b)
+	case restriction.Remind:
+		return v.postpone(v.device.ID, b, later(r.Deadline, restriction.Deadline(b.place, b.terms, v.now)), "The notice had not arrived in time and is issued again")
+	case restriction.Withdraw:
+		return v.withdraw(r)
+	case restriction.LiftRule:
+		return v.lifted(r, order.ByRule, "rule", why)
+	case restriction.LiftEnd:
+		return v.lifted(r, order.ByEnd, "rule", "Its end has come.")
+	}
+	return nil
+}
+
+// collect lists the orders for the answer and marks them as sent: lifts first, because a lift wins (Charter C9).
+func (v *visit) collect() error {
+	if len(v.restrictions) == 0 && len(v.issued) == 0 {
+		return nil
+	}
+	orders, err := v.tx.Deliverable(v.device.ID)
+	if err != nil {
+		return err
+	}
+	orders = liftsFirst(orders)
+	v.orders = orders[:min(len(orders), protocol.MaxOrders)]
+	v.warrants = make(map[string]*Warrant)
+	for _, o := range v.orders {
+		if err := v.tx.MarkDelivered(o.ID, v.now); err != nil {
+			return err
+		}
+		if o.Ground.Kind == order.Warrant && o.Kind != order.Lift && v.warrants[o.Ground.ID] == nil {
+			if v.warrants[o.Ground.ID], err = v.tx.Warrant(o.Ground.ID); err != nil {
+				return err
+			}
+		}
+	}
+	recent, err := v.tx.OrdersOf(v.device.ID, protocol.MaxOrders)
+	for _, o := range recent {
+		v.pending = v.pending || !o.Sequenced && !o.Settled
+	}
+	return err
+}
+
+func liftsFirst(orders []*Order) []*Order {
+	sorted := make([]*Order, 0, len(orders))
+	for _, lifts := range []bool{true, false} {
+		for _, o := range orders {
+			if (o.Kind == order.Lift) == lifts {
+				sorted = append(sorted, o)
+			}
+		}
+	}
+	return sorted
+}

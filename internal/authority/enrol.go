@@ -1,0 +1,112 @@
+package authority
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/verifier"
+	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/protocol"
+	"github.com/bailiwick-dev/bailiwick/unlock"
+)
+
+// Enrol makes a device a member of the fleet. Whoever asks again with the same key gets the same answer, so that a lost one costs
+// nothing. A new key for a known IMEI, as after a factory reset, takes the place of the old one: see admitAgain.
+func (s *Service) Enrol(ctx context.Context, token []byte) (*protocol.EnrolAnswer, error) {
+	answer, err := s.enrol(ctx, token)
+	if err != nil {
+		s.counters.refusal("enrol", err)
+		return nil, err
+	}
+	return answer, nil
+}
+
+func (s *Service) enrol(ctx context.Context, token []byte) (*protocol.EnrolAnswer, error) {
+	now := s.now()
+	proved, err := s.verifier.Enrolment(token, now)
+	if err != nil {
+		return nil, deviceFault(err)
+	}
+	e, err := s.inForce(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	var fresh device.ID
+	if err := s.fill(fresh[:]); err != nil {
+		return nil, err
+	}
+	var id device.ID
+	err = s.turn(ctx, now, func(t *turn) error {
+		d, err := t.tx.DeviceByIMEI(proved.IMEI)
+		switch {
+		case errors.Is(err, ErrAbsent):
+			id = fresh
+			return t.admit(fresh, proved)
+		case err != nil:
+			return err
+		}
+		id = d.ID
+		if bytes.Equal(d.Key, proved.Key) {
+			return nil
+		}
+		return t.admitAgain(d, proved)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &protocol.EnrolAnswer{
+		Device: id, UnlockSecret: unlock.DeriveSecret(s.cfg.UnlockMaster, id), Trust: s.cfg.Trust, Policy: e.extract,
+		Epoch: s.verifier.Epochs().At(now), Time: now,
+	}, nil
+}
+
+func (t *turn) admit(id device.ID, proved *verifier.Enrolled) error {
+	d := &Device{
+		ID: id, IMEI: proved.IMEI, Serial: proved.Serial, Model: proved.Model, Software: proved.Software, Key: proved.Key,
+		KeyCeiling: proved.Ceiling, EnrolledAt: t.now,
+		Reasons: []policy.Reason{{Code: policy.ActivationNotKnown, Text: "The device has not checked in yet."}},
+	}
+	if err := t.tx.InsertDevice(d); err != nil {
+		return err
+	}
+	t.count = append(t.count, t.s.counters.enrolments.Inc)
+	return t.note(id, "enrolled", order.Ground{}, "device", "The device was enrolled.")
+}
+
+// admitAgain gives a known device a new key. Its epoch must be of a later period than the last enrolment, so that an old token
+// cannot bring an old key back. The device has lost what it knew; whatever restricted it is lifted, and begins again with a notice
+// and all of its days if it is still due (Charter C3).
+func (t *turn) admitAgain(d *Device, proved *verifier.Enrolled) error {
+	given, err := t.s.verifier.Epochs().Period(proved.Epoch, t.now)
+	if err != nil {
+		return ErrEpochUnknown.because(err)
+	}
+	if given <= verifier.PeriodOf(d.EnrolledAt) {
+		return ErrAlreadyEnrolled.saying("this IMEI was enrolled with another key a short while ago").fixing("try again in %s", verifier.EpochPeriod)
+	}
+	restrictions, err := t.tx.Restrictions(d.ID)
+	if err != nil {
+		return err
+	}
+	d.Key, d.KeyCeiling, d.Sequence, d.EnrolledAt = proved.Key, proved.Ceiling, 0, t.now
+	d.Serial, d.Model, d.Software = proved.Serial, proved.Model, proved.Software
+	d.Attestation = policy.AttestationUnknown
+	if err := t.tx.PutDevice(d); err != nil {
+		return err
+	}
+	t.count = append(t.count, t.s.counters.enrolments.Inc)
+	if err := t.note(d.ID, "enrolled", order.Ground{}, "device", "The device was enrolled again with a new key."); err != nil {
+		return err
+	}
+	for _, r := range restrictions {
+		if r.Active() {
+			if err := t.lift(r, [32]byte{}, order.ByRule, "rule", "The device was reset and has forgotten the notice."); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,3 @@
+package authority
+
+type reportCache struct{}

@@ -1,0 +1,182 @@
+package authority
+
+import (
+	"errors"
+
+	"github.com/bailiwick-dev/bailiwick/evidence"
+	"github.com/bailiwick-dev/bailiwick/order"
+)
+
+// retried are the reasons for which a device may follow the very same order later; any other refusal settles it.
+// They are package agent's, which this side must not import.
+var retried = map[string]bool{
+	"proof-missing": true, "proof-invalid": true, "policy-unknown": true, "policy-not-effective": true, "policy-stale": true,
+	"rule-unknown": true, "rule-not-in-force": true, "warrant-missing": true, "no-own-activation": true,
+	"boot-not-verified": true, "clock-doubtful": true, "no-notice": true, "too-many-grounds": true,
+}
+
+// reported writes down what the device applies and refuses, and settles the orders that this speaks of.
+func (v *visit) reported() error {
+	restrictions, err := v.tx.Restrictions(v.device.ID)
+	if err != nil || len(restrictions) == 0 {
+		return err
+	}
+	v.restrictions = restrictions
+	notes, err := v.refusals()
+	if err != nil {
+		return err
+	}
+	for _, r := range restrictions {
+		state := v.state(r.Ground)
+		old, err := v.formerRound(r, state)
+		if err != nil {
+			return err
+		}
+		if state == nil || old {
+			state = nil
+		}
+		if err := v.compare(r, state, notes[r.Ground]); err != nil {
+			return err
+		}
+	}
+	return v.settle()
+}
+
+// state returns what the device says of a ground, nil when it does not know it.
+func (v *visit) state(g order.Ground) *evidence.GroundState {
+	for i := range v.said.Grounds {
+		if v.said.Grounds[i].Ground == g {
+			return &v.said.Grounds[i]
+		}
+	}
+	return nil
+}
+
+// formerRound reports whether the device still speaks of an earlier round on this ground: what it showed then does not count
+// for the new one.
+func (v *visit) formerRound(r *Restriction, state *evidence.GroundState) (bool, error) {
+	if state == nil || r.Round <= 1 {
+		return false, nil
+	}
+	if state.Order.IsZero() {
+		return state.Stage == order.Lifted && r.Stage == order.Noticed && !state.Cause.Final(), nil
+	}
+	o, err := v.tx.Order(state.Order)
+	if none, err := absent(err); none || err != nil {
+		return none, err
+	}
+	return o.IssuedAt.Before(r.NoticedAt), nil
+}
+
+// refusals settles refused orders and returns the newest reason by ground.
+func (v *visit) refusals() (map[order.Ground]string, error) {
+	notes := make(map[order.Ground]string)
+	for _, refusal := range v.said.Refusals {
+		o, err := v.tx.Order(refusal.Order)
+		if none, err := absent(err); err != nil {
+			return nil, err
+		} else if none || o.Device != v.device.ID {
+			continue
+		}
+		notes[o.Ground] = refusal.Reason
+		reason := refusal.Reason
+		v.count = append(v.count, func() { v.s.counters.deviceSaysNo.WithLabelValues(knownReason(reason)).Inc() })
+		if retried[reason] || o.Settled {
+			continue
+		}
+		if err := v.tx.Settle(o.ID, reason); err != nil {
+			return nil, err
+		}
+		if err := v.note(v.device.ID, "refused", o.Ground, "device", "The device did not follow a %s: %s.", o.Kind, reason); err != nil {
+			return nil, err
+		}
+	}
+	return notes, nil
+}
+
+// knownReason keeps a device from inventing labels for the metrics.
+func knownReason(reason string) string {
+	if retried[reason] || finalReasons[reason] {
+		return reason
+	}
+	return "other"
+}
+
+var finalReasons = map[string]bool{
+	"leaf-malformed": true, "commitment-mismatch": true, "territory-not-in-rule": true, "warrant-mismatch": true,
+	"warrant-not-two-people": true, "warrant-end-too-far": true, "warrant-ended": true, "activated-elsewhere": true,
+	"activation-mixed": true, "activated-before-policy": true, "activated-outside-rule": true, "notice-too-short": true,
+	"deadline-moved-earlier": true, "lock-too-long": true, "end-not-warrants": true, "end-passed": true, "already-locked": true,
+	"overtaken-by-notice": true, "overtaken-by-lock": true, "older-than-lift": true, "ground-finally-lifted": true,
+}
+
+// compare writes down what is new of one restriction, and follows a device that has lifted it by itself.
+func (v *visit) compare(r *Restriction, state *evidence.GroundState, refusal string) error {
+	stage, shown, note := r.Applied, r.ShownDays, r.AppliedNote
+	if state != nil {
+		stage, shown = state.Stage, int(state.ShownDays)
+		if stage == r.Stage {
+			note = ""
+		}
+	}
+	if refusal != "" {
+		note = refusal
+	}
+	if stage != r.Applied || shown != r.ShownDays || note != r.AppliedNote {
+		if err := v.tx.ReportApplied(r.Device, r.Ground, stage, shown, v.now, note); err != nil {
+			return err
+		}
+		if stage != r.Applied {
+			if err := v.note(r.Device, "applied", r.Ground, "device", "The device reports: %s.", stage); err != nil {
+				return err
+			}
+		}
+		r.Applied, r.ShownDays, r.AppliedNote = stage, shown, note
+	}
+	if state == nil || state.Stage != order.Lifted || !r.Active() {
+		return nil
+	}
+	why := "The device lifted it by itself, because its end had come."
+	switch state.Cause {
+	case order.ByCode:
+		why = "An unlock code was entered on the device."
+	case order.ByHuman, order.ByCase, order.ByRule:
+		why = "The device follows a lift that these records had lost."
+	}
+	return v.lifted(r, state.Cause, "device", why)
+}
+
+// lifted lifts, and keeps what is in memory in step.
+func (v *visit) lifted(r *Restriction, cause order.Cause, actor, why string) error {
+	var authority [32]byte
+	if e := v.book.edition; e != nil && r.Ground.Kind == order.Rule {
+		authority = e.document.Hash
+	}
+	if err := v.lift(r, authority, cause, actor, why); err != nil {
+		return err
+	}
+	r.Stage, r.Cause, r.LiftedAt, r.Wave = order.Lifted, cause, v.now, 0
+	return nil
+}
+
+// settle settles the orders that the device follows. A lift is also settled when the device, after it was sent, shows the ground
+// as lifted, or knows nothing of it.
+func (v *visit) settle() error {
+	orders, err := v.tx.Deliverable(v.device.ID)
+	if err != nil {
+		return err
+	}
+	for _, o := range orders {
+		state := v.state(o.Ground)
+		switch {
+		case state != nil && state.Order == o.ID:
+			err = errors.Join(v.tx.Settle(o.ID, ""), v.tx.SettleOlder(o.Device, o.Ground, o.ID))
+		case o.Kind == order.Lift && !o.DeliveredAt.IsZero() && (state == nil || state.Stage == order.Lifted):
+			err = v.tx.Settle(o.ID, "")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

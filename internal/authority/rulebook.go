@@ -1,0 +1,134 @@
+package authority
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
+	"github.com/bailiwick-dev/bailiwick/protocol"
+	"github.com/bailiwick-dev/bailiwick/territory"
+)
+
+// edition is a published policy, parsed once.
+type edition struct {
+	document *PolicyDocument
+	policy   *policy.Policy
+	extract  protocol.Policy // what devices get
+	entries  map[string]policy.Prohibited
+}
+
+// rulebook keeps the published policies in memory. Every server reads them anew at each sweep, and at once after it published
+// one itself.
+type rulebook struct {
+	mu       sync.RWMutex
+	read     bool
+	editions []*edition // newest activation first
+}
+
+// maxPolicies bounds how many published policies are kept at hand.
+const maxPolicies = 1000
+
+// inForce returns the policy in force at now, ErrNoPolicy when there is none.
+func (s *Service) inForce(ctx context.Context, now time.Time) (*edition, error) {
+	s.rules.mu.RLock()
+	read, editions := s.rules.read, s.rules.editions
+	s.rules.mu.RUnlock()
+	if !read {
+		var err error
+		if editions, err = s.readRules(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range editions {
+		if !e.document.ActivateAt.After(now) {
+			return e, nil
+		}
+	}
+	return nil, ErrNoPolicy
+}
+
+// edition returns a published policy by its hash, nil when this server never saw it.
+func (s *Service) edition(hash [32]byte) *edition {
+	s.rules.mu.RLock()
+	defer s.rules.mu.RUnlock()
+	i := slices.IndexFunc(s.rules.editions, func(e *edition) bool { return e.document.Hash == hash })
+	if i < 0 {
+		return nil
+	}
+	return s.rules.editions[i]
+}
+
+// readRules reads the published policies from the store; those that are known are not parsed again.
+func (s *Service) readRules(ctx context.Context) ([]*edition, error) {
+	var documents []*PolicyDocument
+	err := s.view(ctx, func(tx Tx) (err error) {
+		documents, err = tx.Policies(maxPolicies)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	editions := make([]*edition, 0, len(documents))
+	for _, d := range documents {
+		e := s.edition(d.Hash)
+		if e == nil {
+			if e, err = newEdition(d); err != nil {
+				// It was checked before it was published: somebody changed the store, or this server is older than the policy.
+				s.cfg.Logger.Error("a published policy cannot be read and is left out", "policy", d.Name, "error", err)
+				continue
+			}
+		}
+		editions = append(editions, e)
+	}
+	slices.SortStableFunc(editions, func(a, b *edition) int { return b.document.ActivateAt.Compare(a.document.ActivateAt) })
+	s.rules.mu.Lock()
+	defer s.rules.mu.Unlock()
+	s.rules.read, s.rules.editions = true, editions
+	return editions, nil
+}
+
+func newEdition(d *PolicyDocument) (*edition, error) {
+	p, err := policy.Parse(d.Name, d.Source)
+	if err != nil {
+		return nil, err
+	}
+	e := &edition{document: d, policy: p, entries: make(map[string]policy.Prohibited)}
+	for _, entry := range p.Territories() {
+		e.entries[entry.Rule] = entry
+	}
+	x := p.DeviceExtract()
+	e.extract = protocol.Policy{
+		Hash: x.Hash, ID: x.ID, Effective: x.Effective.Time(), Observation: x.Observation, NoticeDays: x.Notice.Days,
+		ShownDays: x.Notice.ShownDays, LockDays: x.LockDays, AppliesFrom: x.AppliesFrom,
+		Contact: protocol.Contact{Name: x.Contact.Name, Phone: x.Contact.Phone, Email: x.Contact.Email, OwnerURL: x.Contact.OwnerURL},
+	}
+	for _, r := range x.Rules {
+		e.extract.Rules = append(e.extract.Rules, protocol.Rule{
+			ID: r.ID, Codes: r.Codes, Name: r.Name, LegalBasis: r.LegalBasis, Source: r.Source,
+			Since: r.Since, Until: r.Until, ReviewBy: r.ReviewBy,
+		})
+	}
+	return e, e.extract.Validate()
+}
+
+// terms are the times that the policy gives to owners.
+func (s *Service) terms(e *edition) restriction.Terms {
+	return restriction.Terms{NoticeDays: e.policy.Notice.Days, ShownDays: e.policy.Notice.ShownDays, SeenWithin: s.cfg.SeenWithin}
+}
+
+// codeFor returns the code of a rule that covers an activation territory: what the rule's orders name.
+func (e *edition) codeFor(rule string, activation territory.Code) territory.Code {
+	codes := e.entries[rule].Codes
+	if slices.Contains(codes, activation) {
+		return activation
+	}
+	for _, c := range codes {
+		if c.Covers(activation) {
+			return c
+		}
+	}
+	return territory.Unknown
+}

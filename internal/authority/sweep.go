@@ -1,0 +1,234 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
+	"github.com/bailiwick-dev/bailiwick/order"
+)
+
+// Bounds of a sweep, in restrictions.
+const (
+	sweepPage  = 1000 // per read
+	sweepChunk = 200  // per transaction
+)
+
+// Sweep does what time alone makes due: lifts at their end, warrants that ended, locks put into the open wave or taken out of it,
+// sessions that expired, and what an interrupted approval left. It also reads anew what is kept in memory.
+func (s *Service) Sweep(ctx context.Context) error {
+	s.sweep.Lock()
+	defer s.sweep.Unlock()
+	now := s.now()
+	if _, err := s.readRules(ctx); err != nil {
+		return err
+	}
+	if _, err := s.readHolds(ctx); err != nil {
+		return err
+	}
+	book, err := s.book(ctx, now)
+	if err != nil {
+		return err
+	}
+	grounds, err := s.grounds(ctx, book)
+	if err != nil {
+		return err
+	}
+	for _, g := range grounds {
+		if err := s.sweepGround(ctx, book, g, now); err != nil {
+			return err
+		}
+	}
+	if err := s.finishWaves(ctx, now); err != nil {
+		return err
+	}
+	return s.update(ctx, func(tx Tx) error {
+		_, err := tx.DeleteExpiredSessions(now)
+		return err
+	})
+}
+
+// grounds lists every ground that may restrict somebody: the rules of all published policies, and all warrants in force or ended.
+func (s *Service) grounds(ctx context.Context, b *book) ([]order.Ground, error) {
+	var grounds []order.Ground
+	seen := make(map[order.Ground]bool)
+	add := func(g order.Ground) {
+		if !seen[g] {
+			seen[g] = true
+			grounds = append(grounds, g)
+		}
+	}
+	s.rules.mu.RLock()
+	editions := s.rules.editions
+	s.rules.mu.RUnlock()
+	for _, e := range editions {
+		for _, entry := range e.policy.Territories() {
+			add(order.Ground{Kind: order.Rule, ID: entry.Rule})
+		}
+	}
+	err := s.view(ctx, func(tx Tx) error {
+		cases, err := tx.Cases(maxCases)
+		if err != nil {
+			return err
+		}
+		for _, c := range cases {
+			if c.State == CaseOpen {
+				continue
+			}
+			warrants, err := tx.Warrants(c.ID)
+			if err != nil {
+				return err
+			}
+			for _, w := range warrants {
+				if w.CountersignBy != "" {
+					add(warrantGround(w.ID))
+				}
+			}
+		}
+		return nil
+	})
+	return grounds, err
+}
+
+// sweepGround looks through the restrictions on one ground.
+func (s *Service) sweepGround(ctx context.Context, b *book, g order.Ground, now time.Time) error {
+	var after device.ID
+	for {
+		var page []*Restriction
+		err := s.view(ctx, func(tx Tx) (err error) {
+			page, err = tx.RestrictionsOf(g, after, sweepPage)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			return nil
+		}
+		after = page[len(page)-1].Device
+		page = slices.DeleteFunc(page, func(r *Restriction) bool { return !ripe(r, now) })
+		for chunk := range slices.Chunk(page, sweepChunk) {
+			err := s.turn(ctx, now, func(t *turn) error {
+				for _, r := range chunk {
+					if err := t.sweepOne(b, r.Device, g); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// ripe reports whether time may have made something due, so that most restrictions cost no more than being read.
+func ripe(r *Restriction, now time.Time) bool {
+	switch r.Stage {
+	case order.Noticed:
+		return r.Ground.Kind == order.Warrant || r.Wave != 0 || !now.Before(r.Deadline)
+	case order.Locked:
+		return r.Ground.Kind == order.Warrant || !now.Before(r.EndsAt)
+	}
+	return false
+}
+
+// sweepOne asks the rules about one restriction and does what is due. The device is decided about anew, since a decision depends
+// on the day.
+func (t *turn) sweepOne(b *book, id device.ID, g order.Ground) error {
+	r, err := t.tx.Restriction(id, g)
+	if err != nil || !r.Active() {
+		return err
+	}
+	d, err := t.tx.Device(id)
+	if err != nil {
+		return err
+	}
+	made, err := production(t.tx, d)
+	if err != nil {
+		return err
+	}
+	look, err := t.look(b, d, made, r)
+	if err != nil {
+		return err
+	}
+	switch restriction.Due(r, look.standing, look.terms, t.now) {
+	case restriction.Propose:
+		return t.propose(b, r)
+	case restriction.Withdraw:
+		return t.withdraw(r)
+	case restriction.LiftRule:
+		return t.lift(r, look.basis.authority, order.ByRule, "rule", "The rule no longer applies: "+look.reason)
+	case restriction.LiftEnd:
+		return t.lift(r, look.basis.authority, order.ByEnd, "rule", "Its end has come.")
+	}
+	return nil
+}
+
+// look is how a restriction stands, with everything that an order on it would rest on.
+type look struct {
+	standing restriction.Standing
+	terms    restriction.Terms
+	basis    basis
+	endsAt   time.Time // of a hold; zero for a rule
+	reason   string
+	decision policy.Decision
+}
+
+func (t *turn) look(b *book, d *Device, made *Production, r *Restriction) (*look, error) {
+	l := &look{}
+	if r.Ground.Kind == order.Warrant {
+		consignment := ""
+		if made != nil {
+			consignment = made.Consignment
+		}
+		support, w, err := warrantSupport(t.tx, r.Ground.ID, consignment, t.now)
+		if err != nil {
+			return nil, err
+		}
+		l.standing, l.basis, l.endsAt = standingOf(d, support), t.s.warrantBasis(w, d, made), w.EndsAt
+		l.terms, l.reason = l.basis.terms, w.Reason
+		return l, nil
+	}
+	l.standing = standingOf(d, restriction.Unclear)
+	if b.edition == nil {
+		return l, nil
+	}
+	l.decision = t.s.decide(b.edition, d, made, t.now)
+	l.standing.Support = restriction.OfRule(r.Ground.ID, l.decision)
+	l.terms = t.s.terms(b.edition)
+	l.basis, _ = t.s.ruleBasis(b.edition, r.Ground.ID, d)
+	l.basis.authority = b.edition.document.Hash
+	if len(l.decision.Reasons) > 0 {
+		l.reason = l.decision.Reasons[0].Text
+	}
+	return l, nil
+}
+
+// propose puts a lock into the open wave; the first one opens it.
+func (t *turn) propose(b *book, r *Restriction) error {
+	wave, err := t.tx.OpenWave()
+	if none, err := absent(err); err != nil {
+		return err
+	} else if none {
+		wave = &Wave{CreatedAt: t.now, State: WaveOpen}
+		if b.edition != nil {
+			wave.PolicyHash = b.edition.document.Hash
+		}
+		if wave.ID, err = t.tx.InsertWave(wave); err != nil {
+			return err
+		}
+	}
+	if err := t.tx.ProposeIfNoticed(wave.ID, r.Device, r.Ground); err != nil {
+		if errors.Is(err, ErrConflict) {
+			return nil // the stage moved on
+		}
+		return err
+	}
+	return t.note(r.Device, "wave", r.Ground, "rule", "The lock was put to an officer, in wave %d.", wave.ID)
+}

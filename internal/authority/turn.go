@@ -1,0 +1,174 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
+	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/territory"
+)
+
+// turn is one transaction that moves restrictions: each transition is a guarded write, the order that tells the device, and a
+// line on its time line, together or not at all, with one timestamp.
+type turn struct {
+	s      *Service
+	tx     Tx
+	now    time.Time
+	issued []order.Kind
+	count  []func() // counters to move once it is durable
+}
+
+// turn runs fn in a durable transaction. What it issued is counted, and the sequencer told, only after that.
+func (s *Service) turn(ctx context.Context, now time.Time, fn func(*turn) error) error {
+	t := &turn{s: s, now: now}
+	err := s.update(ctx, func(tx Tx) error {
+		t.tx = tx
+		return fn(t)
+	})
+	if err != nil {
+		return err
+	}
+	for _, kind := range t.issued {
+		s.counters.orders.WithLabelValues(kind.String()).Inc()
+	}
+	for _, count := range t.count {
+		count()
+	}
+	if len(t.issued) > 0 {
+		s.rouse()
+	}
+	return nil
+}
+
+// issue writes an order, pending, and lets it replace the older ones on its ground. Its salt is random and used once.
+func (t *turn) issue(id device.ID, leaf order.Leaf) (*Order, error) {
+	o := &Order{Device: id, Kind: leaf.Kind, Ground: leaf.Ground, IssuedAt: t.now}
+	if err := t.s.fill(o.Salt[:]); err != nil {
+		return nil, err
+	}
+	leaf.IssuedAt = t.now
+	leaf.Commitment = order.Commit(o.Salt, id)
+	var err error
+	if o.Leaf, err = leaf.Marshal(); err != nil {
+		return nil, err
+	}
+	o.ID = order.LeafID(o.Leaf)
+	if err := t.tx.InsertOrder(o); err != nil {
+		return nil, err
+	}
+	if err := t.tx.SettleOlder(id, leaf.Ground, o.ID); err != nil {
+		return nil, err
+	}
+	t.issued = append(t.issued, leaf.Kind)
+	return o, nil
+}
+
+// note adds a line to a device's time line.
+func (t *turn) note(id device.ID, kind string, g order.Ground, actor, format string, args ...any) error {
+	return t.tx.AddEvent(Event{Device: id, At: t.now, Kind: kind, Ground: g, Actor: actor, Detail: fmt.Sprintf(format, args...)})
+}
+
+// basis is what an order on a ground rests on.
+type basis struct {
+	ground    order.Ground
+	territory territory.Code // of the rule; Unknown for a warrant
+	authority [32]byte       // hash of the policy or the warrant
+	place     territory.Code // whose noon counts
+	terms     restriction.Terms
+	actor     string // "rule", or the officer who countersigned
+}
+
+// notify starts a round: Noticed, with a fixed date.
+func (t *turn) notify(id device.ID, b basis) error {
+	deadline := restriction.Deadline(b.place, b.terms, t.now)
+	err := t.tx.NoticeIfFree(&Restriction{
+		Device: id, Ground: b.ground, Stage: order.Noticed, Territory: b.territory, Authority: b.authority,
+		Reference: order.Reference(id, b.ground), NoticedAt: t.now, Deadline: deadline,
+	})
+	if err != nil {
+		return err
+	}
+	if err := t.tellDeadline(id, b, deadline); err != nil {
+		return err
+	}
+	return t.note(id, "noticed", b.ground, b.actor, "A notice was issued: no lock before %s.", clock(deadline))
+}
+
+// postpone moves a told deadline later, and tells it.
+func (t *turn) postpone(id device.ID, b basis, deadline time.Time, why string) error {
+	if err := t.tx.ExtendIfNoticed(id, b.ground, deadline); err != nil {
+		return err
+	}
+	if err := t.tellDeadline(id, b, deadline); err != nil {
+		return err
+	}
+	return t.note(id, "noticed", b.ground, b.actor, "%s; no lock before %s.", why, clock(deadline))
+}
+
+func (t *turn) tellDeadline(id device.ID, b basis, deadline time.Time) error {
+	_, err := t.issue(id, order.Leaf{
+		Kind: order.Notice, Ground: b.ground, Territory: b.territory, Authority: b.authority, Deadline: deadline,
+	})
+	return err
+}
+
+// lock orders a lock after its notice ran its course. endsAt is when the device lifts it by itself.
+func (t *turn) lock(r *Restriction, b basis, effectAt, endsAt time.Time) error {
+	if err := t.tx.LockIfNoticed(r.Device, r.Ground, t.now, effectAt, endsAt); err != nil {
+		return err
+	}
+	_, err := t.issue(r.Device, order.Leaf{
+		Kind: order.Lock, Ground: r.Ground, Territory: b.territory, Authority: b.authority,
+		Deadline: r.Deadline, EffectAt: effectAt, EndsAt: endsAt,
+	})
+	if err != nil {
+		return err
+	}
+	return t.note(r.Device, "locked", r.Ground, b.actor, "A lock was ordered: from %s until %s at the latest.", clock(effectAt), clock(endsAt))
+}
+
+// lift ends a restriction, whatever its stage, and takes it out of an open wave.
+func (t *turn) lift(r *Restriction, authority [32]byte, cause order.Cause, actor, why string) error {
+	if err := t.withdraw(r); err != nil {
+		return err
+	}
+	if err := t.tx.LiftIfActive(r.Device, r.Ground, t.now, cause); err != nil {
+		return err
+	}
+	if authority == [32]byte{} {
+		authority = r.Authority
+	}
+	_, err := t.issue(r.Device, order.Leaf{
+		Kind: order.Lift, Ground: r.Ground, Territory: r.Territory, Authority: authority, Cause: cause,
+	})
+	if err != nil {
+		return err
+	}
+	return t.note(r.Device, "lifted", r.Ground, actor, "%s", why)
+}
+
+// withdraw takes a restriction out of the open wave; one that is in none, or whose wave is decided, stays as it is.
+func (t *turn) withdraw(r *Restriction) error {
+	if r.Wave == 0 || r.Stage != order.Noticed {
+		return nil
+	}
+	if err := t.tx.WithdrawProposal(r.Device, r.Ground); err != nil && !errors.Is(err, ErrConflict) {
+		return err
+	}
+	return nil
+}
+
+// clock writes a time for people.
+func clock(at time.Time) string { return at.UTC().Format("2 January 2006 15:04 UTC") }
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
