@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,19 +33,24 @@ func networkTable(modules, handmade string, codes codeTable) ([]byte, int, error
 	if err := readJSON(filepath.Join(modules, "mcc-mnc-list", "mcc-mnc-list.json"), &list); err != nil {
 		return nil, 0, err
 	}
-	rows, err := rowsOf(list, codes)
-	if err != nil {
-		return nil, 0, err
-	}
 	hand, err := os.ReadFile(handmade)
 	if err != nil {
 		return nil, 0, err
 	}
 	header, body, _ := strings.Cut(strings.TrimSpace(string(hand)), "\n")
+	byHand, whole := make(map[string]string), make(map[string]string)
 	for _, line := range strings.Split(body, "\n") {
-		key, _, _ := strings.Cut(line, ",")
-		rows[key] = line
+		f := strings.Split(line, ",")
+		byHand[f[0]] = line
+		if len(f[0]) == 3 {
+			whole[f[0]] = f[1]
+		}
 	}
+	rows, err := rowsOf(list, codes, whole)
+	if err != nil {
+		return nil, 0, err
+	}
+	maps.Copy(rows, byHand)
 	var out strings.Builder
 	out.WriteString(header + "\n")
 	for _, key := range sortedKeys(rows) {
@@ -53,7 +59,8 @@ func networkTable(modules, handmade string, codes codeTable) ([]byte, int, error
 	return []byte(out.String()), len(rows), nil
 }
 
-func rowsOf(list []operator, codes codeTable) (map[string]string, error) {
+// rowsOf makes the rows of the list. whole says what each MCC with a row made by hand serves.
+func rowsOf(list []operator, codes codeTable, whole map[string]string) (map[string]string, error) {
 	networks := make(map[string][]string) // MCC-MNC to territories
 	weight := make(map[string]map[string]int)
 	for _, o := range list {
@@ -78,10 +85,11 @@ func rowsOf(list []operator, codes codeTable) (map[string]string, error) {
 		}
 	}
 	rows := make(map[string]string)
-	whole := make(map[string]string)
 	for mcc, places := range weight {
-		whole[mcc] = join(sortedKeys(places), places)
-		rows[mcc] = fmt.Sprintf("%s,%s,,,%s,", mcc, whole[mcc], listSource)
+		if whole[mcc] == "" {
+			whole[mcc] = join(sortedKeys(places), places)
+			rows[mcc] = fmt.Sprintf("%s,%s,,,%s,", mcc, whole[mcc], listSource)
+		}
 	}
 	for key, places := range networks {
 		mcc := key[:3]
