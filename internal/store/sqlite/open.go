@@ -22,7 +22,7 @@ const FileName = "authority.db"
 type Options struct {
 	Queue    int           // updates that may wait before more are turned away; default 4,096
 	MaxBatch int           // updates committed together at most; default 512
-	Linger   time.Duration // how long a batch waits for callers who were in the last one; default 1 ms, negative for none
+	Linger   time.Duration // how long a batch waits for callers who were in the last one; default none: it never measured better
 	Readers  int           // views that may run at once; default 2 per processor, at least 4
 	LogBytes int64         // size of the write-ahead log that starts a checkpoint; default 32 MiB
 }
@@ -33,9 +33,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxBatch <= 0 {
 		o.MaxBatch = 512
-	}
-	if o.Linger == 0 {
-		o.Linger = time.Millisecond
 	}
 	o.Linger = max(o.Linger, 0)
 	if o.Readers <= 0 {

@@ -1,0 +1,119 @@
+package sqlite
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/evidence"
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/territory"
+)
+
+// TestSchemaHoldsTheCharter goes past every guard, with SQL, at the file itself.
+func TestSchemaHoldsTheCharter(t *testing.T) {
+	db := opened(t, Options{})
+	run := func(query string) error {
+		_, err := db.pool.ExecContext(t.Context(), query)
+		return err
+	}
+	const (
+		dayLong = "86400000000"
+		device1 = `x'000000000000000000000000000000a1'`
+		of1     = " WHERE device = " + device1 + " AND ground = "
+	)
+	must := func(query string) {
+		t.Helper()
+		if err := run(query); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+	}
+	restriction := func(ground, columns, values string) string {
+		return `INSERT INTO restriction (device, ground_kind, ground, round, territory, authority, reference, noticed_at, shown_days, applied,
+			applied_note, ` + columns + `) VALUES (` + device1 + `, 1, '` + ground + `', 1, 'CU', zeroblob(32), 'R', 0, 0, 0, '', ` + values + `)`
+	}
+	must(`INSERT INTO device (id, imei, serial, model, place, attestation_key, attestation, boot, software, sequence, days, clock_doubt,
+		unlocks, verdict, verdict_rule, reasons, licences) VALUES (` + device1 + `, '350000000000001', '', '', '', x'', 0, 0, '', 0, x'', 0, 0, 0, '', '', '')`)
+	week := "7 * " + dayLong
+	for _, ground := range []string{"noticed", "appealed", "locked", "final", "ended"} {
+		must(restriction(ground, "stage, deadline, cause, appealing", "1, "+week+", 0, 0"))
+	}
+	must("UPDATE restriction SET appealing = 1" + of1 + "'appealed'")
+	times := ", locked_at = 0, effect_at = deadline, ends_at = deadline + " + dayLong
+	must("UPDATE restriction SET stage = 2" + times + of1 + "'locked'")
+	must("UPDATE restriction SET stage = 3, lifted_at = 1, cause = 2" + of1 + "'final'")
+	must("UPDATE restriction SET stage = 3, lifted_at = 1, cause = 4" + of1 + "'ended'")
+	must("INSERT INTO cases VALUES ('case-1', '', '', 'open', 'kim', 0, '', '', NULL)")
+	must("INSERT INTO warrant VALUES ('warrant-1', 'case-1', '', 'kim', 0, NULL, NULL, 100, NULL, x'', 0)")
+
+	again := "stage = 1, cause = 0, lifted_at = NULL"
+	for name, query := range map[string]string{
+		"C3 notice of six days":               restriction("x", "stage, deadline, cause, appealing", "1, 6 * "+dayLong+", 0, 0"),
+		"C3 a lock without a notice":          restriction("x", "stage, deadline, cause, appealing", "0, "+week+", 0, 0"),
+		"C3 a date that moves earlier":        "UPDATE restriction SET noticed_at = -" + dayLong + ", deadline = deadline - 1" + of1 + "'noticed'",
+		"C3 a lock before the deadline":       "UPDATE restriction SET stage = 2" + times + ", effect_at = deadline - 1" + of1 + "'noticed'",
+		"C8 a lock without an end":            "UPDATE restriction SET stage = 2, locked_at = 0, effect_at = deadline" + of1 + "'noticed'",
+		"C8 a lock that ends as it begins":    "UPDATE restriction SET stage = 2" + times + ", ends_at = deadline" + of1 + "'noticed'",
+		"C8 a lock of 731 days":               "UPDATE restriction SET stage = 2, locked_at = 0, effect_at = deadline, ends_at = deadline + 731 * " + dayLong + of1 + "'noticed'",
+		"a lock while an appeal is open":      "UPDATE restriction SET stage = 2" + times + of1 + "'appealed'",
+		"back to noticed":                     "UPDATE restriction SET stage = 1, locked_at = NULL, effect_at = NULL, ends_at = NULL" + of1 + "'locked'",
+		"C9 a lift without a cause":           "UPDATE restriction SET stage = 3, lifted_at = 1" + of1 + "'locked'",
+		"C9 again after a final lift":         "UPDATE restriction SET round = 2, " + again + of1 + "'final'",
+		"again without a new round":           "UPDATE restriction SET " + again + of1 + "'ended'",
+		"straight from lifted to locked":      "UPDATE restriction SET stage = 2, cause = 0, lifted_at = NULL" + times + of1 + "'ended'",
+		"C7 one officer twice":                "UPDATE warrant SET countersign_by = 'kim', countersign_at = 1, hash = zeroblob(32), document = x'01'",
+		"C7 countersigned without a hash":     "UPDATE warrant SET countersign_by = 'lee', countersign_at = 1",
+		"C8 a hold of 91 days":                "UPDATE warrant SET countersign_by = 'lee', countersign_at = 1, hash = zeroblob(32), document = x'01', ends_at = 91 * " + dayLong,
+		"an order that nobody got":            "INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, delivered_at, settled, refusal) VALUES (zeroblob(32), " + device1 + ", x'01', zeroblob(32), 1, 1, 'cuba', 0, 1, 0, '')",
+		"a kind of order that is none":        "INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, settled, refusal) VALUES (zeroblob(32), " + device1 + ", x'01', zeroblob(32), 4, 1, 'cuba', 0, 0, '')",
+		"a device that forgets its number":    "UPDATE device SET imei = '35'",
+		"a device gone under its restriction": "DELETE FROM device",
+	} {
+		if err := run(query); err == nil {
+			t.Errorf("%s was stored", name)
+		} else if !strings.Contains(err.Error(), "onstraint") && !strings.Contains(err.Error(), "restriction:") {
+			t.Errorf("%s: refused for another reason: %v", name, err)
+		}
+	}
+	must("UPDATE restriction SET round = 2, " + again + of1 + "'ended'")
+}
+
+// TestDeviceRecordIsSmall weighs many records of the usual kind in a real file.
+func TestDeviceRecordIsSmall(t *testing.T) {
+	db := opened(t, Options{})
+	const n, most = 20_000, 640
+	size := func() (pages int) {
+		if err := db.pool.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
+			t.Fatal(err)
+		}
+		return pages
+	}
+	before := size()
+	err := db.Update(context.Background(), func(tx authority.Tx) error {
+		for i := range n {
+			id := device.ID{byte(i * 7), byte(i >> 8), byte(i), 1}
+			body := "35" + strings.Repeat("0", 6) + string([]byte{'0' + byte(i/100000%10), '0' + byte(i/10000%10), '0' + byte(i/1000%10), '0' + byte(i/100%10), '0' + byte(i/10%10), '0' + byte(i%10)})
+			d := &authority.Device{ID: id, IMEI: device.IMEI(body + string(device.CheckDigit(body))), Serial: "R58M123ABCD", Model: "Model A5 2026",
+				Key: make([]byte, 91), Attestation: policy.Genuine, Boot: evidence.BootVerified, Software: "agent/1.0.0", Sequence: 90,
+				Activation: &territory.Activation{Territory: "DE", Day: 20003}, Verdict: policy.Permit, PolicyHash: [32]byte{1},
+				Reasons: []policy.Reason{{Code: policy.OfficialMarket, Text: "The device was activated in DE, an official market."}}}
+			for j := range 30 {
+				d.Days = append(d.Days, territory.DayRecord{Day: territory.Day(20000 + j), Territory: "DE", Percent: uint8(95 + j%5), Agree: 3})
+			}
+			if err := tx.InsertDevice(d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	each := (size() - before) * 4096 / n
+	t.Logf("%d bytes a device, its four indexes included", each)
+	if each > most {
+		t.Errorf("%d bytes a device; at most %d wanted", each, most)
+	}
+}
