@@ -63,7 +63,7 @@ const (
 )
 
 // Assess weighs the signals by the documented model, with the embedded network table. It is pure, and costs a few
-// microseconds and one allocation.
+// microseconds and two small allocations.
 //
 // Each signal is read as a set of territories. A fix names those that a circle touches, of three times its 68 % radius
 // and 300 m more. A network code names those of the table; a Wi-Fi country and an address name theirs, and RU also what
