@@ -106,7 +106,7 @@ func (a *Agent) commit(next *state, durable bool) error {
 // unlock codes.
 func (a *Agent) relieve(next *state) {
 	kept := a.state.clone()
-	kept.Clock = next.Clock
+	kept.Clock.read(a.platform.reading())
 	for i := range kept.Restrictions {
 		r := &kept.Restrictions[i]
 		if n := next.restriction(r.Ground); n != nil && n.Stage == order.Lifted && r.Stage != order.Lifted {

@@ -209,6 +209,7 @@ func (r *restriction) noticeAgain(o opened, w *protocol.Warrant) (dropped *order
 	}
 	if r.Pending != nil && r.Pending.EffectAt.Before(o.leaf.Deadline) {
 		dropped = &r.Pending.Order
+		r.forget(*dropped)
 		r.Pending = nil
 	}
 	r.Order, r.Deadline, r.Territory = o.id, o.leaf.Deadline, o.leaf.Territory
@@ -243,6 +244,7 @@ func (r *restriction) lock(o opened, f facts) (dropped *order.ID, reason Reason)
 			return nil, OvertakenByLock
 		}
 		dropped = &r.Pending.Order
+		r.forget(*dropped)
 	}
 	r.Pending = &pendingLock{Order: o.id, Index: o.index, EffectAt: o.leaf.EffectAt, EndsAt: o.leaf.EndsAt}
 	r.Territory = o.leaf.Territory
@@ -362,6 +364,11 @@ func (r *restriction) remember(id order.ID) {
 	}
 	kept := r.Remembered[max(0, len(r.Remembered)-maxRemembered+1):]
 	r.Remembered = append(slices.Clone(kept), id) // a clone of the state may share the old ones
+}
+
+// forget lets an order that was dropped after all be judged afresh when it comes again.
+func (r *restriction) forget(id order.ID) {
+	r.Remembered = slices.DeleteFunc(slices.Clone(r.Remembered), func(known order.ID) bool { return known == id })
 }
 
 // tombstone is what remains of a ground that ended for good: the first 16 bytes of SHA-256(kind, one byte || id).

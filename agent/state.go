@@ -105,6 +105,7 @@ func (s *state) settle(boot evidence.Boot) (changed bool) {
 		switch {
 		case refused != "":
 			s.refuse(r.Pending.Order, refused)
+			r.forget(r.Pending.Order)
 			r.Pending = nil
 			changed = true
 		case now:
