@@ -42,7 +42,7 @@ type TestResult struct {
 
 // Warning is something that does not make a policy wrong, and that its authors should look at.
 type Warning struct {
-	Code    string `json:"code"` // review-overdue, review-due, left-list, untested-territory, untested-rule, licence-expired, not-in-force, no-tests
+	Code    string `json:"code"` // review-overdue, review-due, left-list, untested-territory, untested-licence, untested-rule, licence-expired, not-in-force, no-tests
 	Line    int    `json:"line"`
 	Message string `json:"message"`
 }

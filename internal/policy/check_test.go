@@ -3,8 +3,10 @@ package policy
 import (
 	"encoding/json"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/bailiwick-dev/bailiwick/territory"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -93,4 +95,71 @@ func TestDeviceExtract(t *testing.T) {
 	if sudan := x.Rules[2]; sudan.Until != dayOf("2026-03-01") || sudan.Since != dayOf("2000-01-01") {
 		t.Errorf("got %+v", sudan)
 	}
+}
+
+func TestStatus(t *testing.T) {
+	p := parsed(t, goodSource)
+	for _, tc := range []struct {
+		code   territory.Code
+		on     string
+		status MarketStatus
+		rule   string
+	}{
+		{"ES", "2026-04-01", MarketOfficial, ""},
+		{"UA-65", "2026-04-01", MarketOfficial, ""},
+		{"UA-43", "2026-04-01", MarketProhibited, "crimea"},
+		{"UA-43", "2026-01-31", MarketOfficial, ""},
+		{"US", "2026-04-01", MarketUnsupported, ""},
+		{"FR", "2026-04-01", MarketUnsupported, ""},
+		{"SD", "2026-02-28", MarketProhibited, "sudan"},
+		{"SD", "2026-03-01", MarketUnsupported, ""},
+		{"CU-03", "2026-04-01", MarketProhibited, "cuba"},
+		{"", "2026-04-01", MarketUnsupported, ""},
+	} {
+		if status, rule := p.Status(tc.code, noon(tc.on)); status != tc.status || rule != tc.rule {
+			t.Errorf("%s on %s: %s %q, want %s %q", tc.code, tc.on, status, rule, tc.status, tc.rule)
+		}
+	}
+	for status, want := range map[MarketStatus]string{MarketOfficial: "official", MarketUnsupported: "unsupported", MarketProhibited: "prohibited", 9: "invalid"} {
+		if status.String() != want {
+			t.Errorf("%d is %q", status, status)
+		}
+	}
+}
+
+func TestAttestationAsText(t *testing.T) {
+	for _, a := range []Attestation{AttestationUnknown, Genuine, Custom, Unlocked} {
+		text, err := a.MarshalText()
+		var back Attestation
+		if err != nil || back.UnmarshalText(text) != nil || back != a {
+			t.Errorf("%s came back as %s", a, back)
+		}
+	}
+	var a Attestation
+	if err := a.UnmarshalText([]byte("genuin")); err == nil || a != AttestationUnknown {
+		t.Errorf("read as %s", a)
+	}
+	if s := Attestation(200).String(); s != "unknown" {
+		t.Errorf("an attestation that does not exist is %q", s)
+	}
+}
+
+// A policy is shared by every check-in at once; run with -race.
+func TestDecideConcurrently(t *testing.T) {
+	p := parsed(t, goodSource)
+	f := genuineIn("CU", "2026-04-01")
+	f.Consignee = "some very long consignee" // through CEL
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 200 {
+				if d := p.Decide(f, noon("2026-04-10")); d.Custom != "look" {
+					t.Errorf("got %+v", d)
+				}
+				p.DeviceExtract()
+				p.Check(noon("2026-04-10"))
+			}
+		})
+	}
+	wg.Wait()
 }

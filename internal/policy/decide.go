@@ -211,7 +211,7 @@ func (p *Policy) Decide(f Facts, now time.Time) Decision {
 		d.Reasons = append(slices.Clip(d.Reasons), denies.why...)
 	}
 	if expired != nil {
-		d.Reasons = append(slices.Clip(d.Reasons), expired.whyExpired...)
+		d.Reasons = append(slices.Clip(d.Reasons), expired.whyNotValid...)
 	}
 	return d
 }
@@ -306,7 +306,7 @@ type licence struct {
 	reference   string // of an individual licence
 	source      string
 	why         []Reason
-	whyExpired  []Reason
+	whyNotValid  []Reason
 }
 
 // covering returns the first licence that covers f, and else one that would have, had it been valid.

@@ -99,7 +99,7 @@ func (l *licence) explain() {
 	} else {
 		l.why = []Reason{{LicenceGeneral, fmt.Sprintf("The general licence %s covers it: %s Source: %s", l.id, sentence(l.title), sentence(l.source))}}
 	}
-	l.whyExpired = []Reason{{LicenceExpired, fmt.Sprintf("The licence %s would cover it, but was valid neither on the day of activation nor today.", l.id)}}
+	l.whyNotValid = []Reason{{LicenceNotValid, fmt.Sprintf("The licence %s would cover it, but was valid neither on the day of activation nor today.", l.id)}}
 }
 
 // sentence ends s with a full stop, on one line.

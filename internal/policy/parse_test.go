@@ -69,7 +69,7 @@ prohibited:
 - {id: sudan, name: Sudan, codes: [SD], legal_basis: Law, source: Book, since: 2000-01-01, until: 2026-03-01, review_by: 2026-06-01}
 licences:
   general:
-  - {id: gift, title: Gifts, goods: {models: [S], tac_prefixes: ["3538"]}, territories: [CU], valid_from: 2026-01-01, valid_until: 2026-06-30, source: Book}
+  - {id: gift, title: Gifts, goods: {models: [S], tac_prefixes: ["3538"]}, territories: [CU], valid_from: 2026-03-01, valid_until: 2026-06-30, source: Book}
   individual:
   - {id: aid, reference: R-1, title: Aid, devices: ["000102030405060708090a0b0c0d0e0f"], consignees: [AID], territories: [CU, UA-43], valid_from: 2026-01-01, valid_until: 2026-06-30, source: Book}
 rules:

@@ -19,7 +19,7 @@ const (
 	RulePermits           ReasonCode = "rule-permits"
 	ActivatedInProhibited ReasonCode = "activated-in-prohibited-territory"
 	RuleDenies            ReasonCode = "rule-denies"
-	LicenceExpired        ReasonCode = "licence-expired"
+	LicenceNotValid       ReasonCode = "licence-not-valid"
 	ActivationNotKnown    ReasonCode = "activation-not-established"
 	ActivationMixed       ReasonCode = "activation-mixed"
 	AttestationNotKnown   ReasonCode = "attestation-unknown"
@@ -59,7 +59,7 @@ var reasonTable = []ReasonDoc{
 	{RulePermits, Permit, "A custom rule permits it; the text is the rule's own."},
 	{ActivatedInProhibited, Deny, "The device was activated in a territory that the policy prohibits, and nothing lifts that."},
 	{RuleDenies, Deny, "A custom rule says that no general licence lifts the prohibition; the text is the rule's own. Always beside activated-in-prohibited-territory."},
-	{LicenceExpired, Deny, "A licence that would have covered the device was not valid on the day of activation and is not today. Always beside another reason."},
+	{LicenceNotValid, Deny, "A licence that would have covered the device was not valid on the day of activation and is not today. Always beside another reason."},
 	{ActivationNotKnown, Indeterminate, "The territory of activation is not established yet."},
 	{ActivationMixed, Indeterminate, "Days of the observation named different territories."},
 	{AttestationNotKnown, Indeterminate, "The evidence could not be appraised."},
