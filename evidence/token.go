@@ -38,7 +38,8 @@ type Unverified struct {
 
 // Parse reads a token: bounded, strict, and complete, so that what is malformed costs no signature check. It fails
 // with any Fault but ErrSignature. A token has one encoding only, yet an ES256 signature can be changed into another
-// valid one by anyone: what guards against replay is Claims.Sequence, never the token's bytes.
+// valid one by anyone: what guards against replay is Claims.Sequence, never the token's bytes. The caller leaves t
+// alone until Verify has returned.
 func Parse(t Token) (*Unverified, error) {
 	if len(t) > MaxToken {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrOversized, len(t), MaxToken)
@@ -48,7 +49,7 @@ func Parse(t Token) (*Unverified, error) {
 		return nil, envelope(err)
 	}
 	u := &Unverified{message: message}
-	if err := fromWire(message.Payload(), &u.claims); err != nil {
+	if err := decode(message.Payload(), &u.claims); err != nil {
 		return nil, err
 	}
 	return u, nil

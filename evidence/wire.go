@@ -1,12 +1,7 @@
 package evidence
 
 import (
-	"fmt"
 	"time"
-
-	"github.com/bailiwick-dev/bailiwick/internal/dcbor"
-	"github.com/bailiwick-dev/bailiwick/order"
-	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
 const (
@@ -17,24 +12,42 @@ const (
 	// Component is the name (swname) of the software that speaks; Claims.Software is its version.
 	Component = "bailiwick-agent"
 
-	claimLocation = 264 // RFC 9711, section 4.2.10: never here
-	claimProfile  = 265
-
-	ueidRandom    = 0x01 // UEID type RAND (RFC 9711, section 4.2.1.1)
-	debugsEnabled = 0    // dbgstat "enabled" (RFC 9711, section 4.2.9)
+	ueidRandom   = 0x01 // UEID type RAND (RFC 9711, section 4.2.1.1)
+	debugEnabled = 0    // dbgstat "enabled" (RFC 9711, section 4.2.9)
 )
 
-// wireClaims is the claims set. Registered claims (RFC 8392, RFC 9711) are used where they exist; the others have
-// private-use labels, integers below -65536.
+// Labels of the claims: registered ones (RFC 8392, RFC 9711) where they exist, and private-use ones, integers below
+// -65536, for the rest.
+const (
+	labelIssuedAt   = 6
+	labelEpoch      = 10  // eat_nonce
+	labelUEID       = 256 // 0x01 || device id
+	labelOEMBoot    = 262 // true when the maker's chain verified the system
+	labelDebug      = 263 // enabled when the bootloader is unlocked
+	labelLocation   = 264 // RFC 9711, section 4.2.10: never here
+	labelProfile    = 265
+	labelComponent  = 270 // swname
+	labelVersion    = 271 // swversion
+	labelSequence   = -65537
+	labelBoot       = -65538
+	labelPolicyHash = -65539
+	labelDays       = -65540
+	labelActivation = -65541
+	labelGrounds    = -65542
+	labelRefusals   = -65543
+	labelClockDoubt = -65544
+)
+
+// wireClaims is the claims set as it is written; the tags repeat the labels above, and decode.go reads it.
 type wireClaims struct {
 	IssuedAt   int64         `cbor:"6,keyasint"`
-	Epoch      []byte        `cbor:"10,keyasint"`            // eat_nonce
-	UEID       []byte        `cbor:"256,keyasint"`           // 0x01 || device id
-	VerifiedBy bool          `cbor:"262,keyasint,omitempty"` // oemboot: true when the maker's chain verified the system
-	Debug      *uint8        `cbor:"263,keyasint,omitempty"` // dbgstat: enabled when the bootloader is unlocked
+	Epoch      []byte        `cbor:"10,keyasint"`
+	UEID       []byte        `cbor:"256,keyasint"`
+	OEMBoot    bool          `cbor:"262,keyasint,omitempty"`
+	Debug      *uint8        `cbor:"263,keyasint,omitempty"`
 	Profile    string        `cbor:"265,keyasint"`
-	Component  string        `cbor:"270,keyasint"` // swname
-	Version    wireVersion   `cbor:"271,keyasint"` // swversion
+	Component  string        `cbor:"270,keyasint"`
+	Version    wireVersion   `cbor:"271,keyasint"`
 	Sequence   uint64        `cbor:"-65537,keyasint"`
 	Boot       uint8         `cbor:"-65538,keyasint"`
 	PolicyHash []byte        `cbor:"-65539,keyasint"`
@@ -90,7 +103,7 @@ func toWire(c *Claims) *wireClaims {
 		IssuedAt:   c.IssuedAt.Unix(),
 		Epoch:      c.Epoch,
 		UEID:       append([]byte{ueidRandom}, c.Device[:]...),
-		VerifiedBy: c.Boot == BootVerified,
+		OEMBoot:    c.Boot == BootVerified,
 		Debug:      debugOf(c.Boot),
 		Profile:    Profile,
 		Component:  Component,
@@ -133,122 +146,8 @@ func debugOf(b Boot) *uint8 {
 	if b != BootUnlocked {
 		return nil
 	}
-	enabled := uint8(debugsEnabled)
+	enabled := uint8(debugEnabled)
 	return &enabled
-}
-
-// fromWire decodes payload into c, and validates it.
-func fromWire(payload []byte, c *Claims) error {
-	var w wireClaims
-	if err := dcbor.Unmarshal(payload, &w); err != nil {
-		return diagnose(payload, err)
-	}
-	if w.Profile != Profile {
-		return diagnose(payload, nil)
-	}
-	*c = Claims{
-		Sequence:   w.Sequence,
-		Epoch:      w.Epoch,
-		IssuedAt:   time.Unix(w.IssuedAt, 0).UTC(),
-		Boot:       Boot(w.Boot),
-		Software:   w.Version.Version,
-		ClockDoubt: w.ClockDoubt,
-	}
-	if len(w.UEID) != 17 || w.UEID[0] != ueidRandom {
-		return fmt.Errorf("%w: a UEID has the type byte 0x01 and 16 bytes", ErrMalformed)
-	}
-	copy(c.Device[:], w.UEID[1:])
-	if !dcbor.Fixed(c.PolicyHash[:], w.PolicyHash) {
-		return fmt.Errorf("%w: the policy's hash has 32 bytes", ErrMalformed)
-	}
-	debugWanted := debugOf(c.Boot)
-	if w.Component != Component || w.VerifiedBy != (c.Boot == BootVerified) || (w.Debug == nil) != (debugWanted == nil) ||
-		w.Debug != nil && *w.Debug != *debugWanted {
-		return invalid("swname, oemboot and dbgstat contradict the profile or the boot state")
-	}
-	if err := listsFromWire(&w, c); err != nil {
-		return err
-	}
-	return c.Validate()
-}
-
-func listsFromWire(w *wireClaims, c *Claims) error {
-	if len(w.Days) > MaxDays || len(w.Grounds) > MaxGrounds || len(w.Refusals) > MaxRefusals {
-		return invalid("at most %d days, %d grounds and %d refusals; send the rest next time", MaxDays, MaxGrounds, MaxRefusals)
-	}
-	if len(w.Days) > 0 {
-		c.Days = make([]territory.DayRecord, len(w.Days))
-	}
-	for i, d := range w.Days {
-		c.Days[i] = territory.DayRecord{
-			Day: territory.Day(d.Day), Territory: territory.Code(d.Territory), Percent: d.Percent,
-			Agree: territory.Kinds(d.Agree), Against: territory.Kinds(d.Against),
-		}
-	}
-	if a := w.Activation; a != nil {
-		c.Activation = &territory.Activation{
-			Territory: territory.Code(a.Territory), Day: territory.Day(a.Day), Mixed: a.Mixed,
-		}
-	}
-	if len(w.Grounds) > 0 {
-		c.Grounds = make([]GroundState, len(w.Grounds))
-	}
-	for i := range w.Grounds {
-		g := &w.Grounds[i]
-		c.Grounds[i] = GroundState{
-			Ground: order.Ground{Kind: order.GroundKind(g.Kind), ID: g.ID},
-			Stage:  order.Stage(g.Stage), Cause: order.Cause(g.Cause),
-			ShownDays: g.ShownDays, FirstSeen: territory.Day(g.FirstSeen),
-			Deadline: timeOf(g.Deadline), EndsAt: timeOf(g.EndsAt),
-		}
-		if g.Order != nil && !dcbor.Fixed(c.Grounds[i].Order[:], g.Order) {
-			return fmt.Errorf("%w: an order's id has 32 bytes", ErrMalformed)
-		}
-	}
-	if len(w.Refusals) > 0 {
-		c.Refusals = make([]Refusal, len(w.Refusals))
-	}
-	for i := range w.Refusals {
-		c.Refusals[i].Reason = w.Refusals[i].Reason
-		if !dcbor.Fixed(c.Refusals[i].Order[:], w.Refusals[i].Order) {
-			return fmt.Errorf("%w: an order's id has 32 bytes", ErrMalformed)
-		}
-	}
-	return nil
-}
-
-// diagnose finds the name of what is wrong with a claims set that cannot be decoded: a claim that must never be
-// there, another profile, or a claim that this one does not have.
-func diagnose(payload []byte, cause error) error {
-	if dcbor.Check(payload) != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, cause)
-	}
-	profile, hasProfile, unknown := "", false, int64(0)
-	for label, value := range dcbor.IntPairs(payload) {
-		switch {
-		case label == claimLocation:
-			return fmt.Errorf("%w: a device never tells where it is; remove claim %d", ErrLocation, claimLocation)
-		case label == claimProfile:
-			profile, hasProfile = dcbor.Text(value)
-		case !known(label):
-			unknown = label
-		}
-	}
-	if !hasProfile || profile != Profile {
-		return fmt.Errorf("%w: eat_profile (claim %d) must be %s", ErrProfile, claimProfile, Profile)
-	}
-	if unknown != 0 {
-		return fmt.Errorf("%w: claim %d", ErrClaim, unknown)
-	}
-	return fmt.Errorf("%w: %w", ErrMalformed, cause)
-}
-
-func known(label int64) bool {
-	switch label {
-	case 6, 10, 256, 262, 263, claimProfile, 270, 271:
-		return true
-	}
-	return label >= -65544 && label <= -65537
 }
 
 func seconds(t time.Time) int64 {
@@ -256,11 +155,4 @@ func seconds(t time.Time) int64 {
 		return 0
 	}
 	return t.Unix()
-}
-
-func timeOf(s int64) time.Time {
-	if s == 0 {
-		return time.Time{}
-	}
-	return time.Unix(s, 0).UTC()
 }

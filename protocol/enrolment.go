@@ -70,10 +70,7 @@ func ParseEnrolment(token []byte) (*UnverifiedEnrolment, error) {
 	if err != nil {
 		return nil, envelope(err)
 	}
-	chain, err := message.Chain()
-	if err != nil {
-		return nil, chainFault("%w", err)
-	}
+	chain := message.Chain()
 	if err := checkChain(chain); err != nil {
 		return nil, err
 	}

@@ -3,8 +3,6 @@ package dcbor
 import (
 	"bytes"
 	"fmt"
-	"iter"
-	"math"
 	"unicode/utf8"
 )
 
@@ -133,40 +131,4 @@ func pairs(data []byte, at, n, depth int) (int, error) {
 		}
 	}
 	return at, nil
-}
-
-// IntPairs yields the pairs of a map with integer keys, each value in its encoding. data must have passed Check;
-// of anything but a map it yields nothing, and pairs with text keys or keys beyond int64 are passed over.
-func IntPairs(data []byte) iter.Seq2[int64, []byte] {
-	return func(yield func(int64, []byte) bool) {
-		major, n, at, err := head(data, 0)
-		if err != nil || major != majorMap {
-			return
-		}
-		for range n {
-			keyMajor, arg, _, _ := head(data, at)
-			value, _ := item(data, at, 1)
-			next, err := item(data, value, 1)
-			if err != nil {
-				return
-			}
-			key := int64(arg)
-			if keyMajor == majorNint {
-				key = -1 - key
-			}
-			if keyMajor <= majorNint && arg <= math.MaxInt64 && !yield(key, data[value:next]) {
-				return
-			}
-			at = next
-		}
-	}
-}
-
-// Text reads one encoded text string; it reports false when data is something else.
-func Text(data []byte) (string, bool) {
-	major, n, at, err := head(data, 0)
-	if err != nil || major != majorText || n != uint64(len(data)-at) {
-		return "", false
-	}
-	return string(data[at:]), true
 }
