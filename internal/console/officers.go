@@ -1,0 +1,48 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/web"
+)
+
+type officersView struct {
+	Officers []*authority.Officer
+	Me       string
+}
+
+func (c *console) officers(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
+	if o.Role != roleAdmin {
+		return authority.ErrForbidden
+	}
+	list, err := c.service.Officers(r.Context())
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, o, http.StatusOK, "officers", "Officers", officersView{list, o.Name})
+}
+
+func (c *console) addOfficer(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
+	if o.Role != roleAdmin {
+		return authority.ErrForbidden
+	}
+	if err := web.ParseForm(r); err != nil {
+		return err
+	}
+	name := r.PostFormValue("name")
+	password, err := c.service.AddOfficer(r.Context(), o, name, r.PostFormValue("role"))
+	if err != nil {
+		return c.done(w, r, "/console/officers", "", err)
+	}
+	return c.flash(w, r, "/console/officers", web.Flash{Tone: "good", Secret: password,
+		Text: name + " can log in with this one-time password, and has to change it then."})
+}
+
+func (c *console) disableOfficer(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
+	if o.Role != roleAdmin {
+		return authority.ErrForbidden
+	}
+	name := r.PathValue("name")
+	return c.done(w, r, "/console/officers", name+" can no longer log in.", c.service.DisableOfficer(r.Context(), o, name))
+}
