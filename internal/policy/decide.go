@@ -206,14 +206,20 @@ func (p *Policy) Decide(f Facts, now time.Time) Decision {
 		d.Custom, d.Reasons = "", doubts
 		return d
 	}
-	d.Verdict, d.Reasons = Deny, g.why.denied
+	d.Verdict, d.Reasons = Deny, g.denial(denies, expired)
+	return d
+}
+
+// denial returns the reasons of a deny: the entry, and what kept a licence from lifting it.
+func (g *ground) denial(denies *customRule, expired *licence) []Reason {
+	why := g.why.denied
 	if denies != nil {
-		d.Reasons = append(slices.Clip(d.Reasons), denies.why...)
+		why = append(slices.Clip(why), denies.why...)
 	}
 	if expired != nil {
-		d.Reasons = append(slices.Clip(d.Reasons), expired.whyNotValid...)
+		why = append(slices.Clip(why), expired.whyNotValid...)
 	}
-	return d
+	return why
 }
 
 // applies returns the entry that could deny f today. When there is none it returns nil and why f is permitted. rule is
