@@ -312,7 +312,7 @@ type licence struct {
 	reference   string // of an individual licence
 	source      string
 	why         []Reason
-	whyNotValid  []Reason
+	whyNotValid []Reason
 }
 
 // covering returns the first licence that covers f, and else one that would have, had it been valid.
