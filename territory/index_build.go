@@ -31,6 +31,9 @@ func buildIndex(a *arcs) (*index, error) {
 	b := &builder{arcs: a, ix: &index{codes: a.codes, points: a.points, coarse: make([]entry, coarseCols*coarseRows)}}
 	b.layMiddle()
 	b.findCorners()
+	b.ix.runs = make([]run, 0, len(b.runs)*3/2)
+	b.ix.cells = make([]cell, 0, len(b.runs))
+	b.ix.cellCodes = make([]uint16, 0, len(b.runs)*2)
 	if err := b.fillBlocks(); err != nil {
 		return nil, err
 	}
@@ -125,7 +128,7 @@ type crossing struct {
 
 // findCorners sweeps every row of middle cells from west to east.
 func (b *builder) findCorners() {
-	var all []crossing
+	all := make([]crossing, 0, len(b.points)/8)
 	for arc, part := range b.parts {
 		for v := b.starts[arc]; v+1 < b.starts[arc+1]; v++ {
 			p, q := b.points[v], b.points[v+1]

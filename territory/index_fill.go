@@ -158,7 +158,7 @@ func (b *builder) deal(runs []edgeRun, cx, cy int32) {
 	}
 }
 
-// trim gives back what growing left over: the index stays in memory for good.
+// trim gives back what was set aside in vain: the index stays in memory for good.
 func (ix *index) trim() {
 	ix.fine, ix.cells = slices.Clip(slices.Clone(ix.fine)), slices.Clip(slices.Clone(ix.cells))
 	ix.runs, ix.cellCodes = slices.Clip(slices.Clone(ix.runs)), slices.Clip(slices.Clone(ix.cellCodes))

@@ -25,6 +25,9 @@ func build(src sources, root string, stdout io.Writer) error {
 	if err := a.closed(links); err != nil {
 		return err
 	}
+	if err := writeSamples(src, newTruth(a, links), root); err != nil {
+		return err
+	}
 	var arcs []*arc
 	points := 0
 	for _, c := range chains(links) {
@@ -84,15 +87,30 @@ func (r ring) area() (a float64) {
 	return a * 180 / math.Pi
 }
 
-// tolerance says how far, in metres, a simplified arc may stray.
+// Tolerances of simplification, in metres. A unit of the index is 13.6 m.
+const (
+	nearMatter = 12  // borders of countries that export control names, and of their neighbours
+	elsewhere  = 25  // other borders
+	atSea      = 150 // outer limits of territorial seas
+)
+
+// neighbours are close enough to a country that matters for their borders to count as much.
+var neighbours = []string{"AM", "AZ", "EG", "ER", "GE", "IL", "JO", "KR", "KZ", "PK", "PS", "TD", "TM", "TN", "TR"}
+
+// tolerance says how far a simplified arc may stray.
 func (a *atlas) tolerance(c chain) float64 {
-	if len(c.codes) == 1 && a.codes[c.codes[0]-1] == "AQ" {
-		return -1 // keep all: metres mean nothing along a pole
-	}
 	if len(c.codes) == 1 {
-		return 150 // the outer limit of a territorial sea
+		if a.codes[c.codes[0]-1] == "AQ" {
+			return -1 // keep all: metres mean nothing along a pole
+		}
+		return atSea
 	}
-	return 20
+	for _, n := range c.codes {
+		if code := a.codes[n-1]; len(code) > 2 || slices.Contains(matter, code) || slices.Contains(neighbours, code) {
+			return nearMatter
+		}
+	}
+	return elsewhere
 }
 
 // closed checks that every territory's borders close: an even number of them meets at every point.
