@@ -40,25 +40,25 @@ const (
 // claims set has one encoding.
 func decode(payload []byte, c *Claims) error {
 	if err := dcbor.Check(payload); err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
+		return prefer(payload, fmt.Errorf("%w: %w", ErrMalformed, err))
 	}
 	d := decoder{Reader: dcbor.NewReader(payload)}
 	var err error
 	for range d.Map(64) {
 		if d.IsText() {
-			return fmt.Errorf("%w: claim %q", ErrClaim, d.Text(len(payload)))
+			err = fmt.Errorf("%w: claim %q", ErrClaim, d.Text(len(payload)))
+			break
 		}
-		label := d.Int()
-		if err = d.claim(label, c); err != nil {
+		if err = d.claim(d.Int(), c); err != nil {
 			break
 		}
 	}
 	d.End()
 	switch {
 	case err != nil:
-		return d.prefer(payload, err)
+		return prefer(payload, err)
 	case d.Err() != nil:
-		return d.prefer(payload, fmt.Errorf("%w: %w", ErrMalformed, d.Err()))
+		return prefer(payload, fmt.Errorf("%w: %w", ErrMalformed, d.Err()))
 	case string(d.profile) != Profile:
 		return errProfile()
 	case d.have != haveAll:
@@ -120,8 +120,6 @@ func (d *decoder) claim(label int64, c *Claims) error {
 		return d.grounds(c)
 	case labelRefusals:
 		return d.refusals(c)
-	case labelLocation:
-		return errLocation()
 	default:
 		if d.Err() == nil {
 			return fmt.Errorf("%w: claim %d", ErrClaim, label)
@@ -130,26 +128,18 @@ func (d *decoder) claim(label int64, c *Claims) error {
 	return nil
 }
 
-// prefer gives another profile and the location claim their names, whatever else is wrong with the claims set.
-func (d *decoder) prefer(payload []byte, err error) error {
-	r := dcbor.NewReader(payload)
-	profile := ""
-	for range r.Map(math.MaxInt) {
-		if r.IsText() {
-			r.Skip()
-			r.Skip()
-			continue
-		}
-		switch label := r.Int(); {
-		case label == labelLocation:
-			return errLocation()
-		case label == labelProfile && r.IsText():
-			profile = string(r.Text(MaxToken))
-		default:
-			r.Skip()
-		}
+// prefer gives the location claim and another profile their names, whatever else is wrong with the claims set: a
+// real location claim has floating-point numbers, which no claim here has.
+func prefer(payload []byte, err error) error {
+	pairs := dcbor.Peek(payload)
+	if pairs == nil {
+		return err
 	}
-	if profile != Profile {
+	if _, ok := pairs[labelLocation]; ok {
+		return errLocation()
+	}
+	profile := dcbor.NewReader(pairs[labelProfile])
+	if string(profile.Text(MaxToken)) != Profile {
 		return errProfile()
 	}
 	return err

@@ -31,6 +31,12 @@ var (
 		TagsMd:        cbor.TagsForbidden,
 		NilContainers: cbor.NilContainerAsEmpty,
 	}.UserBufferEncMode())
+	looseMode = must(cbor.DecOptions{
+		MaxNestedLevels:  MaxDepth,
+		MaxArrayElements: 4096,
+		MaxMapPairs:      64,
+		IntDec:           cbor.IntDecConvertSigned,
+	}.DecMode())
 	decMode = must(cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
 		MaxNestedLevels:   MaxDepth,
@@ -79,6 +85,23 @@ func Unmarshal(data []byte, v any) error {
 
 // buffers saves an allocation per Unmarshal; they hold nothing between uses.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// Peek returns the pairs with integer keys of a map that Check refused, each value in its encoding, so that an error
+// can name what is wrong in it. It takes any well-formed CBOR that nests no deeper than MaxDepth; of anything else it
+// returns nothing.
+func Peek(data []byte) map[int64]cbor.RawMessage {
+	var pairs map[any]cbor.RawMessage
+	if looseMode.Unmarshal(data, &pairs) != nil {
+		return nil
+	}
+	out := make(map[int64]cbor.RawMessage, len(pairs))
+	for key, value := range pairs {
+		if n, ok := key.(int64); ok {
+			out[n] = value
+		}
+	}
+	return out
+}
 
 // Fixed copies src into dst and reports whether it had exactly dst's length.
 func Fixed(dst, src []byte) bool { return len(src) == len(dst) && copy(dst, src) == len(dst) }
