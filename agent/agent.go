@@ -58,8 +58,9 @@ func Open(p Platform) (*Agent, error) {
 	return a, nil
 }
 
-// change is the one way in which the state changes. It takes a copy, accounts for the time, lets f change it, settles what is
-// due, saves the copy and only then puts it in the place of the old one. f reports whether the change has to be durable.
+// change is the one way in which the state changes. It takes a copy, accounts for the time, ends what has come to its end,
+// lets f change it, lets locks take hold that are due even so, saves the copy, and only then puts it in the place of the
+// old one. f reports whether the change has to be durable.
 // When f fails nothing changes but the clock.
 //
 // When saving fails, nothing is applied but lifts: a full disk must not keep a device locked (Charter C8, C9). They are
@@ -68,7 +69,7 @@ func (a *Agent) change(f func(s *state) (durable bool, err error)) error {
 	boot := a.platform.Boot()
 	next := a.state.clone()
 	durable := next.Clock.read(a.platform.reading())
-	durable = next.settle(boot) || durable
+	durable = next.expire() || durable
 	if f != nil {
 		before := next.clone()
 		changed, err := f(next)
@@ -78,9 +79,9 @@ func (a *Agent) change(f func(s *state) (durable bool, err error)) error {
 			}
 			return err
 		}
-		durable = changed || durable
-		durable = next.settle(boot) || durable
+		durable = next.expire() || changed || durable
 	}
+	durable = next.activate(boot) || durable
 	return a.commit(next, durable)
 }
 

@@ -77,11 +77,7 @@ func (a *Agent) Screen() Screen {
 	defer a.mu.Unlock()
 	s := a.state.clone()
 	s.Clock.read(a.platform.reading())
-	for i := range s.Restrictions {
-		if r := &s.Restrictions[i]; r.over(s.Clock) {
-			r.end(s.Clock)
-		}
-	}
+	s.expire()
 	return s.screen()
 }
 

@@ -88,16 +88,23 @@ func (s *state) restriction(g order.Ground) *restriction {
 	return nil
 }
 
-// settle does what the time asks for: restrictions end, pending locks take hold or are given up. It reports whether
-// anything changed.
-func (s *state) settle(boot evidence.Boot) (changed bool) {
-	f := s.facts(boot)
+// expire ends the restrictions whose end has come, and reports whether there were any.
+func (s *state) expire() (changed bool) {
 	for i := range s.Restrictions {
-		r := &s.Restrictions[i]
-		if r.over(s.Clock) {
+		if r := &s.Restrictions[i]; r.over(s.Clock) {
 			r.end(s.Clock)
 			changed = true
 		}
+	}
+	return changed
+}
+
+// activate makes the pending locks hold that are due, gives up those that may not hold any more, and reports whether
+// there were any of either.
+func (s *state) activate(boot evidence.Boot) (changed bool) {
+	f := s.facts(boot)
+	for i := range s.Restrictions {
+		r := &s.Restrictions[i]
 		if r.Pending == nil {
 			continue
 		}
