@@ -67,6 +67,7 @@ type Config struct {
 	SeenWithin     time.Duration // a lock is proposed only for devices seen within; default 14 days
 	LockMargin     time.Duration // from approval until a lock may take hold, so that devices hear of it; default 36 h
 	AppealWithin   time.Duration // in which an appeal has to be answered; default 7 days
+	WavePause      time.Duration // after a rejected wave no other is opened for so long; default 24 h
 	SessionLife    time.Duration // default 12 h
 	Breaker        Breaker       // default 20 %, 50 devices, 72 h
 }
@@ -108,6 +109,7 @@ func (c *Config) complete() error {
 	c.SeenWithin = or(c.SeenWithin, 14*24*time.Hour)
 	c.LockMargin = or(c.LockMargin, 36*time.Hour)
 	c.AppealWithin = or(c.AppealWithin, 7*24*time.Hour)
+	c.WavePause = or(c.WavePause, 24*time.Hour)
 	c.SessionLife = or(c.SessionLife, 12*time.Hour)
 	c.Breaker.Share = or(c.Breaker.Share, 0.20)
 	c.Breaker.Least = or(c.Breaker.Least, 50)

@@ -68,6 +68,7 @@ func (v *visit) dueByRule(rule string, r *Restriction) error {
 	if !ok && (action == restriction.Notify || action == restriction.Remind) {
 		return nil
 	}
+	b.actor = "rule"
 	return v.act(action, r, b, "The rule no longer applies: "+v.firstReason())
 }
 
@@ -104,7 +105,7 @@ func (v *visit) dueByWarrant(id string, r *Restriction) error {
 	if (action == restriction.Notify || action == restriction.Remind) && !restriction.Deadline(b.place, b.terms, v.now).Before(w.EndsAt) {
 		return nil // it would end before it could begin
 	}
-	return v.act(action, r, b, "The warrant has ended.")
+	return v.act(action, r, b, "The case was concluded.")
 }
 
 // warrantBasis is what orders by a warrant rest on. Nobody knows yet where the device is at home: noon counts where it was last
@@ -129,12 +130,21 @@ func (v *visit) act(action restriction.Action, r *Restriction, b basis, why stri
 		return v.postpone(v.device.ID, b, later(r.Deadline, restriction.Deadline(b.place, b.terms, v.now)), "The notice had not arrived in time and is issued again")
 	case restriction.Withdraw:
 		return v.withdraw(r)
-	case restriction.LiftRule:
-		return v.lifted(r, order.ByRule, "rule", why)
+	case restriction.LiftGone:
+		return v.lifted(r, goneCause(r.Ground), b.actor, why)
 	case restriction.LiftEnd:
 		return v.lifted(r, order.ByEnd, "rule", "Its end has come.")
 	}
 	return nil
+}
+
+// goneCause is why a restriction ends when what it rested on is gone: a rule that no longer applies may come back, a concluded case
+// does not.
+func goneCause(g order.Ground) order.Cause {
+	if g.Kind == order.Warrant {
+		return order.ByCase
+	}
+	return order.ByRule
 }
 
 // collect lists the orders for the answer and marks them as sent: lifts first, because a lift wins (Charter C9).

@@ -82,7 +82,7 @@ func warrantSupport(tx Tx, id, consignment string, now time.Time) (restriction.S
 		return restriction.Unclear, nil, err
 	}
 	held := c.State == CaseHolding && w.CountersignBy != "" && consignment != "" && c.Consignment == consignment
-	return restriction.OfWarrant(held, w.EndsAt, now), w, nil
+	return restriction.OfWarrant(held, c.State == CaseConcluded, w.EndsAt, now), w, nil
 }
 
 // warrantGround is the ground of a warrant.

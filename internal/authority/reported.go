@@ -72,15 +72,15 @@ func (v *visit) formerRound(r *Restriction, state *evidence.GroundState) (bool, 
 func (v *visit) refusals() (map[order.Ground]string, error) {
 	notes := make(map[order.Ground]string)
 	for _, refusal := range v.said.Refusals {
-		o, err := v.tx.Order(refusal.Order)
+		reason := refusal.Reason
+		v.count = append(v.count, func() { v.s.counters.deviceSaysNo.WithLabelValues(knownReason(reason)).Inc() })
+		o, err := v.tx.Order(refusal.Order) // absent for a refused policy, which stands under its hash
 		if none, err := absent(err); err != nil {
 			return nil, err
 		} else if none || o.Device != v.device.ID {
 			continue
 		}
-		notes[o.Ground] = refusal.Reason
-		reason := refusal.Reason
-		v.count = append(v.count, func() { v.s.counters.deviceSaysNo.WithLabelValues(knownReason(reason)).Inc() })
+		notes[o.Ground] = reason
 		if retried[reason] || o.Settled {
 			continue
 		}
@@ -107,7 +107,8 @@ var finalReasons = map[string]bool{
 	"warrant-not-two-people": true, "warrant-end-too-far": true, "warrant-ended": true, "activated-elsewhere": true,
 	"activation-mixed": true, "activated-before-policy": true, "activated-outside-rule": true, "notice-too-short": true,
 	"deadline-moved-earlier": true, "lock-too-long": true, "end-not-warrants": true, "end-passed": true, "already-locked": true,
-	"overtaken-by-notice": true, "overtaken-by-lock": true, "older-than-lift": true, "ground-finally-lifted": true,
+	"policy-rolled-back": true, "policy-notice-too-short": true, "policy-too-few-shown": true, "policy-too-few-days": true,
+	"policy-lock-too-long": true, "policy-incomplete": true, "overtaken-by-notice": true, "overtaken-by-lock": true, "older-than-lift": true, "ground-finally-lifted": true,
 }
 
 // compare writes down what is new of one restriction, and follows a device that has lifted it by itself.

@@ -162,8 +162,12 @@ func (t *turn) sweepOne(b *book, id device.ID, g order.Ground) error {
 		return t.propose(b, r)
 	case restriction.Withdraw:
 		return t.withdraw(r)
-	case restriction.LiftRule:
-		return t.lift(r, look.basis.authority, order.ByRule, "rule", "The rule no longer applies: "+look.reason)
+	case restriction.LiftGone:
+		why := "The case was concluded."
+		if g.Kind == order.Rule {
+			why = "The rule no longer applies: " + look.reason
+		}
+		return t.lift(r, look.basis.authority, goneCause(g), "rule", why)
 	case restriction.LiftEnd:
 		return t.lift(r, look.basis.authority, order.ByEnd, "rule", "Its end has come.")
 	}
@@ -216,6 +220,9 @@ func (t *turn) propose(b *book, r *Restriction) error {
 	if none, err := absent(err); err != nil {
 		return err
 	} else if none {
+		if t.afterRejection() {
+			return nil
+		}
 		wave = &Wave{CreatedAt: t.now, State: WaveOpen}
 		if b.edition != nil {
 			wave.PolicyHash = b.edition.document.Hash
@@ -231,4 +238,11 @@ func (t *turn) propose(b *book, r *Restriction) error {
 		return err
 	}
 	return t.note(r.Device, "wave", r.Ground, "rule", "The lock was put to an officer, in wave %d.", wave.ID)
+}
+
+// afterRejection reports whether an officer rejected the last wave a short while ago: what they have just turned down does not come
+// back at once.
+func (t *turn) afterRejection() bool {
+	last, err := t.tx.Waves(1)
+	return err == nil && len(last) == 1 && last[0].State == WaveRejected && t.now.Sub(last[0].DecidedAt) < t.s.cfg.WavePause
 }

@@ -148,7 +148,26 @@ func (t *turn) lift(r *Restriction, authority [32]byte, cause order.Cause, actor
 	if err != nil {
 		return err
 	}
+	if r.Appealing {
+		if err := t.closeAppeal(r, actor, why); err != nil {
+			return err
+		}
+	}
 	return t.note(r.Device, "lifted", r.Ground, actor, "%s", why)
+}
+
+// closeAppeal answers the open appeal on a ground that was lifted otherwise: the owner got what they asked for.
+func (t *turn) closeAppeal(r *Restriction, actor, why string) error {
+	appeals, err := t.tx.AppealsOf(r.Device)
+	if err != nil {
+		return err
+	}
+	for _, a := range appeals {
+		if a.Ground == r.Ground && a.State == AppealOpen {
+			return t.tx.AnswerIfOpen(a.ID, AppealGranted, actor, t.now, why)
+		}
+	}
+	return nil
 }
 
 // withdraw takes a restriction out of the open wave; one that is in none, or whose wave is decided, stays as it is.

@@ -15,7 +15,7 @@ type Support uint8
 const (
 	Unclear Support = iota
 	Holds           // the policy denies by this rule; the warrant is in force and names the device's consignment
-	Gone            // the policy permits, or speaks of another rule
+	Gone            // the policy permits, or speaks of another rule; the case is concluded
 	Ended           // the warrant's end date has come
 )
 
@@ -31,10 +31,12 @@ func OfRule(rule string, d policy.Decision) Support {
 	return Gone
 }
 
-// OfWarrant returns what a warrant says at now. held reports whether the case still holds, and the device is of its
-// consignment.
-func OfWarrant(held bool, endsAt, now time.Time) Support {
+// OfWarrant returns what a warrant says at now. held reports whether its case holds and the device is of the case's consignment;
+// concluded, whether the case is over.
+func OfWarrant(held, concluded bool, endsAt, now time.Time) Support {
 	switch {
+	case concluded:
+		return Gone
 	case !now.Before(endsAt):
 		return Ended
 	case held:
@@ -79,11 +81,11 @@ const (
 	Remind          // issue the notice again with a later deadline: the first did not arrive in time
 	Propose         // put the lock into a wave
 	Withdraw        // take it out of the open wave
-	LiftRule        // lift by rule
+	LiftGone        // lift because what it rested on is gone
 	LiftEnd         // lift because the end has come
 )
 
-var actionNames = [...]string{"nothing", "notify", "remind", "propose", "withdraw", "lift-by-rule", "lift-by-end"}
+var actionNames = [...]string{"nothing", "notify", "remind", "propose", "withdraw", "lift-gone", "lift-by-end"}
 
 func (a Action) String() string {
 	if int(a) < len(actionNames) {
@@ -102,7 +104,7 @@ func Due(r *Restriction, s Standing, t Terms, now time.Time) Action {
 	}
 	switch {
 	case s.Support == Gone:
-		return LiftRule
+		return LiftGone
 	case s.Support == Ended, r.Stage == order.Locked && !r.EndsAt.IsZero() && !now.Before(r.EndsAt):
 		return LiftEnd
 	case r.Stage == order.Locked:
@@ -137,8 +139,7 @@ func tooLate(r *Restriction, s Standing, now time.Time) bool {
 	if r.Applied == order.Noticed || r.Appealing || s.Support != Holds || s.ClockDoubt || s.Attestation != policy.Genuine {
 		return false
 	}
-	short := r.Deadline.Sub(now) < order.MinNotice+day
-	return short && (r.AppliedNote == "" || r.AppliedNote == noticeTooShort)
+	return r.AppliedNote == noticeTooShort || r.AppliedNote == "" && r.Deadline.Sub(now) < order.MinNotice+day
 }
 
 // Hinder is why no lock is due; it is counted by name when a wave is approved.
