@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -65,7 +64,6 @@ type Phone struct {
 	clockOffset time.Duration
 	bootedAt    time.Time
 	boots       uint64
-	ipSeen      territory.Code
 	lastError   error
 }
 
@@ -81,9 +79,9 @@ func New(cfg Config) (*Phone, error) {
 	p.client = &client.Client{Server: cfg.Server, HTTP: withAddress(cfg.HTTP, p)}
 	opened, err := agent.Open(agent.Platform{
 		Storage: cfg.Storage, Key: cfg.Key, Chain: cfg.Chain,
-		IMEI: cfg.IMEI, Serial: cfg.Serial, Model: cfg.Model, Software: cfg.Software,
-		Random: cfg.Random,
-		Now:    p.wallClock, Uptime: p.uptime, BootID: p.bootID, Boot: p.bootState,
+		Identity: agent.Identity{IMEI: cfg.IMEI, Serial: cfg.Serial, Model: cfg.Model},
+		Software: cfg.Software, Random: cfg.Random,
+		Now: p.wallClock, Uptime: p.uptime, BootID: p.bootID, Boot: p.bootState,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("phone %s: %w", cfg.Serial, err)
@@ -148,10 +146,7 @@ func (p *Phone) Restart() {
 // Use lives through a moment of the phone's day: it sees its signals, lets time pass, and shows what there is to show.
 func (p *Phone) Use() error {
 	w := p.World()
-	p.mu.Lock()
-	ip := p.ipSeen
-	p.mu.Unlock()
-	if err := p.agent.Observe(territory.Signals{GNSS: w.Fix, Cell: w.Cell, SIM: w.SIM, WiFi: w.WiFi, IP: ip}); err != nil {
+	if err := p.agent.Observe(territory.Signals{GNSS: w.Fix, Cell: w.Cell, SIM: w.SIM, WiFi: w.WiFi}); err != nil {
 		return err
 	}
 	if err := p.agent.Tick(); err != nil {
@@ -181,14 +176,8 @@ func (p *Phone) checkIn(ctx context.Context) error {
 			return err
 		}
 	}
-	outcome, err := p.client.CheckIn(ctx, p.agent)
-	if err != nil {
-		return err
-	}
-	p.mu.Lock()
-	p.ipSeen = outcome.IP
-	p.mu.Unlock()
-	return nil
+	_, err := p.client.CheckIn(ctx, p.agent)
+	return err
 }
 
 // LastError returns how the last check-in ended.
@@ -213,12 +202,10 @@ func (p *Phone) uptime() time.Duration {
 	return p.cfg.Now().Sub(p.bootedAt)
 }
 
-func (p *Phone) bootID() (id [16]byte) {
+func (p *Phone) bootID() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	binary.BigEndian.PutUint64(id[:8], p.boots)
-	binary.BigEndian.PutUint64(id[8:], uint64(p.bootedAt.UnixNano()))
-	return id
+	return fmt.Sprintf("%d-%d", p.boots, p.bootedAt.UnixNano())
 }
 
 func (p *Phone) bootState() evidence.Boot {

@@ -38,3 +38,6 @@ func icon(name string) template.HTML {
 	}
 	return template.HTML(`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">` + drawing + `</svg>`)
 }
+
+// Icon returns a drawing for faces with templates of their own.
+func Icon(name string) template.HTML { return icon(name) }

@@ -1,0 +1,255 @@
+// Package app puts the authority together: store, ledger, keys, services and edges from one documented configuration.
+// `bailiwick serve`, the demo and the end-to-end tests share it, so that what is tested is what runs.
+package app
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/ipterritory"
+	"github.com/bailiwick-dev/bailiwick/internal/ledger"
+	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
+	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
+	"github.com/bailiwick-dev/bailiwick/internal/verifier"
+	"github.com/bailiwick-dev/bailiwick/protocol"
+	"github.com/bailiwick-dev/bailiwick/territory"
+)
+
+// Config is all that a server needs to know. Fields without "required" may be left zero.
+type Config struct {
+	Dir            string              // data folder, required; made if need be
+	BaseURL        string              // where owners and officers reach it, such as https://trust.example.com; required
+	Roots          []*x509.Certificate // attestation roots of the maker's factories
+	Sandbox        bool                // make virtual phones, trust them, and let the clock be moved on
+	TrustedProxies []netip.Prefix      // whose X-Forwarded-For is believed
+	Origin         string              // the ledger's name; the host of BaseURL when empty; fixed at the first start
+	Policy         Document            // published at the first start
+	Logger         *slog.Logger        // nothing is logged when nil
+	Registry       *prometheus.Registry
+
+	Now          func() time.Time // time.Now when nil
+	Random       io.Reader        // crypto/rand when nil; for simulations
+	PasswordCost int              // bcrypt cost; the default when 0
+	ManualWork   bool             // the caller drives Service.Sequence and Service.Sweep itself (the simulator)
+}
+
+// Document is a policy file.
+type Document struct {
+	Name   string
+	Source []byte
+}
+
+// App is a server put together.
+type App struct {
+	Service  *authority.Service
+	Ledger   *ledger.Ledger
+	Factory  *sandbox.Factory // nil unless a sandbox
+	Registry *prometheus.Registry
+
+	// OneTimePassword is that of the officer "admin", when this start created it.
+	OneTimePassword string
+
+	cfg     Config
+	store   *sqlite.DB
+	clock   *movable // nil unless a sandbox
+	handler http.Handler
+}
+
+// Open makes what the first start needs and opens everything. Close must be called.
+func Open(ctx context.Context, cfg Config) (_ *App, err error) {
+	if cfg.Dir == "" || cfg.BaseURL == "" {
+		return nil, errors.New("app: Config.Dir and Config.BaseURL are required")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Registry == nil {
+		cfg.Registry = prometheus.NewRegistry()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	a := &App{cfg: cfg, Registry: cfg.Registry}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if a.store, err = sqlite.Open(ctx, cfg.Dir, sqlite.Options{}); err != nil {
+		return nil, err
+	}
+	if err := a.openSandbox(); err != nil {
+		return nil, err
+	}
+	if err := a.openService(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.firstStart(ctx); err != nil {
+		return nil, err
+	}
+	a.handler, err = a.routes()
+	return a, err
+}
+
+func (a *App) openSandbox() (err error) {
+	if !a.cfg.Sandbox {
+		return nil
+	}
+	dir := filepath.Join(a.cfg.Dir, "sandbox")
+	if a.Factory, err = sandbox.Open(dir); err != nil {
+		return err
+	}
+	if a.clock, err = newMovable(a.cfg.Now, dir); err != nil {
+		return err
+	}
+	a.cfg.Now = a.clock.Now
+	a.cfg.Roots = append(a.cfg.Roots, a.Factory.Root())
+	return nil
+}
+
+func (a *App) openService(ctx context.Context) (err error) {
+	keys := filepath.Join(a.cfg.Dir, "keys")
+	if err := os.MkdirAll(keys, 0o700); err != nil {
+		return err
+	}
+	master, err := secret(keys, "unlock-master.key")
+	if err != nil {
+		return err
+	}
+	epochSecret, err := secret(keys, "epoch.key")
+	if err != nil {
+		return err
+	}
+	origin := a.cfg.Origin
+	if origin == "" {
+		origin = originOf(a.cfg.BaseURL)
+	}
+	if a.Ledger, err = ledger.Open(ctx, filepath.Join(a.cfg.Dir, "ledger"), ledger.Options{Origin: origin, Log: a.cfg.Logger}); err != nil {
+		return err
+	}
+	if err := territory.Load(); err != nil {
+		return err
+	}
+	appraiser, err := verifier.New(a.cfg.Roots, verifier.NewEpochs(epochSecret))
+	if err != nil {
+		return err
+	}
+	a.Service, err = authority.New(authority.Config{
+		Store: a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, Random: a.cfg.Random,
+		Logger: a.cfg.Logger, Registry: a.Registry, PasswordCost: a.cfg.PasswordCost,
+		Trust:        protocol.Trust{Origin: a.Ledger.Origin(), LogKey: a.Ledger.LogKey()},
+		UnlockMaster: master, EpochSecret: epochSecret, IP: ipterritory.Lookup,
+	})
+	return err
+}
+
+// firstStart publishes the first policy and creates the first officer, once.
+func (a *App) firstStart(ctx context.Context) (err error) {
+	if a.OneTimePassword, _, err = a.Service.EnsureAdmin(ctx); err != nil {
+		return err
+	}
+	if len(a.cfg.Policy.Source) == 0 {
+		return nil
+	}
+	known, err := a.Service.Policies(ctx, 1)
+	if err != nil || len(known) > 0 {
+		return err
+	}
+	starter := &authority.Officer{Name: "first start", Role: "admin"}
+	_, _, err = a.Service.PublishPolicy(ctx, starter, a.cfg.Policy.Name, a.cfg.Policy.Source, a.cfg.Now())
+	return err
+}
+
+// work does what time makes due, at once: after the sandbox's clock moved on.
+func (a *App) work(ctx context.Context) error {
+	if err := a.Service.Sweep(ctx); err != nil {
+		return err
+	}
+	_, err := a.Service.Sequence(ctx)
+	return err
+}
+
+// ready says why the server could not take evidence now, or nil.
+func (a *App) ready(ctx context.Context) error {
+	if err := a.store.Update(ctx, func(authority.Tx) error { return nil }); err != nil {
+		return err
+	}
+	_, err := a.Ledger.Size(ctx)
+	return err
+}
+
+// originOf makes a ledger's name from the server's address: a URL without scheme, by custom.
+func originOf(baseURL string) string {
+	u, err := parseBase(baseURL)
+	if err != nil {
+		return "bailiwick.localhost/ledger"
+	}
+	return u.Host + "/ledger"
+}
+
+// Now is the server's time: moved on, in a sandbox.
+func (a *App) Now() time.Time { return a.cfg.Now() }
+
+// Handler serves everything.
+func (a *App) Handler() http.Handler { return a.handler }
+
+// Serve answers on l, and does the periodic work unless the caller does, until ctx ends; then it lets requests that are
+// under way finish.
+func (a *App) Serve(ctx context.Context, l net.Listener) error {
+	server := newServer(a.handler, a.cfg.Logger)
+	ended := make(chan error, 2)
+	working, stopWork := context.WithCancel(ctx)
+	defer stopWork()
+	jobs := 1
+	go func() { ended <- server.Serve(l) }()
+	if !a.cfg.ManualWork {
+		jobs++
+		go func() { ended <- a.Service.Run(working) }()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-ended:
+		jobs--
+	}
+	graceful, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	err = errors.Join(err, server.Shutdown(graceful))
+	stopWork()
+	for range jobs {
+		if e := <-ended; e != nil && !errors.Is(e, http.ErrServerClosed) && !errors.Is(e, context.Canceled) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// Close closes what is open: what was acknowledged is on disk already.
+func (a *App) Close() error {
+	var errs []error
+	if a.Ledger != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		errs = append(errs, a.Ledger.Close(ctx))
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/bailiwick-dev/bailiwick/internal/app"
+	"github.com/bailiwick-dev/bailiwick/internal/verifier"
+	"github.com/bailiwick-dev/bailiwick/policies"
+)
+
+type serveCommand struct {
+	Data             string         `help:"Data folder; made if need be." default:"./bailiwick-data" type:"path"`
+	Listen           string         `help:"Address and port to listen on." default:"127.0.0.1:8470"`
+	BaseURL          string         `name:"base-url" help:"Where owners and officers reach this server; http://LISTEN when left out." placeholder:"URL"`
+	Sandbox          bool           `help:"Make virtual phones, trust them, and let the clock be moved on. For trying things out."`
+	SandboxAnywhere  bool           `help:"Allow --sandbox on an address that other machines can reach." hidden:""`
+	AttestationRoots string         `help:"PEM file with the attestation roots of your factories." type:"existingfile" placeholder:"FILE"`
+	TrustedProxy     []netip.Prefix `help:"Network of proxies whose X-Forwarded-For is believed; may be repeated." placeholder:"CIDR"`
+	Policy           string         `help:"Policy to publish at the first start, instead of the sample." type:"existingfile" placeholder:"FILE"`
+	LogLevel         slog.Level     `help:"debug, info, warn or error." default:"info"`
+}
+
+func (serveCommand) Help() string {
+	return `The first start makes keys, a ledger, the sample policy, and the officer "admin" with a one-time password that is printed once.
+
+Examples:
+  bailiwick serve
+  bailiwick serve --sandbox                       and bailiwick device in another terminal
+  bailiwick serve --data /var/lib/bailiwick --listen 127.0.0.1:8470 --base-url https://trust.example.com \
+      --trusted-proxy 127.0.0.1/32 --attestation-roots factory-roots.pem --policy my-policy.yaml`
+}
+
+func (c *serveCommand) Run(ctx context.Context, env Environment) error {
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w (choose another with --listen)", c.Listen, err)
+	}
+	defer listener.Close()
+	if c.Sandbox && !c.SandboxAnywhere && !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		return usageError{fmt.Errorf("--sandbox trusts phones that anybody can make, and %s can be reached by other machines: listen on 127.0.0.1", c.Listen)}
+	}
+	cfg := app.Config{
+		Dir: c.Data, BaseURL: c.BaseURL, Sandbox: c.Sandbox, TrustedProxies: c.TrustedProxy, Now: env.Now,
+		Policy: app.Document{Name: "terms-2026-11.yaml", Source: policies.Current},
+		Logger: slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: c.LogLevel})),
+	}
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = "http://" + listener.Addr().String()
+	}
+	if c.Policy != "" {
+		cfg.Policy.Name = filepath.Base(c.Policy)
+		if cfg.Policy.Source, err = os.ReadFile(c.Policy); err != nil {
+			return err
+		}
+	}
+	if cfg.Roots, err = readRoots(c.AttestationRoots); err != nil {
+		return err
+	}
+	a, err := app.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	c.greet(env, a, cfg)
+	return errors.Join(a.Serve(ctx, listener), a.Close())
+}
+
+func (c *serveCommand) greet(env Environment, a *app.App, cfg app.Config) {
+	fmt.Fprintf(env.Stdout, "Bailiwick is up.\n  public page  %[1]s/\n  owner page   %[1]s/owner\n  console      %[1]s/console/\n  data folder  %[2]s\n", cfg.BaseURL, c.Data)
+	if a.OneTimePassword != "" {
+		fmt.Fprintf(env.Stdout, "\nLog in to the console as admin with the one-time password\n\n    %s\n\nIt is shown this once, and you choose your own at the first login.\n", a.OneTimePassword)
+	}
+	switch {
+	case c.Sandbox:
+		fmt.Fprintf(env.Stdout, "\nThis is a sandbox: it trusts virtual phones, and its clock can be moved on. Make a phone with\n\n    bailiwick device --server %s\n", cfg.BaseURL)
+	case len(cfg.Roots) == 0:
+		fmt.Fprintln(env.Stdout, "\nNo device can enrol yet: give the roots of your factories with --attestation-roots, or try virtual phones with --sandbox.")
+	}
+}
+
+func readRoots(file string) ([]*x509.Certificate, error) {
+	if file == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := verifier.ParseRoots(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return roots, nil
+}
