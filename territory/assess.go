@@ -67,7 +67,7 @@ const (
 //
 // Each signal is read as a set of territories. A fix names those that a circle touches, of three times its 68 % radius
 // and 300 m more. A network code names those of the table; a Wi-Fi country and an address name theirs, and RU also what
-// MCC 250 cannot exclude. A signal that may be met in a territory that the fix names is read as naming that one.
+// MCC 250 cannot exclude; an address of UA-43 or UA-40 names both. A signal that may be met in a territory that the fix names is read as naming that one.
 //
 // Each territory that a signal names has a prior: the largest share that a signal gives it, where a signal parts 1
 // evenly among its set, but gives 0.01 to each member that the table lists as merely not excluded. Elsewhere, all
@@ -212,12 +212,20 @@ var russia = plmnRow{
 	serves: []Code{"RU"}, maybe: occupied[:], all: append([]Code{"RU"}, occupied[:]...),
 }
 
+// crimea is what an address of either code stands for: one carrier's networks reach customers in both.
+var crimea = []Code{"UA-43", "UA-40"}
+
 func (b *balance) readCountry(k Kind, c Code, wrong float64) {
 	if !c.Valid() {
 		return
 	}
-	row := russia
-	if c != "RU" {
+	var row plmnRow
+	switch {
+	case c == "RU":
+		row = russia
+	case k == IP && slices.Contains(crimea, c):
+		row = plmnRow{serves: crimea, all: crimea}
+	default:
 		i, sub := slices.BinarySearch(subdivisions[:], c)
 		one := subdivisions[i:min(i+1, len(subdivisions))]
 		if !sub {

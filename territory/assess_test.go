@@ -36,6 +36,8 @@ func TestAssessStories(t *testing.T) {
 		want    string // first candidate, probability, agreeing, contradicting
 		decided Code   // at 95 per cent
 	}{
+		{"Sevastopol, the address of a Crimean carrier", Signals{GNSS: &Fix{44.6054, 33.5221, 20}, Cell: "250-33", IP: "UA-43"}, "UA-40 1.000 +gnss,cell,ip -", "UA-40"},
+		{"the address of a Crimean carrier alone", Signals{IP: "UA-43"}, "UA-40 0.375 +ip -", ""},
 		{"nothing", Signals{}, "-", ""},
 		{"a good fix", Signals{GNSS: havana}, "CU 0.998 +gnss -", "CU"},
 		{"all agree", Signals{GNSS: havana, Cell: "368-01", SIM: "368-01", WiFi: "CU", IP: "CU"}, "CU 1.000 +gnss,cell,sim,wifi,ip -", "CU"},
