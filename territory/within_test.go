@@ -124,12 +124,17 @@ func TestLocateWithinHoldsWhatWalkingFinds(t *testing.T) {
 	places := nearBorders(t)
 	rapid.Check(t, func(t *rapid.T) {
 		p := places.Draw(t, "place")
-		r := rapid.Float64Range(1, 40_000).Draw(t, "radius")
-		got := LocateWithin(nil, p[0], p[1], r)
-		for i := range 300 {
-			lat, lon := step(p[0], p[1], r*0.993*math.Sqrt(float64(i)/300), float64(i)*137.508)
-			if c := Locate(lat, lon); c != Unknown && !slices.Contains(got, c) {
-				t.Fatalf("%v within %v m: %v, but %v, %v is %v", p, r, got, lat, lon, c)
+		for _, r := range rapid.SliceOfN(rapid.Float64Range(1, 40_000), 30, 30).Draw(t, "radii") {
+			got := LocateWithin(nil, p[0], p[1], r)
+			for i := range 400 {
+				reach := r * 0.993 // the rim, where a mistake in distance shows
+				if i%4 == 0 {
+					reach *= math.Sqrt(float64(i) / 400)
+				}
+				lat, lon := step(p[0], p[1], reach, float64(i)*137.508)
+				if c := Locate(lat, lon); c != Unknown && !slices.Contains(got, c) {
+					t.Fatalf("%v within %v m: %v, but %v, %v is %v", p, r, got, lat, lon, c)
+				}
 			}
 		}
 	})
