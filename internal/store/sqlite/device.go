@@ -70,7 +70,7 @@ func rowOf(d *authority.Device) (*deviceRow, error) {
 	if a := d.Activation; a != nil {
 		activation, activationDay, mixed = string(a.Territory), int64(a.Day), a.Mixed
 	}
-	r.rest = []any{blob(d.Key), int64(d.Attestation), int64(d.Boot), d.Software, sequence, stamp(d.EnrolledAt), stamp(d.LastSeen),
+	r.rest = []any{blob(d.Key), int64(d.Attestation), int64(d.KeyCeiling), int64(d.Boot), d.Software, sequence, stamp(d.EnrolledAt), stamp(d.LastSeen),
 		days, activation, activationDay, mixed, d.ClockDoubt, unlocks, int64(d.Verdict), d.VerdictRule, reasons,
 		orNull(&d.PolicyHash), stamp(d.DecidedAt), licences}
 	return r, nil
@@ -84,7 +84,7 @@ func placeOf(d *authority.Device) territory.Code {
 	return d.Present()
 }
 
-const restColumns = `attestation_key, attestation, boot, software, sequence, enrolled_at, last_seen, days, activation,
+const restColumns = `attestation_key, attestation, key_ceiling, boot, software, sequence, enrolled_at, last_seen, days, activation,
 	activation_day, activation_mixed, clock_doubt, unlocks, verdict, verdict_rule, reasons, policy, decided_at, licences`
 
 const deviceColumns = "id, imei, serial, model, " + restColumns
@@ -96,12 +96,12 @@ func (t *tx) InsertDevice(d *authority.Device) error {
 	}
 	args := append([]any{r.id, r.imei, r.serial, r.model, r.place}, r.rest...)
 	_, err = t.exec("INSERT INTO device (id, imei, serial, model, place, "+restColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
 	return err
 }
 
 const (
-	setRest = `UPDATE device SET attestation_key = ?, attestation = ?, boot = ?, software = ?, sequence = ?, enrolled_at = ?,
+	setRest = `UPDATE device SET attestation_key = ?, attestation = ?, key_ceiling = ?, boot = ?, software = ?, sequence = ?, enrolled_at = ?,
 	last_seen = ?, days = ?, activation = ?, activation_day = ?, activation_mixed = ?, clock_doubt = ?, unlocks = ?, verdict = ?,
 	verdict_rule = ?, reasons = ?, policy = ?, decided_at = ?, licences = ?`
 	// SQLite rewrites an index whenever one of its columns is set, changed or not. Most updates change none of them.
@@ -158,25 +158,27 @@ func (t *tx) deviceBy(query string, by any) (*authority.Device, error) {
 
 // storedDevice is where a row is read into.
 type storedDevice struct {
-	d                          authority.Device
-	attestation, boot, verdict int64
-	days                       []byte
-	activation                 *string
-	activationDay              *int64
-	mixed                      *bool
-	reasons, licences          string
+	d                    authority.Device
+	attestation, ceiling int64
+	boot, verdict        int64
+	days                 []byte
+	activation           *string
+	activationDay        *int64
+	mixed                *bool
+	reasons, licences    string
 }
 
 func (s *storedDevice) columns() []any {
 	d := &s.d
-	return []any{fixed{d.ID[:]}, &d.IMEI, &d.Serial, &d.Model, &d.Key, &s.attestation, &s.boot, &d.Software, counter{&d.Sequence},
+	return []any{fixed{d.ID[:]}, &d.IMEI, &d.Serial, &d.Model, &d.Key, &s.attestation, &s.ceiling, &s.boot, &d.Software, counter{&d.Sequence},
 		when{&d.EnrolledAt}, when{&d.LastSeen}, &s.days, &s.activation, &s.activationDay, &s.mixed, &d.ClockDoubt,
 		counter{&d.Unlocks}, &s.verdict, &d.VerdictRule, &s.reasons, maybe{d.PolicyHash[:]}, when{&d.DecidedAt}, &s.licences}
 }
 
 func (s *storedDevice) device() (*authority.Device, error) {
 	d := &s.d
-	d.Attestation, d.Boot, d.Verdict = policy.Attestation(s.attestation), evidence.Boot(s.boot), policy.Verdict(s.verdict)
+	d.Attestation, d.KeyCeiling = policy.Attestation(s.attestation), policy.Attestation(s.ceiling)
+	d.Boot, d.Verdict = evidence.Boot(s.boot), policy.Verdict(s.verdict)
 	var err1, err2, err3 error
 	d.Days, err1 = unpackDays(s.days)
 	d.Reasons, err2 = readTexts[policy.Reason](s.reasons)

@@ -34,8 +34,8 @@ func TestSchemaHoldsTheCharter(t *testing.T) {
 		return `INSERT INTO restriction (device, ground_kind, ground, round, territory, authority, reference, noticed_at, shown_days, applied,
 			applied_note, ` + columns + `) VALUES (` + device1 + `, 1, '` + ground + `', 1, 'CU', zeroblob(32), 'R', 0, 0, 0, '', ` + values + `)`
 	}
-	must(`INSERT INTO device (id, imei, serial, model, place, attestation_key, attestation, boot, software, sequence, days, clock_doubt,
-		unlocks, verdict, verdict_rule, reasons, licences) VALUES (` + device1 + `, '350000000000001', '', '', '', x'', 0, 0, '', 0, x'', 0, 0, 0, '', '', '')`)
+	must(`INSERT INTO device (id, imei, serial, model, place, attestation_key, attestation, key_ceiling, boot, software, sequence, days, clock_doubt,
+		unlocks, verdict, verdict_rule, reasons, licences) VALUES (` + device1 + `, '350000000000001', '', '', '', x'', 0, 0, 0, '', 0, x'', 0, 0, 0, '', '', '')`)
 	week := "7 * " + dayLong
 	for _, ground := range []string{"noticed", "appealed", "locked", "final", "ended"} {
 		must(restriction(ground, "stage, deadline, cause, appealing", "1, "+week+", 0, 0"))
@@ -96,7 +96,7 @@ func TestDeviceRecordIsSmall(t *testing.T) {
 			id := device.ID{byte(i * 7), byte(i >> 8), byte(i), 1}
 			body := "35" + strings.Repeat("0", 6) + string([]byte{'0' + byte(i/100000%10), '0' + byte(i/10000%10), '0' + byte(i/1000%10), '0' + byte(i/100%10), '0' + byte(i/10%10), '0' + byte(i%10)})
 			d := &authority.Device{ID: id, IMEI: device.IMEI(body + string(device.CheckDigit(body))), Serial: "R58M123ABCD", Model: "Model A5 2026",
-				Key: make([]byte, 91), Attestation: policy.Genuine, Boot: evidence.BootVerified, Software: "agent/1.0.0", Sequence: 90,
+				Key: make([]byte, 91), Attestation: policy.Genuine, KeyCeiling: policy.Genuine, Boot: evidence.BootVerified, Software: "agent/1.0.0", Sequence: 90,
 				Activation: &territory.Activation{Territory: "DE", Day: 20003}, Verdict: policy.Permit, PolicyHash: [32]byte{1},
 				Reasons: []policy.Reason{{Code: policy.OfficialMarket, Text: "The device was activated in DE, an official market."}}}
 			for j := range 30 {

@@ -46,7 +46,7 @@ func hash(n int) (h [32]byte) {
 // newDevice is a device as it is right after its enrolment.
 func newDevice(n int) *authority.Device {
 	return &authority.Device{ID: deviceID(n), IMEI: imei(n), Serial: fmt.Sprint("S", n), Model: "M1", Key: []byte{0x30, byte(n)},
-		Attestation: policy.Genuine, Boot: evidence.BootVerified, Software: "1.0", EnrolledAt: start}
+		Attestation: policy.Genuine, KeyCeiling: policy.Custom, Boot: evidence.BootVerified, Software: "1.0", EnrolledAt: start}
 }
 
 // fullDevice has something in every field.

@@ -26,6 +26,7 @@ CREATE TABLE device (
     stage             INTEGER NOT NULL DEFAULT 0 CHECK (stage BETWEEN 0 AND 3),
     attestation_key   BLOB    NOT NULL CHECK (length(attestation_key) <= 2048),
     attestation       INTEGER NOT NULL CHECK (attestation BETWEEN 0 AND 3),
+    key_ceiling       INTEGER NOT NULL CHECK (key_ceiling BETWEEN 0 AND 3),
     boot              INTEGER NOT NULL CHECK (boot BETWEEN 0 AND 3),
     software          TEXT    NOT NULL,
     sequence          INTEGER NOT NULL CHECK (sequence >= 0),
