@@ -48,8 +48,13 @@ func (s *Stage) UnmarshalText(text []byte) error {
 	return unmarshalName(stageNames[:], s, text, "stage")
 }
 
-// MarshalText implements encoding.TextMarshaler. It fails for a value without a name.
-func (c Cause) MarshalText() ([]byte, error) { return marshalName(causeNames[:], c) }
+// MarshalText implements encoding.TextMarshaler. No cause is empty text; it fails for a value without a name.
+func (c Cause) MarshalText() ([]byte, error) {
+	if c == 0 {
+		return []byte{}, nil
+	}
+	return marshalName(causeNames[:], c)
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (c *Cause) UnmarshalText(text []byte) error {
@@ -64,7 +69,7 @@ func name[T ~uint8](names []string, v T) string {
 }
 
 func marshalName[T ~uint8](names []string, v T) ([]byte, error) {
-	if int(v) >= len(names) {
+	if int(v) >= len(names) || names[v] == "" {
 		return nil, invalid("%d has no name", uint8(v))
 	}
 	return []byte(names[v]), nil
@@ -72,7 +77,7 @@ func marshalName[T ~uint8](names []string, v T) ([]byte, error) {
 
 func unmarshalName[T ~uint8](names []string, to *T, text []byte, what string) error {
 	for i, n := range names {
-		if n == string(text) {
+		if n != "" && n == string(text) {
 			*to = T(i)
 			return nil
 		}
