@@ -58,6 +58,10 @@ func (c Cause) MarshalText() ([]byte, error) {
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (c *Cause) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*c = 0
+		return nil
+	}
 	return unmarshalName(causeNames[:], c, text, "cause")
 }
 
