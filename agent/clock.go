@@ -97,7 +97,7 @@ func (c *clock) reboot(r reading, walled time.Duration) {
 		c.Doubt = true
 	case walled > longestOff:
 		c.Doubt = true
-		c.Longest = min(c.Longest+walled-up, mostElapsed)
+		c.Longest = min(c.Longest+max(walled-up, 0), mostElapsed)
 	case walled > up:
 		c.grow(walled - up)
 		c.Gap = min(c.Gap+walled-up, c.Elapsed-c.ServerAt)

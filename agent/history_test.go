@@ -114,7 +114,12 @@ func (h *history) look() {
 // clean begins a new course where the restriction ended.
 func (h *history) clean() {
 	for g, stage := range stagesOf(h.before) {
-		if c := h.course(g); stage == order.Lifted {
+		c := h.course(g)
+		switch {
+		case stage != order.Lifted:
+		case h.phone.Flash.Fail != nil: // what a dying phone did not show may be in its flash all the same
+			c.lockedAt = -1
+		default:
 			h.grounds[g] = &course{shown: map[territory.Day]bool{}, lockedAt: -1, finally: c.finally}
 		}
 	}
@@ -445,8 +450,8 @@ func (h *history) crash(t *rapid.T) {
 	if rapid.Bool().Draw(t, "boots") {
 		h.phone.Off(time.Minute)
 		h.open()
-		h.tick()
 	}
+	h.tick() // saves what the memory holds
 }
 
 func (h *history) code(t *rapid.T) {
