@@ -6,7 +6,7 @@ import "math"
 // within the radius.
 func (ix *index) nearest(x, y, radius float64) uint16 {
 	best, code := radius, uint16(0)
-	ix.eachNear(x, y, radius, nil, func(_ *cell, p, q point, px, py, d float64) {
+	ix.eachNear(x, y, radius, nil, func(p, q point, px, py, d float64) {
 		if d <= best {
 			if a, b := ix.sides(p, q, wrapX(px), py); a|b != 0 {
 				best, code = d, max(a, b)
@@ -21,8 +21,8 @@ func (ix *index) nearest(x, y, radius float64) uint16 {
 
 // eachNear calls visit with every edge within radius metres of (x, y), with the nearest place on it and the
 // distance. That place is in the caller's turn of the world: it may lie beyond the antimeridian. An edge that
-// crosses several cells is visited once for each. skip, if not nil, leaves out whole cells.
-func (ix *index) eachNear(x, y, radius float64, skip func(*cell) bool, visit func(c *cell, p, q point, px, py, d float64)) {
+// crosses several cells is visited once for each. news, if not nil, leaves out what it denies.
+func (ix *index) eachNear(x, y, radius float64, news func(c *cell, mask uint16) bool, visit func(p, q point, px, py, d float64)) {
 	high := radius / (metresPerUnit * 0.993) // units of latitude
 	wide := worldX / 2.0
 	reach := math.Abs(y-worldY/2) + high
@@ -43,9 +43,7 @@ func (ix *index) eachNear(x, y, radius float64, skip func(*cell) bool, visit fun
 			e := ix.coarse[row*coarseCols+c]
 			if e.kind() == kindBlock {
 				ix.inBlock(e, box.moved(-turn), c, row, func(cl *cell) {
-					if skip == nil || !skip(cl) {
-						ix.inCell(cl, &s, turn, visit)
-					}
+					ix.inCell(cl, &s, turn, news, visit)
 				})
 			}
 		}
@@ -72,13 +70,16 @@ func (ix *index) inBlock(e entry, box window, col, row int, f func(*cell)) {
 	}
 }
 
-func (ix *index) inCell(c *cell, s *sight, turn float64, visit func(c *cell, p, q point, px, py, d float64)) {
+func (ix *index) inCell(c *cell, s *sight, turn float64, news func(c *cell, mask uint16) bool, visit func(p, q point, px, py, d float64)) {
 	for _, r := range ix.runs[c.runs : c.runs+uint32(c.nRuns)] {
+		if news != nil && !news(c, r.mask) {
+			continue
+		}
 		ps := ix.points[r.start : r.start+uint32(r.n)+1]
 		for i := 1; i < len(ps); i++ {
 			px, py, d := s.to(float64(ps[i-1].X)+turn, float64(ps[i-1].Y), float64(ps[i].X)+turn, float64(ps[i].Y))
 			if d <= s.radius {
-				visit(c, ps[i-1], ps[i], px, py, d)
+				visit(ps[i-1], ps[i], px, py, d)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package territory
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -50,60 +51,36 @@ func (ix *index) appendWithin(dst []Code, x, y, accuracyM float64) []Code {
 	return dst
 }
 
-// touched appends the numbers of the territories that the circle touches and that found does not hold yet.
+// touched appends the numbers of the territories that the circle touches and that found does not hold yet. The open
+// sea near coasts is shared out by distance; where the circle touches it, every territory in reach counts.
 func (ix *index) touched(found []uint16, x, y, radius float64) []uint16 {
-	var room [16]reach
-	beyond := room[:0] // borders of the open sea within the snap distance outside the circle
-	add := func(n uint16) {
-		if n != 0 && !slices.Contains(found, n) {
-			found = append(found, n)
-		}
-	}
-	ix.eachNear(x, y, radius+SnapM, func(c *cell) bool {
+	open := ix.drawnAt(x, y) == 0
+	news := func(c *cell, mask uint16) bool {
 		for _, n := range ix.cellCodes[c.codes : c.codes+uint32(c.nCodes)] {
 			if !slices.Contains(found, n) {
-				return false
+				return true
 			}
 		}
-		return true // nothing new to find there
-	}, func(c *cell, p, q point, px, py, d float64) {
+		return !open && bits.OnesCount16(mask) == 1 // perhaps a coast
+	}
+	visit := func(p, q point, px, py, _ float64) {
 		a, b := ix.sides(p, q, wrapX(px), py)
-		if d <= radius {
-			add(a)
-			add(b)
-			return
+		open = open || min(a, b) == 0
+		for _, n := range [2]uint16{a, b} {
+			if n != 0 && !slices.Contains(found, n) {
+				found = append(found, n)
+			}
 		}
-		if n := max(a, b); min(a, b) == 0 && n != 0 {
-			beyond = keepNearest(beyond, reach{n, px, py, d})
-		}
-	})
-	for _, r := range beyond {
-		if slices.Contains(found, r.code) {
-			continue
-		}
-		// The place in the circle that lies nearest to that border.
-		t := radius / r.d * (1 - 1e-9)
-		add(ix.at(onMap(x+(r.x-x)*t, y+(r.y-y)*t)))
+	}
+	ix.eachNear(x, y, radius, news, visit)
+	if open {
+		ix.eachNear(x, y, radius+SnapM, news, func(p, q point, px, py, d float64) {
+			if a, b := ix.sides(p, q, wrapX(px), py); min(a, b) == 0 {
+				visit(p, q, px, py, d)
+			}
+		})
 	}
 	return found
-}
-
-// reach is the nearest known place of a territory's border.
-type reach struct {
-	code    uint16
-	x, y, d float64
-}
-
-func keepNearest(rs []reach, r reach) []reach {
-	for i := range rs {
-		if rs[i].code == r.code {
-			if r.d < rs[i].d {
-				rs[i] = r
-			}
-			return rs
-		}
-	}
-	return append(rs, r)
 }
 
 // sides returns the codes just to either side of an edge, near (x, y) on it; 0 where the snap distance would have to
