@@ -254,7 +254,7 @@ func (l *life) world(day int, r *rand.Rand) phone.World {
 	c := l.at(day)
 	w := phone.World{Cell: c.Cell, SIM: l.sim, WiFi: c.WiFi, Address: c.Addr(), Online: true}
 	if l.sim == "" {
-		w.SIM = l.at(0).cell
+		w.SIM = l.at(0).Cell
 	}
 	if l.cell != nil {
 		w.Cell = l.cell(day)

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
+	"net/url"
 	"path/filepath"
+	"time"
 
 	"github.com/transparency-dev/formats/log"
 	"github.com/transparency-dev/merkle/compact"
@@ -106,4 +109,13 @@ func readBundle(ctx context.Context, read client.EntryBundleFetcherFunc, index, 
 		return nil, fmt.Errorf("%w: bundle %d has %d entries, not %d", ErrCorrupted, index, len(bundle.Entries), want)
 	}
 	return bundle.Entries[:want], nil
+}
+
+// Remote returns the Source of a ledger served at a base URL, such as https://trust.example.com/ledger/.
+func Remote(base string) (Source, error) {
+	root, err := url.Parse(base)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	return client.NewHTTPFetcher(root, &http.Client{Timeout: 30 * time.Second})
 }
