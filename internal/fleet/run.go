@@ -148,11 +148,11 @@ func (r *run) manufacture(ctx context.Context) error {
 	r.members = recruit(r.cfg.Seed, r.cfg.Devices)
 	rows := make([]authority.Production, len(r.members))
 	var made atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
+	g, making := errgroup.WithContext(ctx) // ended once all are made
 	g.SetLimit(r.cfg.Workers)
 	for i, m := range r.members {
 		g.Go(func() (err error) {
-			if err := ctx.Err(); err != nil {
+			if err := making.Err(); err != nil {
 				return err
 			}
 			rows[i], err = m.make(i, r.cfg.Factory, r.cfg.Server, r.cfg.HTTP, r.cfg.Clock)
