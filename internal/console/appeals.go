@@ -65,6 +65,9 @@ func (c *console) answerAppeal(w http.ResponseWriter, r *http.Request, o *author
 	if err != nil {
 		return err
 	}
+	if err := must(o, authority.MayAnswerAppeals); err != nil {
+		return err
+	}
 	if err := web.ParseForm(r); err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (c *console) cases(w http.ResponseWriter, r *http.Request, o *authority.Off
 	if err != nil {
 		return err
 	}
-	return c.show(w, r, o, http.StatusOK, "cases", "Cases", casesView{list, decides(o)})
+	return c.show(w, r, o, http.StatusOK, "cases", "Cases", casesView{list, o.Can(authority.MayInvestigate)})
 }
 
 func (c *console) openCase(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
@@ -52,7 +52,7 @@ func (c *console) caseFile(w http.ResponseWriter, r *http.Request, o *authority.
 		return err
 	}
 	now := c.site.Now()
-	view := caseView{CaseDetail: d, Chart: activationBars(d.Activations, d.Market), Decides: decides(o), Me: o.Name,
+	view := caseView{CaseDetail: d, Chart: activationBars(d.Activations, d.Market), Decides: o.Can(authority.MayInvestigate), Me: o.Name,
 		LeastEnd: now.Add(24 * time.Hour).UTC().Format(time.DateOnly), MostEnd: now.Add(order.MaxHold - 24*time.Hour).UTC().Format(time.DateOnly)}
 	for _, warrant := range d.Warrants {
 		view.OpenDraft = view.OpenDraft || warrant.CountersignBy == ""
@@ -114,7 +114,7 @@ func (c *console) conclude(w http.ResponseWriter, r *http.Request, o *authority.
 }
 
 func caseAction(r *http.Request, o *authority.Officer) error {
-	if err := mustDecide(o); err != nil {
+	if err := must(o, authority.MayInvestigate); err != nil {
 		return err
 	}
 	return web.ParseForm(r)

@@ -220,7 +220,7 @@ func (c *console) show(w http.ResponseWriter, r *http.Request, o *authority.Offi
 func navigationFor(o *authority.Officer, at string) []web.NavItem {
 	items := make([]web.NavItem, 0, len(navigation))
 	for _, item := range navigation {
-		if item.Href == "/console/officers" && o.Role != roleAdmin {
+		if item.Href == "/console/officers" && !o.Can(authority.MayManageOfficers) {
 			continue
 		}
 		item.Current = at == item.Href || item.Href != "/console/" && strings.HasPrefix(at, item.Href+"/")
@@ -258,18 +258,9 @@ func (c *console) flash(w http.ResponseWriter, r *http.Request, to string, f web
 	return web.Redirect(w, r, to)
 }
 
-// The roles that decide. Admins are officers who may also say who else is; support looks, lifts and gives codes.
-const (
-	roleAdmin   = "admin"
-	roleOfficer = "officer"
-)
-
-// decides reports whether o may decide waves, cases and policies. The service says so, too; this one hides forms and
-// refuses early.
-func decides(o *authority.Officer) bool { return o.Role == roleAdmin || o.Role == roleOfficer }
-
-func mustDecide(o *authority.Officer) error {
-	if decides(o) {
+// must refuses early what the service would refuse, too.
+func must(o *authority.Officer, right authority.Right) error {
+	if o.Can(right) {
 		return nil
 	}
 	return authority.ErrForbidden

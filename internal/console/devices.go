@@ -108,7 +108,8 @@ type deviceView struct {
 	Tracks  []track
 	Open    []order.Ground // that could be lifted
 	Stage   order.Stage
-	Decides bool
+	MayLift bool
+	MayCode bool
 }
 
 // track is one restriction and how far it has come.
@@ -134,8 +135,8 @@ func (c *console) device(w http.ResponseWriter, r *http.Request, o *authority.Of
 	if err != nil {
 		return err
 	}
-	view := deviceView{DeviceDetail: detail, Strip: web.Days(detail.Device.Days, territory.DayOf(c.site.Now()), web.EnglishDays), Decides: decides(o),
-		Stage: order.Observed}
+	view := deviceView{DeviceDetail: detail, Strip: web.Days(detail.Device.Days, territory.DayOf(c.site.Now()), web.EnglishDays), Stage: order.Observed,
+		MayLift: o.Can(authority.MayLift), MayCode: o.Can(authority.MayGiveUnlockCodes)}
 	for _, restriction := range detail.Restrictions {
 		view.Tracks = append(view.Tracks, track{restriction, steps(detail.Device, restriction)})
 		if restriction.Active() {
@@ -175,7 +176,7 @@ func steps(d *authority.Device, r *authority.Restriction) []step {
 }
 
 func (c *console) lift(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
-	id, back, err := deviceAction(r)
+	id, back, err := deviceAction(r, o, authority.MayLift)
 	if err != nil {
 		return err
 	}
@@ -188,7 +189,7 @@ func (c *console) lift(w http.ResponseWriter, r *http.Request, o *authority.Offi
 }
 
 func (c *console) unlockCode(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
-	id, back, err := deviceAction(r)
+	id, back, err := deviceAction(r, o, authority.MayGiveUnlockCodes)
 	if err != nil {
 		return err
 	}
@@ -199,7 +200,10 @@ func (c *console) unlockCode(w http.ResponseWriter, r *http.Request, o *authorit
 	return c.flash(w, r, back, web.Flash{Tone: "good", Text: "Read this code to the owner. It works once, for this challenge.", Secret: code})
 }
 
-func deviceAction(r *http.Request) (device.ID, string, error) {
+func deviceAction(r *http.Request, o *authority.Officer, right authority.Right) (device.ID, string, error) {
+	if err := must(o, right); err != nil {
+		return device.ID{}, "", err
+	}
 	id, err := device.ParseID(r.PathValue("id"))
 	if err != nil {
 		return id, "", authority.ErrNotFound

@@ -13,8 +13,8 @@ type officersView struct {
 }
 
 func (c *console) officers(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
-	if o.Role != roleAdmin {
-		return authority.ErrForbidden
+	if err := must(o, authority.MayManageOfficers); err != nil {
+		return err
 	}
 	list, err := c.service.Officers(r.Context())
 	if err != nil {
@@ -24,8 +24,8 @@ func (c *console) officers(w http.ResponseWriter, r *http.Request, o *authority.
 }
 
 func (c *console) addOfficer(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
-	if o.Role != roleAdmin {
-		return authority.ErrForbidden
+	if err := must(o, authority.MayManageOfficers); err != nil {
+		return err
 	}
 	if err := web.ParseForm(r); err != nil {
 		return err
@@ -40,8 +40,8 @@ func (c *console) addOfficer(w http.ResponseWriter, r *http.Request, o *authorit
 }
 
 func (c *console) disableOfficer(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
-	if o.Role != roleAdmin {
-		return authority.ErrForbidden
+	if err := must(o, authority.MayManageOfficers); err != nil {
+		return err
 	}
 	name := r.PathValue("name")
 	return c.done(w, r, "/console/officers", name+" can no longer log in.", c.service.DisableOfficer(r.Context(), o, name))

@@ -21,11 +21,11 @@ var stages = []order.Stage{order.Observed, order.Noticed, order.Locked, order.Li
 
 type overviewView struct {
 	*authority.Overview
-	Map         template.HTML
-	Shown       string // stage that the map shows; "" for the strictest
-	Tabs        []web.Choice
-	Territories []territoryRow
-	Decides     bool
+	Map        template.HTML
+	Shown      string // stage that the map shows; "" for the strictest
+	Tabs       []web.Choice
+	Restricted []territoryRow // with somebody noticed, locked or lifted
+	Free       []territoryRow
 }
 
 // territoryRow is a line of the table below the map.
@@ -63,8 +63,12 @@ func (c *console) overview(w http.ResponseWriter, r *http.Request, o *authority.
 		name := web.StageClass(s)
 		tabs = append(tabs, web.Choice{Name: web.StageName(s), Href: "/console/?stage=" + name, Current: shown == name})
 	}
+	free := slices.IndexFunc(rows, func(t territoryRow) bool { return t.Total == t.Observed() })
+	if free < 0 {
+		free = len(rows)
+	}
 	return c.show(w, r, o, http.StatusOK, "overview", "Overview", overviewView{view,
-		web.WorldMap("Devices by territory", spots(rows, shown)), shown, tabs, rows, decides(o)})
+		web.WorldMap("Devices by territory", spots(rows, shown)), shown, tabs, rows[:free], rows[free:]})
 }
 
 // territoryRows gathers counts by territory, those with the most at stake first.
@@ -90,7 +94,7 @@ func territoryRows(counts []authority.StageCount) []territoryRow {
 	}
 	slices.SortFunc(rows, func(a, b territoryRow) int {
 		return cmp.Or(cmp.Compare(b.Locked(), a.Locked()), cmp.Compare(b.Noticed(), a.Noticed()),
-			cmp.Compare(b.Total, a.Total), cmp.Compare(a.Code, b.Code))
+			cmp.Compare(b.Lifted(), a.Lifted()), cmp.Compare(b.Total, a.Total), cmp.Compare(a.Code, b.Code))
 	})
 	return rows
 }

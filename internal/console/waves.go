@@ -40,7 +40,7 @@ func (c *console) wave(w http.ResponseWriter, r *http.Request, o *authority.Offi
 		return err
 	}
 	view := waveView{d, countBars(d.ByTerritory, placeName), countBars(d.ByGround, same), countBars(d.ByModel, same),
-		countBars(d.ByConsignee, same), share(d.Wave.Size, d.Fleet), decides(o)}
+		countBars(d.ByConsignee, same), share(d.Wave.Size, d.Fleet), o.Can(authority.MayDecideWaves)}
 	return c.show(w, r, o, http.StatusOK, "wave", fmt.Sprintf("Wave %d", id), view)
 }
 
@@ -110,7 +110,7 @@ func (c *console) rejectWave(w http.ResponseWriter, r *http.Request, o *authorit
 }
 
 func waveAction(r *http.Request, o *authority.Officer) (int64, error) {
-	if err := mustDecide(o); err != nil {
+	if err := must(o, authority.MayDecideWaves); err != nil {
 		return 0, err
 	}
 	id, err := numberInPath(r)

@@ -38,10 +38,8 @@ func WorldMap(label string, spots []Spot) template.HTML {
 			writeArea(&b, at, s)
 		}
 	}
-	for _, s := range order {
-		if at := w.find(s.Code); at != nil && s.Count > 0 {
-			writeCircle(&b, at, s)
-		}
+	for _, label := range w.place(order) {
+		writeCircle(&b, label)
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String())
@@ -58,17 +56,94 @@ func writeArea(b *strings.Builder, at *shape, s Spot) {
 	writeLinked(b, s, "area "+s.Class, drawing)
 }
 
-func writeCircle(b *strings.Builder, at *shape, s Spot) {
-	text := compactNumber(s.Count)
-	r := int(math.Round(15 + 5*math.Log10(float64(s.Count)) + 3*float64(max(0, len(text)-2))))
-	drawing := fmt.Sprintf(`<circle cx="%d" cy="%d" r="%d"/><text x="%d" y="%d" dy="0.36em">%s</text>`, at.x, at.y, r, at.x, at.y, text)
-	// The area is a link already; this is the same one, for the pointer only.
-	b.WriteString(`<g class="count ` + html.EscapeString(s.Class) + `" aria-hidden="true">`)
-	if s.Href != "" {
-		b.WriteString(`<a href="` + html.EscapeString(s.Href) + `" tabindex="-1">`)
-		drawing += `</a>`
+// label is a circle with a count, and where it was put.
+type label struct {
+	spot    Spot
+	text    string
+	at      *shape
+	x, y, r int
+}
+
+// place finds room for every circle: over its territory where that is large, else beside it, clear of the other
+// circles and of the small territories that they speak of.
+func (w *worldShapes) place(spots []Spot) []label {
+	var labels []label
+	for _, s := range spots {
+		at := w.find(s.Code)
+		if at == nil || s.Count <= 0 {
+			continue
+		}
+		l := label{spot: s, at: at, text: compactNumber(s.Count)}
+		l.r = int(math.Round(14 + 4*math.Log10(float64(s.Count)) + 4*float64(max(0, len(l.text)-2))))
+		labels = append(labels, l)
 	}
-	b.WriteString(`<title>` + html.EscapeString(s.Title) + `</title>` + drawing + `</g>`)
+	// Circles over large territories have no choice; then those with the most to say.
+	slices.SortStableFunc(labels, func(a, b label) int {
+		return cmp.Or(cmp.Compare(b2i(a.beside()), b2i(b.beside())), cmp.Compare(b.spot.Count, a.spot.Count))
+	})
+	for i := range labels {
+		l := &labels[i]
+		l.x, l.y = l.at.x, l.at.y
+		if !l.beside() {
+			continue
+		}
+		least := math.Inf(1)
+		for ring := 1; ring <= 3; ring++ {
+			for step := range 12 {
+				angle := float64(step)/12*2*math.Pi + math.Pi/6
+				distance := float64(l.r + 2 + ring*22)
+				x, y := float64(l.at.x)+distance*math.Cos(angle), float64(l.at.y)+distance*math.Sin(angle)
+				if cost := w.crowding(labels, i, x, y) + 30*float64(ring); cost < least {
+					least, l.x, l.y = cost, int(x), int(y)
+				}
+			}
+		}
+	}
+	return labels
+}
+
+// beside reports whether the territory is too small to be seen under its circle.
+func (l *label) beside() bool { return float64(l.at.area) < 1.4*math.Pi*float64(l.r*l.r) }
+
+// crowding is how badly the i-th circle would stand at x, y: overlap with circles that stand already, and with all
+// territories that have something to say.
+func (w *worldShapes) crowding(labels []label, i int, x, y float64) float64 {
+	r := float64(labels[i].r)
+	cost := 200*max(0, r-x) + 200*max(0, x+r-float64(w.width)) + 200*max(0, r-y) + 200*max(0, y+r-float64(w.height))
+	for j, other := range labels {
+		if j < i {
+			cost += 20 * max(0, r+float64(other.r)+6-math.Hypot(x-float64(other.x), y-float64(other.y)))
+		}
+		if j != i {
+			size := math.Sqrt(float64(other.at.area) / math.Pi)
+			cost += 4 * max(0, r+min(size, 40)+4-math.Hypot(x-float64(other.at.x), y-float64(other.at.y)))
+		}
+	}
+	return cost
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func writeCircle(b *strings.Builder, l label) {
+	// The area is a link already; this is the same one, for the pointer only.
+	b.WriteString(`<g class="count ` + html.EscapeString(l.spot.Class) + `" aria-hidden="true">`)
+	if l.spot.Href != "" {
+		b.WriteString(`<a href="` + html.EscapeString(l.spot.Href) + `" tabindex="-1">`)
+	}
+	b.WriteString(`<title>` + html.EscapeString(l.spot.Title) + `</title>`)
+	if l.x != l.at.x || l.y != l.at.y {
+		fmt.Fprintf(b, `<path class="leader" d="M%d %dL%d %d"/>`, l.at.x, l.at.y, l.x, l.y)
+	}
+	fmt.Fprintf(b, `<circle cx="%d" cy="%d" r="%d"/><text x="%d" y="%d" dy="0.36em">%s</text>`, l.x, l.y, l.r, l.x, l.y, l.text)
+	if l.spot.Href != "" {
+		b.WriteString(`</a>`)
+	}
+	b.WriteString(`</g>`)
 }
 
 func writeLinked(b *strings.Builder, s Spot, class, drawing string) {
