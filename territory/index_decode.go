@@ -56,6 +56,15 @@ func decodeIndex(data []byte) (*index, error) {
 }
 
 func decodeArcs(data []byte) (*arcs, error) {
+	raw, err := unpackBorders(data)
+	if err != nil {
+		return nil, err
+	}
+	return parseArcs(raw)
+}
+
+// unpackBorders checks the header and returns what was packed.
+func unpackBorders(data []byte) ([]byte, error) {
 	if len(data) < 12 || string(data[:4]) != fileMagic {
 		return nil, damaged("no %s header", fileMagic)
 	}
@@ -73,15 +82,16 @@ func decodeArcs(data []byte) (*arcs, error) {
 	if n, err := unpacker.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		return nil, damaged("more than %d bytes", size)
 	}
+	return raw, nil
+}
+
+func parseArcs(raw []byte) (*arcs, error) {
 	d := varints{b: raw}
 	a := d.arcs()
 	if d.err == nil && len(d.b) != 0 {
 		d.fail("%d bytes left over", len(d.b))
 	}
-	if d.err != nil {
-		return nil, d.err
-	}
-	return a, nil
+	return a, d.err
 }
 
 // varints reads numbers until the first error, and zeros after it.
@@ -150,7 +160,11 @@ func (d *varints) chains(a *arcs) {
 		a.parts = append(a.parts, uint16(d.number("set number", 0, len(a.sets)-1)))
 		a.starts = append(a.starts, uint32(len(a.points)))
 		for k := d.number("points", 2, maxPoints-len(a.points)); k > 0 && d.err == nil; k-- {
+			last := p
 			p.X, p.Y = p.X+d.step(), p.Y+d.step()
+			if p == last && len(a.points) > int(a.starts[len(a.starts)-1]) {
+				d.fail("a point twice")
+			}
 			if p.X < -1 || p.X > worldX+1 || p.Y < -1 || p.Y > worldY+1 {
 				d.fail("point off the map")
 			}
