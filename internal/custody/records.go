@@ -76,7 +76,7 @@ var errFaults = errors.New("too many faults")
 func ReadRecords(r io.Reader) ([]Record, error) {
 	p := &parser{seen: make(map[device.IMEI]int)}
 	lines := bufio.NewScanner(io.LimitReader(r, MaxFile+1))
-	lines.Buffer(make([]byte, 0, 4096), MaxLine)
+	lines.Buffer(make([]byte, 0, MaxLine), MaxLine)
 	for lines.Scan() {
 		p.line++
 		if p.size += len(lines.Bytes()) + 1; p.size > MaxFile+1 {
