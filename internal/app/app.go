@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/httpapi"
 	"github.com/bailiwick-dev/bailiwick/internal/ipterritory"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
@@ -43,6 +44,7 @@ type Config struct {
 	Now          func() time.Time // time.Now when nil
 	Random       io.Reader        // crypto/rand when nil; for simulations
 	PasswordCost int              // bcrypt cost; the default when 0
+	Unlimited    bool             // no limits on the rate of requests; for simulations, whose phones share an address
 	ManualWork   bool             // the caller drives Service.Sequence and Service.Sweep itself (the simulator)
 }
 
@@ -209,7 +211,7 @@ func (a *App) Handler() http.Handler { return a.handler }
 // Serve answers on l, and does the periodic work unless the caller does, until ctx ends; then it lets requests that are
 // under way finish.
 func (a *App) Serve(ctx context.Context, l net.Listener) error {
-	server := newServer(a.handler, a.cfg.Logger)
+	server := httpapi.NewServer(a.handler, a.cfg.Logger)
 	ended := make(chan error, 2)
 	working, stopWork := context.WithCancel(ctx)
 	defer stopWork()

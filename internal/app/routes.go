@@ -3,35 +3,48 @@ package app
 import (
 	"crypto/rand"
 	"fmt"
-	"log/slog"
+	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/console"
+	"github.com/bailiwick-dev/bailiwick/internal/custody"
 	"github.com/bailiwick-dev/bailiwick/internal/httpapi"
 	"github.com/bailiwick-dev/bailiwick/internal/ownerpage"
 	"github.com/bailiwick-dev/bailiwick/internal/publicpage"
 	"github.com/bailiwick-dev/bailiwick/internal/web"
 )
 
-// routes puts the edges side by side.
+// routes puts the edges side by side: the API in front, pages behind it.
 func (a *App) routes() (http.Handler, error) {
-	api, err := httpapi.New(httpapi.Config{
-		Service: a.Service, Registry: a.Registry, Logger: a.cfg.Logger, Now: a.cfg.Now, TrustedProxies: a.cfg.TrustedProxies,
-		Ready: a.ready,
-	})
+	pages, err := a.pages()
 	if err != nil {
 		return nil, err
 	}
-	site := &web.Site{Logger: a.cfg.Logger, Now: a.cfg.Now, Address: api.Address}
-	if _, err := rand.Read(site.Secret[:]); err != nil {
-		return nil, err
+	cfg := httpapi.Config{
+		Authority: a.Service, Pages: pages, Ready: a.ready, Logger: a.cfg.Logger, Registry: a.Registry,
+		TrustedProxies: a.cfg.TrustedProxies, Production: readProduction,
 	}
+	if a.cfg.Unlimited {
+		none := httpapi.Rate{PerSecond: -1}
+		cfg.DeviceRate, cfg.PeopleRate, cfg.GuessRate = none, none, none
+	}
+	return httpapi.New(cfg)
+}
+
+// pages are what people look at in a browser, the ledger's files, and a sandbox's endpoints.
+func (a *App) pages() (http.Handler, error) {
 	base, err := parseBase(a.cfg.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	site.Secure = base.Scheme == "https"
+	site := &web.Site{Logger: a.cfg.Logger, Now: a.cfg.Now, Secure: base.Scheme == "https",
+		Address: func(r *http.Request) netip.Addr { return httpapi.ClientAddress(r.Context()) }}
+	if _, err := rand.Read(site.Secret[:]); err != nil {
+		return nil, err
+	}
 	if err := site.Complete(); err != nil {
 		return nil, err
 	}
@@ -48,10 +61,7 @@ func (a *App) routes() (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	for _, path := range httpapi.Paths() {
-		mux.Handle(path, api)
-	}
-	mux.Handle("/console", http.RedirectHandler("/console/", http.StatusSeeOther))
+	mux.Handle("GET /console", http.RedirectHandler("/console/", http.StatusSeeOther))
 	mux.Handle("/console/", officers)
 	mux.Handle("/owner", owners)
 	mux.Handle("/owner/", owners)
@@ -64,8 +74,6 @@ func (a *App) routes() (http.Handler, error) {
 	return mux, nil
 }
 
-func newServer(h http.Handler, logger *slog.Logger) *http.Server { return httpapi.NewServer(h, logger) }
-
 func parseBase(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
@@ -75,4 +83,17 @@ func parseBase(s string) (*url.URL, error) {
 		return nil, fmt.Errorf("the server's address %q is not like https://trust.example.com", s)
 	}
 	return u, nil
+}
+
+// readProduction reads production records from CSV, in the words of the authority.
+func readProduction(r io.Reader) ([]authority.Production, error) {
+	records, err := custody.ReadRecords(r)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]authority.Production, len(records))
+	for i, record := range records {
+		rows[i] = authority.Production(record)
+	}
+	return rows, nil
 }

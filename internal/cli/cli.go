@@ -70,7 +70,7 @@ Examples:
 func Main(ctx context.Context, args []string, env Environment) int {
 	exit, exited := exitOK, false
 	parser, err := kong.New(&commands{},
-		kong.Name("bailiwick"), kong.Description(description),
+		kong.Name("bailiwick"), kong.Description(description), kong.Vars{"server": defaultServer},
 		kong.Writers(env.Stdout, env.Stderr),
 		kong.Exit(func(code int) { exit, exited = code, true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),

@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"text/tabwriter"
+	"time"
+)
+
+type caseCommand struct {
+	List        caseListCommand        `cmd:"" help:"List cases, newest first."`
+	Show        caseShowCommand        `cmd:"" help:"Show a case with its cohort."`
+	Open        caseOpenCommand        `cmd:"" help:"Open a case on a consignment."`
+	Warrant     caseWarrantCommand     `cmd:"" help:"Draft a warrant: a hold with a reason and an end, which another officer must countersign."`
+	Countersign caseCountersignCommand `cmd:"" help:"Countersign another officer's warrant: the hold's notices go out."`
+	Conclude    caseConcludeCommand    `cmd:"" help:"Conclude a case with its finding: every hold is lifted."`
+}
+
+func (caseCommand) Help() string {
+	return `Examples:
+  bailiwick case open --title "Phones made for India appear elsewhere" SHIP-2021-07-114
+  bailiwick case warrant case-0001 --reason "We are investigating this shipment." --days 60
+  bailiwick case countersign warrant-0001
+  bailiwick case show case-0001
+  bailiwick case conclude case-0001 --finding "Resold abroad by the consignee; the buyers acted in good faith."`
+}
+
+type caseAnswer struct {
+	ID          string    `json:"id"`
+	Title       string    `json:"title"`
+	Consignment string    `json:"consignment"`
+	State       string    `json:"state"`
+	OpenedBy    string    `json:"opened_by"`
+	OpenedAt    time.Time `json:"opened_at"`
+	Finding     string    `json:"finding"`
+}
+
+type warrantAnswer struct {
+	ID              string    `json:"id"`
+	Reason          string    `json:"reason"`
+	DraftedBy       string    `json:"drafted_by"`
+	CountersignedBy string    `json:"countersigned_by"`
+	EndsAt          time.Time `json:"ends_at"`
+	Devices         int       `json:"devices"`
+}
+
+type caseListCommand struct {
+	officerFlags
+	Limit int `help:"How many." default:"20"`
+}
+
+func (c *caseListCommand) Run(ctx context.Context, env Environment) error {
+	var cases []caseAnswer
+	raw, err := c.ask(ctx, env, http.MethodGet, fmt.Sprintf("/v1/cases?limit=%d", c.Limit), nil, &cases)
+	if err != nil {
+		return err
+	}
+	return c.show(env, raw, func() {
+		if len(cases) == 0 {
+			fmt.Fprintln(env.Stdout, "There is no case yet.")
+			return
+		}
+		t := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "case\tstate\tconsignment\topened\tby\ttitle")
+		for _, k := range cases {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.State, k.Consignment, k.OpenedAt.Format(time.DateOnly), k.OpenedBy, k.Title)
+		}
+		t.Flush()
+	})
+}
+
+type caseShowCommand struct {
+	officerFlags
+	ID string `arg:"" help:"The case, such as case-0001."`
+}
+
+func (c *caseShowCommand) Run(ctx context.Context, env Environment) error {
+	var d struct {
+		Case        caseAnswer      `json:"case"`
+		Warrants    []warrantAnswer `json:"warrants"`
+		Devices     int             `json:"devices"`
+		Enrolled    int             `json:"enrolled"`
+		Noticed     int             `json:"noticed"`
+		Locked      int             `json:"locked"`
+		Lifted      int             `json:"lifted"`
+		Stragglers  int             `json:"stragglers"`
+		Activations []countAnswer   `json:"activations"`
+		Market      string          `json:"market"`
+		Diverted    int             `json:"diverted"`
+	}
+	raw, err := c.ask(ctx, env, http.MethodGet, "/v1/cases/"+url.PathEscape(c.ID), nil, &d)
+	if err != nil {
+		return err
+	}
+	return c.show(env, raw, func() {
+		fmt.Fprintf(env.Stdout, "%s, %s: %s\nconsignment %s: %d devices, %d enrolled, %d activated outside their market\n",
+			d.Case.ID, d.Case.State, d.Case.Title, d.Case.Consignment, d.Devices, d.Enrolled, d.Diverted)
+		fmt.Fprintf(env.Stdout, "noticed %d, locked %d, lifted %d, lift not yet reported by %d\nactivated in:", d.Noticed, d.Locked, d.Lifted, d.Stragglers)
+		for _, a := range d.Activations {
+			if a.Name == "" {
+				a.Name = "not yet known"
+			}
+			fmt.Fprintf(env.Stdout, "  %s %d", a.Name, a.Count)
+		}
+		fmt.Fprintf(env.Stdout, "  (made for %s)\n", d.Market)
+		for _, w := range d.Warrants {
+			signed := "waits for another officer: bailiwick case countersign " + w.ID
+			if w.CountersignedBy != "" {
+				signed = "countersigned by " + w.CountersignedBy
+			}
+			fmt.Fprintf(env.Stdout, "%s, until %s, drafted by %s, %s\n", w.ID, w.EndsAt.Format(time.DateOnly), w.DraftedBy, signed)
+		}
+		if d.Case.Finding != "" {
+			fmt.Fprintln(env.Stdout, "finding:", d.Case.Finding)
+		}
+	})
+}
+
+type caseOpenCommand struct {
+	officerFlags
+	Consignment string `arg:"" help:"The consignment, as in the production records."`
+	Title       string `help:"What it is about." required:""`
+}
+
+func (c *caseOpenCommand) Run(ctx context.Context, env Environment) error {
+	var opened caseAnswer
+	raw, err := c.ask(ctx, env, http.MethodPost, "/v1/cases", map[string]string{"title": c.Title, "consignment": c.Consignment}, &opened)
+	if err != nil {
+		return err
+	}
+	return c.show(env, raw, func() {
+		fmt.Fprintf(env.Stdout, "%s is open. Hold its devices with: bailiwick case warrant %s --reason WHY --days 60\n", opened.ID, opened.ID)
+	})
+}
+
+type caseWarrantCommand struct {
+	officerFlags
+	ID     string `arg:"" help:"The case."`
+	Reason string `help:"What the owners read." required:""`
+	Days   int    `help:"After how many days the hold ends by itself; at most 90." default:"60"`
+}
+
+func (c *caseWarrantCommand) Run(ctx context.Context, env Environment) error {
+	if c.Days < 1 || c.Days > 90 {
+		return usageError{fmt.Errorf("a hold lasts 1 to 90 days, not %d", c.Days)}
+	}
+	// The server's time is what counts, and a sandbox's may be far from this machine's.
+	var now struct {
+		At time.Time `json:"at"`
+	}
+	if _, err := c.ask(ctx, env, http.MethodGet, "/v1/overview", nil, &now); err != nil {
+		return err
+	}
+	question := map[string]any{"reason": c.Reason, "ends_at": now.At.Add(time.Duration(c.Days) * 24 * time.Hour).Truncate(time.Second)}
+	var drafted warrantAnswer
+	raw, err := c.ask(ctx, env, http.MethodPost, "/v1/cases/"+url.PathEscape(c.ID)+"/warrants", question, &drafted)
+	if err != nil {
+		return err
+	}
+	return c.show(env, raw, func() {
+		fmt.Fprintf(env.Stdout, "%s is drafted. Another officer puts it in force with: bailiwick case countersign %s\n", drafted.ID, drafted.ID)
+	})
+}
+
+type caseCountersignCommand struct {
+	officerFlags
+	Warrant string `arg:"" help:"The warrant, such as warrant-0001."`
+}
+
+func (c *caseCountersignCommand) Run(ctx context.Context, env Environment) error {
+	var w warrantAnswer
+	raw, err := c.ask(ctx, env, http.MethodPost, "/v1/warrants/"+url.PathEscape(c.Warrant)+"/countersign", struct{}{}, &w)
+	if err != nil {
+		return err
+	}
+	return c.show(env, raw, func() {
+		fmt.Fprintf(env.Stdout, "%s is in force until %s: notices go to %d devices.\n", w.ID, w.EndsAt.Format(time.DateOnly), w.Devices)
+	})
+}
+
+type caseConcludeCommand struct {
+	officerFlags
+	ID      string `arg:"" help:"The case."`
+	Finding string `help:"What was found." required:""`
+}
+
+func (c *caseConcludeCommand) Run(ctx context.Context, env Environment) error {
+	var r struct {
+		Lifted     int `json:"lifted"`
+		Stragglers int `json:"stragglers"`
+	}
+	raw, err := c.ask(ctx, env, http.MethodPost, "/v1/cases/"+url.PathEscape(c.ID)+"/conclude", map[string]string{"finding": c.Finding}, &r)
+	if err != nil {
+		return err
+	}
+	return c.show(env, raw, func() {
+		fmt.Fprintf(env.Stdout, "%s is concluded: %d holds are lifted, %d devices have yet to hear of it.\n", c.ID, r.Lifted, r.Stragglers)
+	})
+}
