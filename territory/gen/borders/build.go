@@ -39,7 +39,10 @@ func build(src sources, root string, stdout io.Writer) error {
 	sortArcs(arcs)
 	file := encode(a.codes, arcs)
 	fmt.Fprintf(stdout, "%d territories, %d arcs, %d points, %d bytes\n", len(a.codes), len(arcs), points, len(file))
-	return os.WriteFile(filepath.Join(root, "borders.bin"), file, 0o644)
+	if err := os.WriteFile(filepath.Join(root, "borders.bin"), file, 0o644); err != nil {
+		return err
+	}
+	return writeSums(root)
 }
 
 // rank numbers the territories by size, so that an enclave and the smaller of two claims win.

@@ -73,7 +73,7 @@ func evaluate(src sources, root string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
+	w := tabwriter.NewWriter(stdout, 0, 4, 2, ' ', 0)
 	cost(w, root, places, now)
 	evaluatePlaces(w, stdout, places)
 	for _, t := range []struct {
@@ -166,9 +166,9 @@ func evaluatePlaces(w, list io.Writer, places []place) {
 		fmt.Fprintf(list, "wrong: %s (%v, %v) is in %s by GeoNames, %q here\n", p.Name, p.Lat, p.Lon, p.Country, got)
 	}
 	clean := len(places) - disputed
-	fmt.Fprintf(w, "places\t%d\t\nclean places right\t%d of %d\t%.4f %%\n", len(places), clean-wrong, clean, 100*float64(clean-wrong)/float64(clean))
-	fmt.Fprintf(w, "with dependencies told apart\t%d of %d\t%.4f %%\n", exact, len(places), 100*float64(exact)/float64(len(places)))
-	fmt.Fprintf(w, "Crimean places right\t%d of %d\t%d false\nSevastopol and the republic mixed up\t%d\t\n", right, crimean, falsely, sevastopol)
+	fmt.Fprintf(w, "places\t%d\t\nclean places right\t%d of %d\t%.4f %%\t\n", len(places), clean-wrong, clean, 100*float64(clean-wrong)/float64(clean))
+	fmt.Fprintf(w, "with dependencies told apart\t%d of %d\t%.4f %%\t\n", exact, len(places), 100*float64(exact)/float64(len(places)))
+	fmt.Fprintf(w, "Crimean places right\t%d of %d\t%d false\t\nSevastopol and the republic mixed up\t%d\t\n", right, crimean, falsely, sevastopol)
 }
 
 // isDisputed reports whether a place lies in a dispute that knows both answers.
@@ -196,7 +196,7 @@ func evaluateBorders(w io.Writer, name string, t, near *truth) {
 				right++
 			}
 		}
-		fmt.Fprintf(w, "%v km from a border, %s\t%d of %d\t%.3f %%\n", km, name, right, n, 100*float64(right)/float64(n))
+		fmt.Fprintf(w, "%v km from a border, %s\t%d of %d\t%.3f %%\t\n", km, name, right, n, 100*float64(right)/float64(n))
 	}
 }
 
