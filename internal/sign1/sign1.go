@@ -92,13 +92,13 @@ func Parse(data []byte, understood ...int64) (*Message, error) {
 	m.protected = r.Skip()
 	unprotected := r.Skip()
 	m.payload = r.Bytes(len(data))
-	m.signature = r.Bytes(signatureSize)
+	m.signature = r.Bytes(len(data))
 	r.End()
 	switch {
 	case r.Err() != nil:
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, r.Err())
-	case parts != 4 || len(m.signature) != signatureSize:
-		return nil, fmt.Errorf("%w: four parts, the last one of %d bytes", ErrMalformed, signatureSize)
+	case parts != 4:
+		return nil, fmt.Errorf("%w: it has four parts, not %d", ErrMalformed, parts)
 	case !bytes.Equal(unprotected, []byte{0xa0}):
 		return nil, fmt.Errorf("%w: the unprotected header is empty; nothing unsigned is read", ErrMalformed)
 	}
@@ -108,6 +108,9 @@ func Parse(data []byte, understood ...int64) (*Message, error) {
 	}
 	if err := m.parseProtected(labels, understood); err != nil {
 		return nil, err
+	}
+	if len(m.signature) != signatureSize { // after the algorithm, whose name is the better answer
+		return nil, fmt.Errorf("%w: a signature has %d bytes, not %d", ErrMalformed, signatureSize, len(m.signature))
 	}
 	return m, nil
 }
