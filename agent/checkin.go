@@ -56,7 +56,7 @@ func (s *state) claims(p Platform) *evidence.Claims {
 		Device:     s.Device,
 		Sequence:   s.Sequence,
 		Epoch:      s.Epoch,
-		IssuedAt:   time.Unix(s.Clock.Wall, 0).UTC(),
+		IssuedAt:   s.Clock.likely().Truncate(time.Second),
 		Boot:       p.Boot(),
 		Software:   p.Software,
 		PolicyHash: s.Policy.Hash,

@@ -30,7 +30,7 @@ type Claims struct {
 	Device     device.ID
 	Sequence   uint64    // strictly increasing for the life of a key; from 1
 	Epoch      []byte    // the server's epoch, 8 to 64 bytes (eat_nonce)
-	IssuedAt   time.Time // by the device's own clock, whole seconds
+	IssuedAt   time.Time // by the device's best estimate (what the server told last, and its own time since), whole seconds
 	Boot       Boot
 	Software   string // agent's version, at most 64 characters
 	PolicyHash [32]byte
