@@ -1,0 +1,155 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/protocol"
+)
+
+// Authority is what this package asks of the authority; *authority.Service is it. Methods may be called concurrently, and
+// return *authority.Error for everything that a caller can act on.
+type Authority interface {
+	ForDevices
+	ForOfficers
+	ForOwners
+}
+
+// ForDevices is the part that devices call.
+type ForDevices interface {
+	Epoch(ctx context.Context) protocol.EpochAnswer
+	Enrol(ctx context.Context, token []byte) (*protocol.EnrolAnswer, error)
+	CheckIn(ctx context.Context, token []byte, from netip.Addr) (*protocol.CheckInAnswer, error)
+}
+
+// ForOfficers is the part that needs a login.
+type ForOfficers interface {
+	Login(ctx context.Context, name, password string) (token string, o *authority.Officer, err error)
+	Logout(ctx context.Context, token string) error
+	Authenticate(ctx context.Context, token string) (*authority.Officer, error)
+	ChangePassword(ctx context.Context, o *authority.Officer, old, new string) error
+	AddOfficer(ctx context.Context, by *authority.Officer, name, role string) (oneTimePassword string, err error)
+	Officers(ctx context.Context) ([]*authority.Officer, error)
+
+	Overview(ctx context.Context) (*authority.Overview, error)
+	Devices(ctx context.Context, q authority.DeviceQuery) ([]authority.DeviceRow, error)
+	FindDevice(ctx context.Context, imei string) (*authority.Device, error)
+	DeviceDetail(ctx context.Context, id device.ID) (*authority.DeviceDetail, error)
+	LiftByHuman(ctx context.Context, actor *authority.Officer, id device.ID, g order.Ground, reason string) error
+	UnlockCode(ctx context.Context, actor *authority.Officer, id device.ID, challenge, justification string) (code string, err error)
+
+	Waves(ctx context.Context, limit int) ([]*authority.Wave, error)
+	WaveDetail(ctx context.Context, id int64) (*authority.WaveDetail, error)
+	ApproveWave(ctx context.Context, actor *authority.Officer, id int64, a authority.WaveApproval) (*authority.WaveResult, error)
+	RejectWave(ctx context.Context, actor *authority.Officer, id int64, note string) error
+
+	Cases(ctx context.Context, limit int) ([]*authority.Case, error)
+	CaseDetail(ctx context.Context, id string) (*authority.CaseDetail, error)
+	OpenCase(ctx context.Context, actor *authority.Officer, title, consignment string) (*authority.Case, error)
+	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (*authority.Warrant, error)
+	CountersignWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Warrant, error)
+	ConcludeCase(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Release, error)
+
+	Appeals(ctx context.Context, state authority.AppealState, limit int) ([]authority.AppealRow, error)
+	AnswerAppeal(ctx context.Context, actor *authority.Officer, id int64, grant bool, answer string) error
+
+	PublishPolicy(ctx context.Context, actor *authority.Officer, name string, source []byte, activateAt time.Time) (*authority.PolicyDocument, *policy.Report, error)
+	PolicyInForce(ctx context.Context) (*policy.Policy, *authority.PolicyDocument, error)
+	Policies(ctx context.Context, limit int) ([]*authority.PolicyDocument, error)
+	ImportProduction(ctx context.Context, actor *authority.Officer, rows []authority.Production) (int, error)
+}
+
+// ForOwners is the part that needs IMEI and reference.
+type ForOwners interface {
+	OwnerLook(ctx context.Context, imei, reference string) (*authority.OwnerView, error)
+	FileAppeal(ctx context.Context, imei, reference, text, contact string) (*authority.Appeal, error)
+}
+
+// Rate is how often one network prefix may call: PerSecond in the long run, Burst at once. The zero Rate stands for the
+// default of its field; a negative PerSecond for no limit.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+// Config is what the interface is made of. Fields with a default may be left zero.
+type Config struct {
+	Authority Authority
+	// Production reads production records from CSV; package custody has the format. Its errors are shown to the officer.
+	Production func(io.Reader) ([]authority.Production, error)
+	// Pages serves every path that is not of this package: console, owner page, public page. Default: not found.
+	Pages http.Handler
+	// Ready says why the server cannot serve now, or nil. Default: it always can.
+	Ready func(context.Context) error
+
+	Logger   *slog.Logger         // default: nothing is logged; sees no identifiers and no addresses
+	Registry *prometheus.Registry // what /metrics shows, and where this package counts; default: a registry of its own
+
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; default: nobody's
+	MetricsFrom    []netip.Prefix // who may read /metrics; default: loopback
+
+	DeviceRate Rate // devices; many share a carrier's address: default 200 a second, 2,000 at once
+	PeopleRate Rate // officers' API and pages; default 50 a second, 500 at once
+	GuessRate  Rate // what could be guessed: log-ins, owner look-ups, posted forms; default 1 a second, 30 at once
+	Prefixes   int  // network prefixes remembered; default 65,536
+
+	Timeout       time.Duration // of a request; default 20 s
+	ImportTimeout time.Duration // of an upload of production records; default 5 min
+	MaxImport     int64         // bytes of an upload; default 64 MiB
+	Version       string        // in the OpenAPI document; default "1"
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Authority == nil || c.Production == nil {
+		return c, errors.New("httpapi: Config.Authority and Config.Production are required")
+	}
+	if c.Ready == nil {
+		c.Ready = func(context.Context) error { return nil }
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Registry == nil {
+		c.Registry = prometheus.NewRegistry()
+	}
+	if c.MetricsFrom == nil {
+		c.MetricsFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	}
+	for _, r := range []struct {
+		rate, fallback *Rate
+	}{{&c.DeviceRate, &Rate{200, 2000}}, {&c.PeopleRate, &Rate{50, 500}}, {&c.GuessRate, &Rate{1, 30}}} {
+		if *r.rate == (Rate{}) {
+			*r.rate = *r.fallback
+		}
+		if r.rate.PerSecond >= 0 && r.rate.Burst < 1 {
+			return c, errors.New("httpapi: a rate needs a burst of at least 1")
+		}
+	}
+	if c.Prefixes <= 0 {
+		c.Prefixes = 1 << 16
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 20 * time.Second
+	}
+	if c.ImportTimeout <= 0 {
+		c.ImportTimeout = 5 * time.Minute
+	}
+	if c.MaxImport <= 0 {
+		c.MaxImport = 64 << 20
+	}
+	if c.Version == "" {
+		c.Version = "1"
+	}
+	return c, nil
+}

@@ -1,0 +1,271 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/protocol"
+	"github.com/bailiwick-dev/bailiwick/territory"
+)
+
+var _ Authority = (*authority.Service)(nil)
+
+var (
+	now    = time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)
+	someID = device.ID{1, 2, 3}
+	cuba   = order.Ground{Kind: order.Rule, ID: "cuba"}
+	epoch  = []byte("epoch-of-today")
+)
+
+// fake answers every question with something, or with err. It keeps what it was last told.
+type fake struct {
+	err    error
+	panics bool
+	told   []any
+	from   netip.Addr
+}
+
+func (f *fake) say(told ...any) error {
+	if f.panics {
+		panic("on purpose")
+	}
+	f.told = told
+	return f.err
+}
+
+func (f *fake) Epoch(context.Context) protocol.EpochAnswer {
+	return protocol.EpochAnswer{Epoch: epoch, Time: now}
+}
+
+func (f *fake) Enrol(_ context.Context, token []byte) (*protocol.EnrolAnswer, error) {
+	return nil, f.say(string(token))
+}
+
+func (f *fake) CheckIn(_ context.Context, token []byte, from netip.Addr) (*protocol.CheckInAnswer, error) {
+	f.from = from
+	return &protocol.CheckInAnswer{Epoch: epoch, Time: now, NextCheckIn: time.Hour, Sequence: 1}, f.say(string(token))
+}
+
+func (f *fake) Login(_ context.Context, name, password string) (string, *authority.Officer, error) {
+	return "token-" + name, &authority.Officer{Name: name, Role: "admin", CreatedAt: now}, f.say(name, password)
+}
+func (f *fake) Logout(_ context.Context, token string) error { return f.say(token) }
+
+// Authenticate knows the token "kim", and "new" of somebody who has to choose a password.
+func (f *fake) Authenticate(_ context.Context, token string) (*authority.Officer, error) {
+	switch token {
+	case "kim":
+		return &authority.Officer{Name: "kim", Role: "admin"}, nil
+	case "new":
+		return &authority.Officer{Name: "new", Role: "officer", MustChange: true}, nil
+	}
+	return nil, authority.ErrNoSession
+}
+
+func (f *fake) ChangePassword(_ context.Context, o *authority.Officer, old, new string) error {
+	return f.say(o.Name, old, new)
+}
+func (f *fake) AddOfficer(_ context.Context, by *authority.Officer, name, role string) (string, error) {
+	return "one-time", f.say(by.Name, name, role)
+}
+func (f *fake) Officers(context.Context) ([]*authority.Officer, error) {
+	return []*authority.Officer{{Name: "kim", Role: "admin", CreatedAt: now}}, f.say()
+}
+
+func (f *fake) Overview(context.Context) (*authority.Overview, error) {
+	return &authority.Overview{At: now, Devices: 3, Totals: map[order.Stage]int{order.Locked: 1}, OpenWave: f.wave(),
+		Stages: []authority.StageCount{{Territory: "CU", Stage: order.Locked, Devices: 1}}}, f.say()
+}
+
+func (f *fake) device() *authority.Device {
+	return &authority.Device{ID: someID, IMEI: "490154203237518", Model: "M1", EnrolledAt: now,
+		Activation: &territory.Activation{Territory: "CU", Day: 20000}, Days: []territory.DayRecord{{Day: 20000, Territory: "CU", Percent: 97, Agree: 3}}}
+}
+
+func (f *fake) restriction() *authority.Restriction {
+	return &authority.Restriction{Device: someID, Ground: cuba, Round: 1, Stage: order.Noticed, Territory: "CU", Reference: "R-1", NoticedAt: now, Deadline: now.AddDate(0, 0, 10)}
+}
+
+func (f *fake) appeal() *authority.Appeal {
+	return &authority.Appeal{ID: 5, Device: someID, Ground: cuba, Text: "No.", Contact: "me@example.org", OpenedAt: now, DueAt: now.AddDate(0, 0, 7), State: authority.AppealOpen}
+}
+
+func (f *fake) Devices(_ context.Context, q authority.DeviceQuery) ([]authority.DeviceRow, error) {
+	return []authority.DeviceRow{{Device: f.device(), Market: "MX", Stage: order.Noticed}}, f.say(q)
+}
+func (f *fake) FindDevice(_ context.Context, imei string) (*authority.Device, error) {
+	return f.device(), f.say(imei)
+}
+func (f *fake) DeviceDetail(_ context.Context, id device.ID) (*authority.DeviceDetail, error) {
+	return &authority.DeviceDetail{Device: f.device(), Production: &authority.Production{Market: "MX"}, Restrictions: []*authority.Restriction{f.restriction()},
+		Events:   []authority.Event{{Device: someID, At: now, Kind: "noticed", Ground: cuba, Actor: "rule", Detail: "Told."}},
+		Orders:   []authority.OrderRow{{Order: &authority.Order{ID: order.ID{9}, Kind: order.Notice, Ground: cuba, Sequenced: true}, State: authority.OrderSequenced}},
+		Appeals:  []*authority.Appeal{f.appeal()},
+		Decision: policy.Decision{Verdict: policy.Deny, Rule: "cuba", Reasons: []policy.Reason{{Code: policy.ActivatedInProhibited, Text: "Because."}}}}, f.say(id)
+}
+func (f *fake) LiftByHuman(_ context.Context, o *authority.Officer, id device.ID, g order.Ground, reason string) error {
+	return f.say(o.Name, id, g, reason)
+}
+func (f *fake) UnlockCode(_ context.Context, o *authority.Officer, id device.ID, challenge, why string) (string, error) {
+	return "12345678", f.say(o.Name, id, challenge, why)
+}
+
+func (f *fake) wave() *authority.Wave {
+	return &authority.Wave{ID: 1, CreatedAt: now, State: authority.WaveOpen, Size: 2}
+}
+func (f *fake) Waves(_ context.Context, limit int) ([]*authority.Wave, error) {
+	return []*authority.Wave{f.wave()}, f.say(limit)
+}
+func (f *fake) WaveDetail(_ context.Context, id int64) (*authority.WaveDetail, error) {
+	return &authority.WaveDetail{Wave: f.wave(), Fleet: 9, Odd: []authority.Oddity{{Name: "size", Text: "Large.", Stops: true}}, Confirm: 2,
+		ByTerritory: []authority.Count{{Name: "CU", Count: 2}},
+		Samples:     []authority.WaveSample{{Restriction: f.restriction(), Device: f.device(), RuleName: "Cuba"}}}, f.say(id)
+}
+func (f *fake) ApproveWave(_ context.Context, o *authority.Officer, id int64, a authority.WaveApproval) (*authority.WaveResult, error) {
+	return &authority.WaveResult{Locked: 2}, f.say(o.Name, id, a)
+}
+func (f *fake) RejectWave(_ context.Context, o *authority.Officer, id int64, note string) error {
+	return f.say(o.Name, id, note)
+}
+
+func (f *fake) kase() *authority.Case {
+	return &authority.Case{ID: "case-0001", Title: "T", Consignment: "c-1", State: authority.CaseOpen, OpenedBy: "kim", OpenedAt: now}
+}
+func (f *fake) warrant() *authority.Warrant {
+	return &authority.Warrant{ID: "warrant-0001", Case: "case-0001", DraftedBy: "kim", DraftedAt: now, EndsAt: now.AddDate(0, 2, 0)}
+}
+func (f *fake) Cases(_ context.Context, limit int) ([]*authority.Case, error) {
+	return []*authority.Case{f.kase()}, f.say(limit)
+}
+func (f *fake) CaseDetail(_ context.Context, id string) (*authority.CaseDetail, error) {
+	return &authority.CaseDetail{Case: f.kase(), Warrants: []*authority.Warrant{f.warrant()}}, f.say(id)
+}
+func (f *fake) OpenCase(_ context.Context, o *authority.Officer, title, consignment string) (*authority.Case, error) {
+	return f.kase(), f.say(o.Name, title, consignment)
+}
+func (f *fake) DraftWarrant(_ context.Context, o *authority.Officer, id, reason string, ends time.Time) (*authority.Warrant, error) {
+	return f.warrant(), f.say(o.Name, id, reason, ends)
+}
+func (f *fake) CountersignWarrant(_ context.Context, o *authority.Officer, id string) (*authority.Warrant, error) {
+	return f.warrant(), f.say(o.Name, id)
+}
+func (f *fake) ConcludeCase(_ context.Context, o *authority.Officer, id, finding string) (*authority.Release, error) {
+	return &authority.Release{Lifted: 3, Stragglers: 1}, f.say(o.Name, id, finding)
+}
+
+func (f *fake) Appeals(_ context.Context, state authority.AppealState, limit int) ([]authority.AppealRow, error) {
+	return []authority.AppealRow{{Appeal: f.appeal(), IMEI: "490154203237518", Stage: order.Noticed}}, f.say(state, limit)
+}
+func (f *fake) AnswerAppeal(_ context.Context, o *authority.Officer, id int64, grant bool, answer string) error {
+	return f.say(o.Name, id, grant, answer)
+}
+
+func (f *fake) document() *authority.PolicyDocument {
+	return &authority.PolicyDocument{Hash: [32]byte{7}, Name: "terms.yaml", Source: []byte("id: terms\n"), ActivateAt: now, By: "kim"}
+}
+func (f *fake) PublishPolicy(_ context.Context, o *authority.Officer, name string, source []byte, at time.Time) (*authority.PolicyDocument, *policy.Report, error) {
+	return f.document(), &policy.Report{Title: "Terms", Warnings: []policy.Warning{{Line: 3, Message: "overdue"}}}, f.say(o.Name, name, string(source), at)
+}
+func (f *fake) PolicyInForce(context.Context) (*policy.Policy, *authority.PolicyDocument, error) {
+	return nil, f.document(), f.say()
+}
+func (f *fake) Policies(_ context.Context, limit int) ([]*authority.PolicyDocument, error) {
+	return []*authority.PolicyDocument{f.document()}, f.say(limit)
+}
+func (f *fake) ImportProduction(_ context.Context, o *authority.Officer, rows []authority.Production) (int, error) {
+	return len(rows), f.say(o.Name, rows)
+}
+
+func (f *fake) OwnerLook(_ context.Context, imei, reference string) (*authority.OwnerView, error) {
+	return &authority.OwnerView{Model: "M1", Reference: reference, Stage: order.Noticed, Ground: cuba, NoticedAt: now, CanAppeal: true,
+		Events: []authority.Event{{Device: someID, At: now, Kind: "noticed", Detail: "Told."}}}, f.say(imei, reference)
+}
+func (f *fake) FileAppeal(_ context.Context, imei, reference, text, contact string) (*authority.Appeal, error) {
+	return f.appeal(), f.say(imei, reference, text, contact)
+}
+
+// readCSV stands in for the parser of production records: lines with a comma.
+func readCSV(r io.Reader) ([]authority.Production, error) {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	var rows []authority.Production
+	for line := range strings.Lines(string(b)) {
+		if !strings.Contains(line, ",") {
+			return nil, errors.New("line 2: a comma is missing")
+		}
+		rows = append(rows, authority.Production{Model: line})
+	}
+	return rows, nil
+}
+
+// served is a handler on a fake, and what it logs.
+type served struct {
+	http.Handler
+	fake *fake
+	log  *bytes.Buffer
+}
+
+func serve(t *testing.T, change func(*Config)) *served {
+	t.Helper()
+	s := &served{fake: new(fake), log: new(bytes.Buffer)}
+	cfg := Config{Authority: s.fake, Production: readCSV, Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	if change != nil {
+		change(&cfg)
+	}
+	h, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Handler = h
+	return s
+}
+
+// ask sends one request. Headers are "Name: value".
+func (s *served) ask(method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.RemoteAddr = "203.0.113.7:4711"
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Add(name, value)
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+const (
+	isJSON = "Content-Type: application/json"
+	asKim  = "Authorization: Bearer kim"
+)
+
+// wantProblem checks that an answer is the named problem, whole.
+func wantProblem(t *testing.T, w *httptest.ResponseRecorder, status int, name string) *Problem {
+	t.Helper()
+	var p Problem
+	d := json.NewDecoder(bytes.NewReader(w.Body.Bytes()))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&p); err != nil {
+		t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+	}
+	if w.Code != status || p.Status != status || p.Type != "urn:bailiwick:problem:"+name || w.Header().Get("Content-Type") != "application/problem+json" ||
+		p.Title != http.StatusText(status) || p.Detail == "" {
+		t.Fatalf("answer %d %s %s; want %d %s", w.Code, w.Header().Get("Content-Type"), w.Body, status, name)
+	}
+	return &p
+}

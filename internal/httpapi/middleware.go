@@ -1,0 +1,192 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// watched is a response whose outcome is known afterwards.
+type watched struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *watched) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController through.
+func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// edge is what every request passes, in the order of its methods.
+type edge struct {
+	cfg    Config
+	api    *http.ServeMux
+	device *limiter
+	people *limiter
+	guess  *limiter
+	count  *prometheus.HistogramVec
+}
+
+// ServeHTTP names the request, finds its client, and keeps the account of it: one line and one observation, without
+// address, identifier or query.
+func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	w := &watched{ResponseWriter: rw}
+	id := requestID()
+	client := clientOf(r, e.cfg.TrustedProxies)
+	timeout := e.cfg.Timeout
+	if r.URL.Path == pathProduction {
+		timeout = e.cfg.ImportTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), addressKey{}, client), timeout)
+	defer cancel()
+	r = r.WithContext(ctx)
+	w.Header().Set("X-Request-Id", id)
+	e.recovered(w, r, client, id)
+
+	route := r.Pattern
+	if route == "" {
+		route = "unmatched"
+	}
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	took := time.Since(began)
+	e.count.WithLabelValues(route, strconv.Itoa(w.status)).Observe(took.Seconds())
+	e.cfg.Logger.LogAttrs(context.WithoutCancel(ctx), levelOf(w.status), "request",
+		slog.String("id", id), slog.String("method", method(r)), slog.String("route", route), slog.Int("status", w.status),
+		slog.Int64("bytes", w.bytes), slog.Duration("took", took))
+}
+
+// levelOf: what is our fault is a warning; the rest, and there is much of it, is for whoever wants to see it.
+func levelOf(status int) slog.Level {
+	if status >= http.StatusInternalServerError {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
+}
+
+// recovered turns a panic into a problem, and into a line for whoever has to find the fault.
+func (e *edge) recovered(w *watched, r *http.Request, client netip.Addr, id string) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		e.cfg.Logger.Error("a handler panicked", "id", id, "route", r.Pattern, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		if w.status == 0 {
+			problemOf(fmt.Errorf("%v", p)).write(w)
+		}
+	}()
+	e.dispatch(w, r, client)
+}
+
+// dispatch applies the rate of the route's kind and hands the request to the API or to the pages.
+func (e *edge) dispatch(w http.ResponseWriter, r *http.Request, client netip.Addr) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	if !ours(r.URL.Path) {
+		if !e.rateOf(r).allows(client) {
+			errTooMany().write(w)
+			return
+		}
+		e.cfg.Pages.ServeHTTP(w, r)
+		return
+	}
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cache-Control", "no-store")
+	if !e.rateOf(r).allows(client) {
+		errTooMany().write(w)
+		return
+	}
+	if _, pattern := e.api.Handler(r); pattern == "" {
+		e.unmatched(w, r)
+		return
+	}
+	e.api.ServeHTTP(w, r)
+}
+
+// ours reports whether a path belongs to this package.
+func ours(path string) bool {
+	return strings.HasPrefix(path, "/v1/") || path == "/metrics" || path == "/healthz" || path == "/readyz"
+}
+
+// rateOf is the limiter for a kind of request.
+func (e *edge) rateOf(r *http.Request) *limiter {
+	switch p := r.URL.Path; {
+	case devicePaths[p]:
+		return e.device
+	case p == pathLogin, p == pathPassword, strings.HasPrefix(p, "/v1/owner/"), !ours(p) && r.Method == http.MethodPost:
+		return e.guess
+	default:
+		return e.people
+	}
+}
+
+// unmatched says whether it was the path or the method, in our form.
+func (e *edge) unmatched(w http.ResponseWriter, r *http.Request) {
+	probe := &refusal{header: make(http.Header)}
+	h, _ := e.api.Handler(r)
+	h.ServeHTTP(probe, r)
+	if probe.status == http.StatusMethodNotAllowed {
+		p := newProblem(probe.status, statusNames[probe.status], "this path has no such method", "use "+probe.header.Get("Allow"))
+		p.Header = http.Header{"Allow": probe.header["Allow"]}
+		p.write(w)
+		return
+	}
+	newProblem(http.StatusNotFound, statusNames[http.StatusNotFound], "there is no such path", "see /v1/openapi.json").write(w)
+}
+
+// refusal takes what ServeMux says of a request that it has no route for.
+type refusal struct {
+	header http.Header
+	status int
+}
+
+func (p *refusal) Header() http.Header         { return p.header }
+func (p *refusal) Write(b []byte) (int, error) { return len(b), nil }
+func (p *refusal) WriteHeader(status int)      { p.status = status }
+
+func requestID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+// method keeps what clients make up out of the log.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	}
+	return "other"
+}
