@@ -51,6 +51,7 @@ func locking(h *history, after agent.Screen, f func(before, after agent.GroundVi
 
 // C1: the way out stays open, in every stage.
 func TestCharterC1(t *testing.T) {
+	t.Parallel()
 	charter(t, func(h *history, after agent.Screen) {
 		want := []agent.Exit{
 			agent.EmergencyCall, agent.Why, agent.ContactPeople, agent.Appeal, agent.UnlockCode, agent.NetworkSettings,
@@ -75,6 +76,7 @@ func TestCharterC1(t *testing.T) {
 // C2: nothing is wiped. There is no order that could: of all the bytes that a genuine ledger may hold, only notices,
 // locks and lifts have an effect, and none of them reaches farther than the screen.
 func TestCharterC2(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		r := enrolledRig(t, 31, cuba)
 		leaf, salt, err := r.ledger.Commit(r.notice(ruleCuba), r.phone.ID())
@@ -99,6 +101,7 @@ func TestCharterC2(t *testing.T) {
 
 // C3: no lock before a notice was shown on enough distinct days and its deadline passed; a date once told never moves earlier.
 func TestCharterC3(t *testing.T) {
+	t.Parallel()
 	charter(t, func(h *history, after agent.Screen) {
 		inForce(h, after, func(b, g agent.GroundView) {
 			if b.Stage == order.Noticed && g.Deadline.Before(b.Deadline) {
@@ -130,6 +133,7 @@ func TestCharterC3(t *testing.T) {
 
 // C4: a policy lock needs the device's own record that it was activated in that territory, made from its own signals.
 func TestCharterC4(t *testing.T) {
+	t.Parallel()
 	places := map[territory.Code]*territory.Fix{"CU": cuba, "UA-43": crimea, "DE": berlin}
 	charter(t, func(h *history, after agent.Screen) {
 		if a := after.Activation; a != nil {
@@ -151,6 +155,7 @@ func TestCharterC4(t *testing.T) {
 
 // C5: a device activated where it may be is never restricted by a territory rule, wherever it goes.
 func TestCharterC5(t *testing.T) {
+	t.Parallel()
 	charter(t, func(h *history, after agent.Screen) {
 		if was, is := h.before.Activation, after.Activation; was != nil && (is == nil || *was != *is) {
 			h.Fatalf("the activation changed from %v to %v", was, is)
@@ -176,6 +181,7 @@ func TestCharterC5(t *testing.T) {
 
 // C6: no order counts without proof that it is in the public ledger. (The histories forge, and look that nothing happens.)
 func TestCharterC6(t *testing.T) {
+	t.Parallel()
 	charter(t, func(h *history, after agent.Screen) {
 		inForce(h, after, func(_, g agent.GroundView) {
 			if h.course(g.Ground).noticedAt.IsZero() {
@@ -187,6 +193,7 @@ func TestCharterC6(t *testing.T) {
 
 // C7: a warrant counts only with two different officers. Their signatures come with the next release: checkTwoPersons.
 func TestCharterC7(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		r := enrolledRig(t, 33, berlin)
 		w := r.warrant("w1")
@@ -203,6 +210,7 @@ func TestCharterC7(t *testing.T) {
 
 // C8: every lock ends, and the device ends it by itself.
 func TestCharterC8(t *testing.T) {
+	t.Parallel()
 	charter(t, func(h *history, after agent.Screen) {
 		inForce(h, after, func(_, g agent.GroundView) {
 			if g.Stage != order.Locked {
@@ -301,6 +309,7 @@ func TestLockOutlivesAClockSetForward(t *testing.T) {
 
 // C9: a genuine lift is always accepted (the histories look at each), and what a human lifted is not locked again.
 func TestCharterC9(t *testing.T) {
+	t.Parallel()
 	charter(t, func(h *history, after agent.Screen) {
 		inForce(h, after, func(_, g agent.GroundView) {
 			if h.course(g.Ground).finally {
@@ -331,6 +340,7 @@ func TestCharterC9BeforeItsLock(t *testing.T) {
 
 // C10: conflicting or weak signals, unknown boot state, a doubtful clock, a stale policy, a missing record: no escalation.
 func TestCharterC10(t *testing.T) {
+	t.Parallel()
 	charter(t, func(h *history, after agent.Screen) {
 		inForce(h, after, func(b, g agent.GroundView) {
 			risen := g.Stage == order.Locked && b.Stage != order.Locked || g.Stage == order.Noticed && b.Stage != order.Noticed && b.Stage != order.Locked
@@ -355,6 +365,7 @@ func TestCharterC10(t *testing.T) {
 // C11: coordinates never leave the device, and are not even kept: no type has a field for them, and no byte of record or
 // token holds them.
 func TestCharterC11(t *testing.T) {
+	t.Parallel()
 	for _, v := range []any{
 		evidence.Claims{}, protocol.Enrolment{}, protocol.CheckInAnswer{}, protocol.EnrolAnswer{}, order.Leaf{}, agent.Screen{},
 	} {

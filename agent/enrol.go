@@ -75,7 +75,9 @@ func (s *state) moveDays(by territory.Day) {
 	}
 	s.Days = kept
 	if s.Earlier != nil {
-		s.Earlier.Day = max(s.Earlier.Day+by, 0)
+		moved := *s.Earlier // a clone of the state may share it
+		moved.Day = max(moved.Day+by, 0)
+		s.Earlier = &moved
 	}
 	s.Current += by
 	s.DayMark.Certain += by

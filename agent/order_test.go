@@ -448,13 +448,3 @@ func TestPolicyFloors(t *testing.T) {
 		}
 	}
 }
-
-func TestReasonsAreWellFormedAndAllListed(t *testing.T) {
-	seen := map[agent.Reason]bool{}
-	for _, reason := range agent.Reasons() {
-		if seen[reason] || len(reason) > 40 {
-			t.Errorf("%q stands twice, or is too long for evidence", reason)
-		}
-		seen[reason] = true
-	}
-}

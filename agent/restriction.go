@@ -279,13 +279,13 @@ func (r *restriction) bounded(l order.Leaf, f facts) Reason {
 // due reports whether the pending lock takes hold now, or why it never may. Neither means that it waits (Charter C3, C10).
 func (r *restriction) due(f facts) (now bool, refused Reason) {
 	p := r.Pending
-	if !f.clock.likely().Before(p.EndsAt) {
+	if !f.clock.certain().Before(p.EndsAt) {
 		return false, EndPassed
 	}
 	own := f.clock.Elapsed - r.ReceivedOn.Elapsed
 	certain := f.clock.certain()
 	switch {
-	case f.clock.Doubt,
+	case f.clock.Doubt, !f.clock.likely().Before(p.EndsAt),
 		certain.Before(p.EffectAt), certain.Before(r.Deadline),
 		own < r.Deadline.Sub(r.ReceivedAt)-clockSlack, own < order.MinNotice,
 		int(r.ShownDays) < max(f.policy.ShownDays, order.MinShownDays):
