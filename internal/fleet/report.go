@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -60,9 +61,12 @@ type LedgerReport struct {
 	Verified int    `json:"verified"`
 }
 
-// OK reports whether no lawful device was locked, nobody was missed, and the Charter held.
+// OK reports whether everything came as it ought to: no lawful device was noticed or locked, nobody was missed, what was held
+// was released, the Charter held, and the ledger is whole.
 func (r *Report) OK() bool {
-	return r.FalseLocks == 0 && r.MissedLocks == 0 && r.Charter.Violations == 0 && r.Ledger.Verified == int(r.Ledger.Size)
+	asExpected := !slices.ContainsFunc(r.Cohorts, func(c CohortReport) bool { return !c.AsExpected })
+	return asExpected && r.FalseLocks == 0 && r.MissedLocks == 0 && r.Charter.Violations == 0 && r.Case.Stragglers == 0 &&
+		r.Ledger.Verified == int(r.Ledger.Size)
 }
 
 func (r *run) report(ctx context.Context, took time.Duration) (*Report, error) {

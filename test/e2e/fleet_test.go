@@ -13,23 +13,25 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/fleet"
 )
 
-// live lets a fleet live through its days, against a server put together exactly as the demo's.
-func live(t *testing.T, seed uint64, devices, days int, change func(*app.Config)) *fleet.Report {
+// live lets a fleet live through its days, against a server put together exactly as the demo's. change alters the
+// server, fault what the simulation sees of it.
+func live(t *testing.T, cfg fleet.Config, change func(*app.Config), fault func(*fleet.Config)) *fleet.Report {
 	t.Helper()
-	s := serve(t, fleet.Start.Add(-time.Hour), func(cfg *app.Config) {
-		cfg.ManualWork, cfg.Unlimited = true, true
-		cfg.Random = rand.NewChaCha8([32]byte{byte(seed)})
+	s := serve(t, fleet.Start.Add(-time.Hour), func(server *app.Config) {
+		server.ManualWork, server.Unlimited = true, true
+		server.Random = rand.NewChaCha8([32]byte{byte(cfg.Seed)})
 		if change != nil {
-			change(cfg)
+			change(server)
 		}
 	})
 	one, _ := s.officer(t, "officer-one", "officer")
 	two, _ := s.officer(t, "officer-two", "officer")
-	report, err := fleet.Run(t.Context(), fleet.Config{
-		Seed: seed, Devices: devices, Days: days, Server: s.base, HTTP: s.http, Clock: s.clock,
-		Authority: s.Service, Ledger: publicLedger{s.base, s.Ledger.LogKey()}, Factory: s.Factory,
-		Officers: [2]*authority.Officer{one, two},
-	})
+	cfg.Server, cfg.HTTP, cfg.Clock, cfg.Factory, cfg.Officers = s.base, s.http, s.clock, s.Factory, [2]*authority.Officer{one, two}
+	cfg.Authority, cfg.Ledger = s.Service, publicLedger{s.base, s.Ledger.LogKey()}
+	if fault != nil {
+		fault(&cfg)
+	}
+	report, err := fleet.Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +45,8 @@ func live(t *testing.T, seed uint64, devices, days int, change func(*app.Config)
 
 // TestStory: what happened in September 2021 happens the way it should have.
 func TestStory(t *testing.T) {
-	report := live(t, 1, 300, 60, nil)
+	t.Parallel()
+	report := live(t, fleet.Config{Seed: 1, Devices: 300, Days: 60}, nil, nil)
 	if !report.OK() {
 		t.Error("the report is not OK")
 	}
@@ -79,9 +82,10 @@ func TestStory(t *testing.T) {
 
 // TestSameSeedSameOutcome: but for the seconds, two runs tell the same.
 func TestSameSeedSameOutcome(t *testing.T) {
+	t.Parallel()
 	var texts [2][]byte
 	for i := range texts {
-		report := live(t, 7, 120, 55, nil)
+		report := live(t, fleet.Config{Seed: 7, Devices: 120, Days: 55}, nil, nil)
 		report.Seconds = 0
 		text, err := json.MarshalIndent(report, "", " ")
 		if err != nil {
