@@ -164,10 +164,12 @@ func (r *rig) deliver(warrants []protocol.Warrant, sealed ...order.Sealed) agent
 	return r.accept(ans)
 }
 
+func signals(place *territory.Fix) territory.Signals { return territory.Signals{GNSS: place} }
+
 // live is a day in a place: the phone looks around, the owner sees the screen, the phone checks in.
 func (r *rig) live(place *territory.Fix) {
 	r.Helper()
-	must(r, r.agent.Observe(territory.Signals{GNSS: place}))
+	must(r, r.agent.Observe(signals(place)))
 	must(r, r.agent.Shown())
 	r.checkIn()
 	r.phone.Wait(day)
