@@ -23,8 +23,8 @@ import (
 // A sandbox server makes virtual phones and lets its clock be moved on, so that a story of weeks can be lived through in
 // minutes. These are its endpoints; a server that is no sandbox answers 404 to them.
 const (
-	PathSandboxPhones = "/v1/sandbox/phones" // POST PhoneOrder → PhoneMade
-	PathSandboxClock  = "/v1/sandbox/clock"  // GET → ClockReading; POST ClockMove → ClockReading
+	PathSandboxPhones = "/sandbox/phones" // POST PhoneOrder → PhoneMade
+	PathSandboxClock  = "/sandbox/clock"  // GET → ClockReading; POST ClockMove → ClockReading
 )
 
 // PhoneOrder asks for a virtual phone.
