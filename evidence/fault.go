@@ -27,6 +27,13 @@ const (
 // Error returns the stable name.
 func (f Fault) Error() string { return string(f) }
 
+// Faults lists every fault, in the sequence in which they are declared: for metrics that begin at zero, and documents.
+func Faults() []Fault {
+	return []Fault{
+		ErrOversized, ErrMalformed, ErrAlgorithm, ErrCritical, ErrProfile, ErrLocation, ErrClaim, ErrInvalid, ErrSignature,
+	}
+}
+
 // FaultOf returns the Fault that err wraps, or "" when there is none.
 func FaultOf(err error) Fault {
 	var f Fault

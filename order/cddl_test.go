@@ -1,0 +1,11 @@
+package order
+
+import (
+	"testing"
+
+	"github.com/bailiwick-dev/bailiwick/internal/corpus"
+)
+
+func TestDocumentedKeys(t *testing.T) {
+	corpus.CheckCDDL(t, "../docs/protocol.md", "leaf", wireLeaf{})
+}
