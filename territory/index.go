@@ -20,7 +20,7 @@ const (
 	coarseCols, coarseRows = 360, 180
 	middleCols, middleRows = 360 * 8, 180 * 8
 
-	fineAbove = 24 // a middle cell with more edges than this is split
+	fineAbove = 32 // a middle cell with more edges than this is split
 )
 
 // point is a vertex in index units.

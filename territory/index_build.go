@@ -9,11 +9,12 @@ import (
 // edgeRun is a run in the making: consecutive edges of one arc within a cell.
 type edgeRun struct{ slot, start, n, arc uint32 }
 
-// list is a stretch of a builder's codes.
-type list struct {
-	start uint32
-	n     uint16
-}
+// list is a stretch of a builder's codes: where it begins, and in the last eight bits how many there are.
+type list uint32
+
+const maxList, maxListCodes = 255, 1 << 24
+
+func (b *builder) listed(l list) []uint16 { return b.codes[l>>8:][:l&maxList] }
 
 // builder lays the grids over the arcs.
 type builder struct {
@@ -30,16 +31,21 @@ type builder struct {
 func buildIndex(a *arcs) (*index, error) {
 	b := &builder{arcs: a, ix: &index{codes: a.codes, points: a.points, coarse: make([]entry, coarseCols*coarseRows)}}
 	b.layMiddle()
-	b.findCorners()
-	b.ix.runs = make([]run, 0, len(b.runs)*3/2)
-	b.ix.cells = make([]cell, 0, len(b.runs))
-	b.ix.cellCodes = make([]uint16, 0, len(b.runs)*2)
+	if err := b.findCorners(); err != nil {
+		return nil, err
+	}
+	n := len(b.runs) + len(b.runs)/4
+	b.ix.runs, b.ix.cells, b.ix.cellCodes = make([]run, 0, n), make([]cell, 0, n), make([]uint16, 0, 2*n)
 	if err := b.fillBlocks(); err != nil {
 		return nil, err
 	}
-	b.ix.trim()
 	return b.ix, nil
 }
+
+// gridCell is a cell of one of the grids.
+type gridCell struct{ col, row int }
+
+func cellAt(p point, shift uint) gridCell { return gridCell{int(p.X >> shift), int(p.Y >> shift)} }
 
 // eachCell calls f with every cell of a grid that the edge may touch, row by row.
 func eachCell(p, q point, shift uint, f func(col, row int)) {
@@ -74,25 +80,36 @@ func eachCell(p, q point, shift uint, f func(col, row int)) {
 // layMiddle makes the coarse entries that need a block, and lists the runs of all middle cells in order of slot.
 func (b *builder) layMiddle() {
 	ix := b.ix
-	runs := make([]edgeRun, 0, len(b.points)/4)
-	var last []uint32 // by middle slot: the cell's last run, from 1
+	runs := make([]edgeRun, 0, len(b.points)/5)
+	last := make([]uint32, 0, 64*8192) // by middle slot: the cell's last run, from 1
 	for arc := range b.parts {
+		nowhere := gridCell{-9, -9}
+		inside, current := nowhere, 0 // the cell that holds the vertex before, and the run that reaches it there
 		for v := b.starts[arc]; v+1 < b.starts[arc+1]; v++ {
-			eachCell(b.points[v], b.points[v+1], middleShift, func(col, row int) {
+			p, q := b.points[v], b.points[v+1]
+			if inside == cellAt(q, middleShift) && runs[current].n < math.MaxUint16 {
+				runs[current].n++ // a cell is convex: the edge is in it too
+				continue
+			}
+			inside = nowhere
+			eachCell(p, q, middleShift, func(col, row int) {
 				c := &ix.coarse[row>>3*coarseCols+col>>3]
 				if c.kind() != kindBlock {
 					*c = kindBlock | entry(len(last))
 					last = append(last, make([]uint32, 64)...)
 				}
 				slot := c.number() + row&7<<3 + col&7
-				if l := last[slot]; l > 0 {
-					if r := &runs[l-1]; r.arc == uint32(arc) && r.start+r.n == v && r.n < math.MaxUint16 {
-						r.n++
-						return
-					}
+				run := int(last[slot]) - 1
+				if run >= 0 && runs[run].arc == uint32(arc) && runs[run].start+runs[run].n == v && runs[run].n < math.MaxUint16 {
+					runs[run].n++
+				} else {
+					run = len(runs)
+					runs = append(runs, edgeRun{uint32(slot), v, 1, uint32(arc)})
+					last[slot] = uint32(len(runs))
 				}
-				runs = append(runs, edgeRun{uint32(slot), v, 1, uint32(arc)})
-				last[slot] = uint32(len(runs))
+				if here := (gridCell{col, row}); here == cellAt(q, middleShift) {
+					inside, current = here, run
+				}
 			})
 		}
 	}
@@ -127,7 +144,7 @@ type crossing struct {
 }
 
 // findCorners sweeps every row of middle cells from west to east.
-func (b *builder) findCorners() {
+func (b *builder) findCorners() error {
 	all := make([]crossing, 0, len(b.points)/8)
 	for arc, part := range b.parts {
 		for v := b.starts[arc]; v+1 < b.starts[arc+1]; v++ {
@@ -148,13 +165,16 @@ func (b *builder) findCorners() {
 		for n < len(all) && int(all[n].row) == row {
 			n++
 		}
-		b.sweep(row, all[:n])
+		if err := b.sweep(row, all[:n]); err != nil {
+			return err
+		}
 		all = all[n:]
 	}
+	return nil
 }
 
 // sweep follows one row. Borders lie within blocks only, so a coarse cell without one is passed in one step.
-func (b *builder) sweep(row int, ahead []crossing) {
+func (b *builder) sweep(row int, ahead []crossing) error {
 	in := b.scratch[:0] // ascending
 	y := float64(row<<middleShift) - 0.5
 	var here list
@@ -167,7 +187,10 @@ func (b *builder) sweep(row int, ahead []crossing) {
 				ahead = ahead[1:]
 			}
 			if changed {
-				here = list{uint32(len(b.codes)), uint16(len(in))}
+				if len(in) > maxList || len(b.codes)+len(in) >= maxListCodes {
+					return damaged("too many territories in one place")
+				}
+				here = list(len(b.codes)<<8 | len(in))
 				b.codes = append(b.codes, in...)
 			}
 			if e.kind() != kindBlock {
@@ -180,6 +203,7 @@ func (b *builder) sweep(row int, ahead []crossing) {
 		}
 	}
 	b.scratch = in
+	return nil
 }
 
 // toggle adds those of set that in lacks, and removes the others. Both are ascending.

@@ -16,7 +16,7 @@ import (
 //	DEFLATE stream of
 //	codes:  count, each as length and letters, in order of rank
 //	sets:   count, each as count and numbers of codes (from 1), ascending: what an arc parts
-//	arcs:   count, each as number of its set, number of points, and the points as signed varint pairs: x and y
+//	arcs:   count, number of points in all, then each as number of its set, number of points, and the points as signed varint pairs: x and y
 //	        less those of the point before (of the last arc for a first point)
 //
 // Points are in units from (−90°, −180°). What lies on the antimeridian or at a pole only to close a ring is one
@@ -118,6 +118,11 @@ func (d *varints) number(what string, least, most int) int {
 }
 
 func (d *varints) step() int32 {
+	if len(d.b) > 0 && d.b[0] < 0x80 { // most are short
+		v := int32(d.b[0])
+		d.b = d.b[1:]
+		return v>>1 ^ -(v & 1)
+	}
 	v, n := binary.Varint(d.b)
 	if n <= 0 || v < -2*worldX || v > 2*worldX {
 		d.fail("step")
@@ -153,13 +158,14 @@ func (d *varints) arcs() *arcs {
 
 func (d *varints) chains(a *arcs) {
 	n := d.number("arcs", 1, maxArcs)
-	a.points = make([]point, 0, min(maxPoints, len(d.b)/2))
+	total := d.number("points in all", 2, maxPoints)
+	a.points = make([]point, 0, min(total, len(d.b)/2)) // a point takes two bytes or more
 	a.starts, a.parts = make([]uint32, 0, n+1), make([]uint16, 0, n)
 	var p point
 	for ; n > 0 && d.err == nil; n-- {
 		a.parts = append(a.parts, uint16(d.number("set number", 0, len(a.sets)-1)))
 		a.starts = append(a.starts, uint32(len(a.points)))
-		for k := d.number("points", 2, maxPoints-len(a.points)); k > 0 && d.err == nil; k-- {
+		for k := d.number("points", 2, total-len(a.points)); k > 0 && d.err == nil; k-- {
 			last := p
 			p.X, p.Y = p.X+d.step(), p.Y+d.step()
 			if p == last && len(a.points) > int(a.starts[len(a.starts)-1]) {
@@ -172,4 +178,7 @@ func (d *varints) chains(a *arcs) {
 		}
 	}
 	a.starts = append(a.starts, uint32(len(a.points)))
+	if d.err == nil && len(a.points) != total {
+		d.fail("%d points, not %d", len(a.points), total)
+	}
 }

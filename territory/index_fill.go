@@ -22,8 +22,7 @@ func (b *builder) fillBlocks() error {
 
 // fillMiddle makes one middle entry. (cx, cy) is its first unit column and row.
 func (b *builder) fillMiddle(slot int, cx, cy int32) error {
-	corner := b.corners[slot]
-	at := b.codes[corner.start : corner.start+uint32(corner.n)]
+	at := b.listed(b.corners[slot])
 	own := b.runsOf(slot)
 	if len(own) == 0 {
 		if len(at) > 0 {
@@ -156,10 +155,4 @@ func (b *builder) deal(runs []edgeRun, cx, cy int32) {
 			})
 		}
 	}
-}
-
-// trim gives back what was set aside in vain: the index stays in memory for good.
-func (ix *index) trim() {
-	ix.fine, ix.cells = slices.Clip(slices.Clone(ix.fine)), slices.Clip(slices.Clone(ix.cells))
-	ix.runs, ix.cellCodes = slices.Clip(slices.Clone(ix.runs)), slices.Clip(slices.Clone(ix.cellCodes))
 }

@@ -30,7 +30,7 @@ func packed(body []byte) []byte {
 // square is a file with one territory, "XX", from 10°N 10°E to 12°N 12°E.
 func square() []byte {
 	const u = unitsPerDegree
-	b := []byte{1, 2, 'X', 'X', 1, 1, 1, 1, 0, 5}
+	b := []byte{1, 2, 'X', 'X', 1, 1, 1, 1, 5, 0, 5}
 	for _, v := range []int64{190 * u, 100 * u, 2 * u, 0, 0, 2 * u, -2 * u, 0, 0, -2 * u} {
 		b = binary.AppendVarint(b, v)
 	}
@@ -80,10 +80,11 @@ func TestDecodeRefusesDamage(t *testing.T) {
 		"a code of one letter":      packed([]byte{1, 1, 'X'}),
 		"a set without codes":       packed([]byte{1, 2, 'X', 'X', 1, 0}),
 		"a set with an unknown one": packed([]byte{1, 2, 'X', 'X', 1, 1, 2}),
-		"an arc of one point":       packed([]byte{1, 2, 'X', 'X', 1, 1, 1, 1, 0, 1, 0, 0}),
-		"an arc with no such set":   packed([]byte{1, 2, 'X', 'X', 1, 1, 1, 1, 1, 2, 0, 0, 2, 2}),
-		"a point off the map":       packed([]byte{1, 2, 'X', 'X', 1, 1, 1, 1, 0, 2, 0, 3, 0, 0}),
-		"a point twice":             packed([]byte{1, 2, 'X', 'X', 1, 1, 1, 1, 0, 2, 0, 0, 0, 0}),
+		"an arc of one point":       packed([]byte{1, 2, 'X', 'X', 1, 1, 1, 1, 2, 0, 1, 0, 0}),
+		"an arc with no such set":   packed([]byte{1, 2, 'X', 'X', 1, 1, 1, 1, 2, 1, 2, 0, 0, 2, 2}),
+		"a point off the map":       packed([]byte{1, 2, 'X', 'X', 1, 1, 1, 1, 2, 0, 2, 0, 3, 0, 0}),
+		"fewer points than it says": packed(append([]byte{1, 2, 'X', 'X', 1, 1, 1, 1, 6}, square()[9:]...)),
+		"a point twice":             packed([]byte{1, 2, 'X', 'X', 1, 1, 1, 1, 2, 0, 2, 0, 0, 0, 0}),
 		"something after the end":   packed(append(square(), 0)),
 		"nothing after the codes":   packed(square()[:4]),
 	} {
@@ -96,8 +97,9 @@ func TestDecodeRefusesDamage(t *testing.T) {
 // The checksum keeps a fuzzer out, so it starts behind it.
 func FuzzIndex(f *testing.F) {
 	f.Add(square())
-	f.Add([]byte{2, 2, 'X', 'X', 5, 'Y', 'Y', '-', '4', '3', 2, 1, 1, 2, 1, 2, 2, 0, 2, 0, 0, 2, 2, 1, 2, 0, 0, 4, 4})
-	f.Add(square()[:9])
+	f.Add([]byte{2, 2, 'X', 'X', 5, 'Y', 'Y', '-', '4', '3', 2, 1, 1, 2, 1, 2, 2, 4, 0, 2, 0, 0, 2, 2, 1, 2, 0, 0, 4, 4})
+	f.Add(square()[:10])
+	f.Add([]byte{1, 2, 'X', 'X', 1, 1, 1, 1, 2, 0, 2, 0, 0, 0, 0}) // a point twice once divided by zero
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if len(body) > 400 {
 			return // each edge may cross thousands of cells

@@ -80,7 +80,11 @@ func encode(codes []string, arcs []*arc) []byte {
 			out = binary.AppendUvarint(out, uint64(c))
 		}
 	}
-	out = binary.AppendUvarint(out, uint64(len(arcs)))
+	total := 0
+	for _, a := range arcs {
+		total += len(a.points)
+	}
+	out = binary.AppendUvarint(binary.AppendUvarint(out, uint64(len(arcs))), uint64(total))
 	var last [2]int
 	for _, a := range arcs {
 		out = binary.AppendUvarint(out, uint64(number[key(a.codes)]-1))
