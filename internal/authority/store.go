@@ -68,7 +68,7 @@ type DeviceTx interface {
 // DeviceQuery selects devices for a list; zero fields do not restrict. Limit is 1 to 1,000.
 type DeviceQuery struct {
 	Territory   territory.Code // activation territory or, before there is one, the last decided day's
-	Stage       *order.Stage   // strictest of its restrictions not lifted; Observed when none
+	Stage       *order.Stage   // as StageCounts counts it
 	Consignment string
 	Model       string
 	After       device.ID
