@@ -25,10 +25,10 @@ const (
 )
 
 // Claims is what a device says of itself at a check-in. It has no field for a place (Charter C11): only days and
-// territories.
+// territories. Sign and Parse enforce every bound below; Validate checks them without a key.
 type Claims struct {
 	Device     device.ID
-	Sequence   uint64    // strictly increasing for the life of a key; from 1
+	Sequence   uint64    // strictly increasing for the life of a key, from 1; what guards against replay
 	Epoch      []byte    // the server's epoch, 8 to 64 bytes (eat_nonce)
 	IssuedAt   time.Time // by the device's best estimate (what the server told last, and its own time since), whole seconds
 	Boot       Boot

@@ -3,6 +3,13 @@
 // An order is public: it is a leaf of the ledger, with the device replaced by a salted commitment. It reaches its
 // device as a [Sealed]: the leaf's exact bytes, the salt that opens the commitment, and a C2SP tlog-proof. There is no
 // signature per order; a checkpoint of the ledger and the inclusion proof are the authority.
+//
+//	leaf, err := sealed.Open(myID)                           // the leaf is well-formed and the commitment is mine
+//	checked, err := verifier.Verify(sealed.Leaf, sealed.Proof) // ledger/proof: it is in the public ledger
+//
+// A leaf has one encoding: deterministic CBOR with integer keys, the version first (docs/protocol.md). [ParseLeaf]
+// accepts what [Leaf.Marshal] writes and nothing else. Whether an order may be followed is the agent's matter; this
+// package knows shapes, not the Charter.
 package order
 
 import (

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -9,10 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/transparency-dev/tessera/client"
 
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
+	"github.com/bailiwick-dev/bailiwick/order"
 )
 
 func get(t *testing.T, h http.Handler, method, path string) *http.Response {
@@ -126,5 +129,33 @@ func TestDiskTakesNoMore(t *testing.T) {
 	}
 	if got, err := ledger.Verify(t.Context(), ledger.Folder(dir), l.LogKey(), nil); err != nil || got.Entries != 2 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// When leaves are sequenced and no checkpoint can be written, Append fails in time and nothing is acknowledged; once it
+// can, Find tells that the leaf is there.
+func TestSequencedButNotPublished(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	lock := filepath.Join(dir, "log", ".state", "publish.lock")
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(lock, 0o755); err != nil { // Tessera takes this lock before it publishes
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := l.Append(ctx, leaf(0)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("acknowledged without a checkpoint: %v", err)
+	}
+	if size, err := l.Size(t.Context()); err != nil || size != 0 {
+		t.Errorf("size %d, %v", size, err)
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	if index, found, err := l.Find(t.Context(), order.LeafID(leaf(0))); err != nil || !found || index != 0 {
+		t.Errorf("found %v at %d, %v", found, index, err)
 	}
 }

@@ -46,6 +46,10 @@ var (
 	ErrCorrupted = errors.New("ledger: the files do not bear out the signed checkpoint")
 )
 
+// publishWait is how long an Append waits for its checkpoint, which is due within CheckpointInterval: if it does not come,
+// the disk takes no more, and whoever waits should know.
+const publishWait = 30 * time.Second
+
 // Options are what a ledger may be opened with. Zero fields have defaults.
 type Options struct {
 	Origin string // the ledger's name, a schema-less URL by custom; needed at the first start
@@ -223,6 +227,8 @@ func (l *Ledger) AppendBatch(ctx context.Context, leaves [][]byte) ([]uint64, er
 	if len(indexes) == 0 {
 		return nil, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, publishWait)
+	defer cancel()
 	if _, err := l.awaitSize(ctx, highest+1); err != nil {
 		return nil, err
 	}
