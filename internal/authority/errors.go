@@ -47,7 +47,7 @@ func (e *Error) Error() string {
 	if e.Detail != "" {
 		parts = append(parts, e.Detail)
 	}
-	if e.Err != nil {
+	if e.Err != nil && !strings.Contains(e.Detail, e.Err.Error()) {
 		parts = append(parts, e.Err.Error())
 	}
 	return strings.Join(parts, ": ")
