@@ -90,11 +90,11 @@ func TestCrashAtEverySave(t *testing.T) {
 		for _, persisted := range []bool{false, true} {
 			for _, boots := range []bool{false, true} {
 				r := newRig(t, 51)
-				r.phone.Flash.Fail = func(save int) (error, bool) {
+				r.phone.Flash.Fail = func(save int) (bool, error) {
 					if save == at {
-						return agenttest.ErrCrash, persisted
+						return persisted, agenttest.ErrCrash
 					}
-					return nil, true
+					return true, nil
 				}
 				sequences := story(r, func(error) {
 					if boots {
@@ -117,13 +117,13 @@ func TestCrashesAtRandom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := newRig(t, 52)
 		failed := 0
-		r.phone.Flash.Fail = func(int) (error, bool) {
+		r.phone.Flash.Fail = func(int) (bool, error) {
 			if failed < 3 && rapid.IntRange(0, 5).Draw(t, "fails") == 0 {
 				failed++
-				return agenttest.ErrCrash, rapid.Bool().Draw(t, "persisted")
+				return rapid.Bool().Draw(t, "persisted"), agenttest.ErrCrash
 			}
 			failed = 0
-			return nil, true
+			return true, nil
 		}
 		story(r, func(error) {
 			if rapid.Bool().Draw(t, "boots") {
@@ -154,7 +154,7 @@ func TestFullDiskKeepsNobodyLocked(t *testing.T) {
 		"lift": func(r *rig, _ order.Leaf) error {
 			r.phone.Flash.Fail = nil
 			sequence := r.claims().Sequence
-			r.phone.Flash.Fail = func(int) (error, bool) { return agenttest.ErrFull, false }
+			r.phone.Flash.Fail = func(int) (bool, error) { return false, agenttest.ErrFull }
 			data, err := r.answer(sequence, r.seal(r.lift(ruleCuba, order.ByHuman))).Marshal()
 			must(r, err)
 			_, err = r.agent.Accept(data)
@@ -163,7 +163,7 @@ func TestFullDiskKeepsNobodyLocked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, lock := lockedRig(t, 53)
-			r.phone.Flash.Fail = func(int) (error, bool) { return agenttest.ErrFull, false }
+			r.phone.Flash.Fail = func(int) (bool, error) { return false, agenttest.ErrFull }
 			if err := free(r, lock); !errors.Is(err, agenttest.ErrFull) {
 				t.Fatalf("error %v", err)
 			}
@@ -185,7 +185,7 @@ func TestFullDiskEscalatesNothing(t *testing.T) {
 	for range 10 {
 		r.live(cuba)
 	}
-	r.phone.Flash.Fail = func(int) (error, bool) { return agenttest.ErrFull, false }
+	r.phone.Flash.Fail = func(int) (bool, error) { return false, agenttest.ErrFull }
 	r.phone.Wait(2 * day)
 	if err := r.agent.Tick(); !errors.Is(err, agenttest.ErrFull) {
 		t.Fatalf("error %v", err)

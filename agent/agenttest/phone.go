@@ -110,9 +110,10 @@ var ErrFull = errors.New("agenttest: no space left on the device")
 type Flash struct {
 	Saves int // attempted so far
 
-	// Fail says what becomes of the save with this number, from 0: its error, and whether the bytes are there all the same.
+	// Fail says what becomes of the save with this number, from 0: whether the bytes are there all the same, and
+	// its error.
 	// Nil means that all succeed.
-	Fail func(save int) (err error, persisted bool)
+	Fail func(save int) (persisted bool, err error)
 
 	record []byte
 }
@@ -132,7 +133,7 @@ func (f *Flash) Save(record []byte) error {
 	var err error
 	persisted := true
 	if f.Fail != nil {
-		err, persisted = f.Fail(number)
+		persisted, err = f.Fail(number)
 	}
 	if err == nil || persisted {
 		f.record = append([]byte(nil), record...)
