@@ -115,7 +115,6 @@ func (p *Page) setPlace(r *http.Request) error {
 	w := p.cfg.Phone.World()
 	if i, err := strconv.Atoi(r.PostFormValue("place")); err == nil && i >= 0 && i < len(places) {
 		c := places[i]
-		p.place = i
 		w.Fix = &territory.Fix{Lat: c.Lat, Lon: c.Lon, AccuracyM: 15}
 		w.Cell, w.WiFi, w.Address = c.Cell, c.WiFi, c.Addr()
 		if r.PostFormValue("sim") == "1" || w.SIM == "" {
@@ -129,7 +128,7 @@ func (p *Page) setPlace(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.place, w.Fix = -1, fix
+	w.Fix = fix
 	p.cfg.Phone.Move(w)
 	return nil
 }

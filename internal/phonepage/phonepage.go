@@ -58,7 +58,6 @@ type Page struct {
 	put    bool   // the notice was put aside for now
 	told   *note  // result of the last thing done on the phone
 	result string // result of the last thing done in the panel
-	place  int    // index of the place chosen last
 }
 
 // note is a sentence on the phone's screen, by key.
@@ -76,7 +75,7 @@ func New(cfg Config) (*Page, error) {
 	if cfg.Phone == nil || cfg.Now == nil {
 		return nil, errors.New("phonepage: Config.Phone and Config.Now are required")
 	}
-	p := &Page{cfg: cfg, mux: http.NewServeMux(), lang: cfg.Lang, set: cfg.Phone.Agent().Enrolled(), place: -1}
+	p := &Page{cfg: cfg, mux: http.NewServeMux(), lang: cfg.Lang, set: cfg.Phone.Agent().Enrolled()}
 	var err error
 	if p.pages, err = template.New("page").Funcs(functions).ParseFS(pageFiles, "pages/*.html"); err != nil {
 		return nil, fmt.Errorf("phonepage: %w", err)

@@ -72,7 +72,7 @@ func (p *Page) viewModel() (*view, error) {
 		IMEI:   string(ph.Config().IMEI), Model: ph.Config().Model, OwnerURL: p.ownerURL(), Languages: messages.Languages(),
 		Emergency: emergencyNumbers(world), Refresh: p.view == "" && p.set,
 
-		Result: p.result, World: world, Places: phone.Places(), Place: p.place, Now: p.cfg.Now(),
+		Result: p.result, World: world, Places: phone.Places(), Place: placeOf(world), Now: p.cfg.Now(),
 		WallClock: p.cfg.Now().Add(ph.ClockOffset()), OffsetDays: int(ph.ClockOffset() / (24 * time.Hour)),
 		Boot: bootNames[ph.BootState()], Enrolled: ph.Agent().Enrolled(), Clock: p.cfg.Clock != nil, LastError: ph.LastError(),
 		Assessment: territory.Assess(territory.Signals{GNSS: world.Fix, Cell: world.Cell, SIM: world.SIM, WiFi: world.WiFi}),
@@ -94,6 +94,13 @@ func (p *Page) name(c territory.Code) string {
 		return ""
 	}
 	return territory.Name(c, p.lang)
+}
+
+// placeOf returns the index of the place in which the phone is, or -1 when its coordinates are of no such place.
+func placeOf(w phone.World) int {
+	return slices.IndexFunc(phone.Places(), func(p phone.Place) bool {
+		return w.Fix != nil && w.Fix.Lat == p.Lat && w.Fix.Lon == p.Lon
+	})
 }
 
 // TerritoryName names a code in the phone's language.
