@@ -94,6 +94,35 @@ func TestAnswerToOlderEvidence(t *testing.T) {
 	}
 }
 
+// A lift from a QR code needs no network; nothing but a genuine lift comes this way.
+func TestLiftWithoutANetwork(t *testing.T) {
+	r, _ := lockedRig(t, 89)
+	forged := r.seal(r.lift(ruleCrimea, order.ByHuman))
+	leaf, salt, err := r.ledger.Commit(r.lift(ruleCuba, order.ByHuman), r.phone.ID())
+	must(t, err)
+	forged.Leaf, forged.Salt = leaf, salt
+	data, err := forged.Marshal()
+	must(t, err)
+	if out, err := r.agent.AcceptLift(data); err != nil || len(out.Refused) != 1 || out.Refused[0].Reason != string(agent.ProofInvalid) {
+		t.Fatalf("a forged lift: %+v, %v", out, err)
+	}
+	data, err = r.seal(r.notice(ruleCrimea)).Marshal()
+	must(t, err)
+	if _, err := r.agent.AcceptLift(data); err == nil {
+		t.Fatal("a notice came as a lift")
+	}
+	if _, err := r.agent.AcceptLift([]byte("rubbish")); err == nil {
+		t.Fatal("rubbish came as a lift")
+	}
+	r.stage(order.Locked)
+	data, err = r.seal(r.lift(ruleCuba, order.ByHuman)).Marshal()
+	must(t, err)
+	if out, err := r.agent.AcceptLift(data); err != nil || len(out.Applied) != 1 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	r.stage(order.Lifted)
+}
+
 // Days are reported until evidence that carried them was acknowledged, and again when they change.
 func TestDaysAreReportedOnce(t *testing.T) {
 	r := enrolledRig(t, 86, cuba)

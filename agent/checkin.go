@@ -133,6 +133,33 @@ func (s *state) report(id order.ID, reason Reason, out *Outcome) {
 	out.Refused = append(out.Refused, evidence.Refusal{Order: id, Reason: string(reason)})
 }
 
+// AcceptLift takes a lift that came another way than a check-in, such as a QR code (order.Sealed.Marshal): no network is
+// needed to end a restriction (Charter C9). Other orders do not come this way and are an error.
+func (a *Agent) AcceptLift(sealed []byte) (Outcome, error) {
+	one, err := order.ParseSealed(sealed)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("agent: the lift: %w", err)
+	}
+	if leaf, err := order.ParseLeaf(one.Leaf); err == nil && leaf.Kind != order.Lift {
+		return Outcome{}, fmt.Errorf("agent: a %v comes with a check-in only", leaf.Kind)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out Outcome
+	err = a.change(func(s *state) (bool, error) {
+		if !s.enrolled() {
+			return false, ErrNotEnrolled
+		}
+		a.judge(s, &protocol.CheckInAnswer{Orders: []order.Sealed{one}}, &out)
+		return true, nil
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	out.NextCheckIn = a.platform.Now().Add(max(0, a.state.DueOn-a.state.Clock.Elapsed))
+	return out, nil
+}
+
 // judge checks that the orders are genuine and for this device, and has them obeyed in the ledger's sequence, in which a
 // notice comes before its lock however the answer lists them.
 func (a *Agent) judge(s *state, ans *protocol.CheckInAnswer, out *Outcome) {

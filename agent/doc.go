@@ -12,6 +12,7 @@
 //	screen := a.Screen()                    // what to show
 //	err = a.Shown()                         // the owner saw the notice
 //	result, err := a.EnterCode(code)        // an unlock code, without a network
+//	outcome, err := a.AcceptLift(qr)        // a lift from a QR code, without a network
 //
 // It trusts nobody. Whatever a server says, the Charter (DESIGN) holds, because every order is judged here, by named
 // refusals ([Reasons]) that the next evidence reports. It imports formats only, and works with any transport.
