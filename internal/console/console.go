@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
@@ -189,7 +190,8 @@ func (c *console) askLogin(w http.ResponseWriter, r *http.Request) error {
 // localPath returns next if it is a page of the console, and the overview otherwise.
 func localPath(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/console/") || strings.Contains(next, "\\") {
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/console/") ||
+		path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/") || strings.Contains(next, "\\") {
 		return "/console/"
 	}
 	return u.RequestURI()

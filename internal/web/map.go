@@ -88,12 +88,12 @@ func (w *worldShapes) place(spots []Spot) []label {
 			continue
 		}
 		least := math.Inf(1)
-		for ring := 1; ring <= 3; ring++ {
-			for step := range 12 {
-				angle := float64(step)/12*2*math.Pi + math.Pi/6
-				distance := float64(l.r + 2 + ring*22)
+		for ring := 1; ring <= 7; ring++ {
+			for step := range 16 {
+				angle := float64(step)/16*2*math.Pi + math.Pi/8
+				distance := float64(l.r + 4 + ring*18)
 				x, y := float64(l.at.x)+distance*math.Cos(angle), float64(l.at.y)+distance*math.Sin(angle)
-				if cost := w.crowding(labels, i, x, y) + 30*float64(ring); cost < least {
+				if cost := w.crowding(labels, i, x, y) + 40*float64(ring); cost < least {
 					least, l.x, l.y = cost, int(x), int(y)
 				}
 			}
@@ -112,7 +112,7 @@ func (w *worldShapes) crowding(labels []label, i int, x, y float64) float64 {
 	cost := 200*max(0, r-x) + 200*max(0, x+r-float64(w.width)) + 200*max(0, r-y) + 200*max(0, y+r-float64(w.height))
 	for j, other := range labels {
 		if j < i {
-			cost += 20 * max(0, r+float64(other.r)+6-math.Hypot(x-float64(other.x), y-float64(other.y)))
+			cost += 100 * max(0, r+float64(other.r)+6-math.Hypot(x-float64(other.x), y-float64(other.y)))
 		}
 		if j != i {
 			size := math.Sqrt(float64(other.at.area) / math.Pi)
