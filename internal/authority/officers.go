@@ -6,10 +6,14 @@ import (
 	"encoding/base64"
 	"errors"
 	"regexp"
+	"slices"
 )
 
 // officerName is what an officer may be called: it stands in warrants and on time lines.
 var officerName = regexp.MustCompile(`^[a-z][a-z0-9._-]{1,31}$`)
+
+// reservedNames stand on time lines for what is no officer.
+var reservedNames = []string{"rule", "device", "owner", "officer", "start-up"}
 
 // Login checks a name and password and begins a session. The token is 32 random bytes as base64url; only its hash is kept.
 // An unknown name and a wrong password are one error and take the same time.
@@ -137,8 +141,8 @@ func (s *Service) AddOfficer(ctx context.Context, by *Officer, name, role string
 }
 
 func (s *Service) addOfficer(ctx context.Context, by, name, role string) (string, error) {
-	if !officerName.MatchString(name) {
-		return "", ErrInvalid.saying("an officer's name has 2 to 32 characters a-z 0-9 . _ - and begins with a letter")
+	if !officerName.MatchString(name) || slices.Contains(reservedNames, name) {
+		return "", ErrInvalid.saying("an officer's name has 2 to 32 characters a-z 0-9 . _ -, begins with a letter, and is none of %v", reservedNames)
 	}
 	if _, known := rights[role]; !known {
 		return "", ErrInvalid.saying("the roles are %s, %s and %s", RoleAdmin, RoleOfficer, RoleSupport)

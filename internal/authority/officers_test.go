@@ -1,0 +1,168 @@
+package authority_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+)
+
+func TestFirstAdminChangesThePassword(t *testing.T) {
+	r := newRig(t)
+	if _, created, err := r.EnsureAdmin(ctx); err != nil || created {
+		t.Fatalf("an admin beside the officers: %v, %v", created, err)
+	}
+	once, err := r.AddOfficer(ctx, &authority.Officer{Name: "root", Role: authority.RoleAdmin}, "chief", authority.RoleAdmin)
+	must(t, err)
+	token, chief, err := r.Login(ctx, "chief", once)
+	must(t, err)
+	if !chief.MustChange {
+		t.Fatal("a one-time password that need not be changed")
+	}
+	if _, err := r.AddOfficer(ctx, chief, "dora", authority.RoleOfficer); !errors.Is(err, authority.ErrPasswordChange) {
+		t.Fatalf("before the change: %v", err)
+	}
+	for _, weak := range []string{"short", once, strings.Repeat("x", 129), "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
+		if err := r.ChangePassword(ctx, chief, once, weak); !errors.Is(err, authority.ErrWeakPassword) {
+			t.Errorf("%.10q: %v", weak, err)
+		}
+	}
+	if err := r.ChangePassword(ctx, chief, "wrong", "a password of their own"); !errors.Is(err, authority.ErrLoginFailed) {
+		t.Fatal(err)
+	}
+	must(t, r.ChangePassword(ctx, chief, once, "a password of their own"))
+	if err := r.ChangePassword(ctx, chief, once, "another password at once"); !errors.Is(err, authority.ErrChanged) {
+		t.Fatalf("with a stale officer: %v", err)
+	}
+	chief, err = r.Authenticate(ctx, token)
+	must(t, err)
+	if _, err := r.AddOfficer(ctx, chief, "dora", authority.RoleOfficer); err != nil {
+		t.Fatalf("after the change: %v", err)
+	}
+	if _, _, err := r.Login(ctx, "chief", once); !errors.Is(err, authority.ErrLoginFailed) {
+		t.Fatalf("the one-time password again: %v", err)
+	}
+}
+
+func TestEnsureAdminOnAnEmptyStore(t *testing.T) {
+	r := newRig(t)
+	fresh := newEmpty(t, r)
+	once, created, err := fresh.EnsureAdmin(ctx)
+	if err != nil || !created || len(once) != 24 {
+		t.Fatalf("%q, %v, %v", once, created, err)
+	}
+	if _, o, err := fresh.Login(ctx, "admin", once); err != nil || !o.MustChange || o.Role != authority.RoleAdmin {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	if again, created, err := fresh.EnsureAdmin(ctx); err != nil || created || again != "" {
+		t.Fatalf("%q, %v, %v", again, created, err)
+	}
+}
+
+func TestLoginAndSessions(t *testing.T) {
+	r := newRig(t)
+	password := "a long password of ana"
+	for _, tc := range []struct{ name, password string }{
+		{"ana", "a long password of ben"}, {"nobody", password}, {"", ""}, {"ana", strings.Repeat("x", 10_000)}, {"ana", ""},
+	} {
+		if _, _, err := r.Login(ctx, tc.name, tc.password); !errors.Is(err, authority.ErrLoginFailed) {
+			t.Errorf("%q: %v", tc.name, err)
+		}
+	}
+	token, _, err := r.Login(ctx, "ana", password)
+	must(t, err)
+	other, _, err := r.Login(ctx, "ana", password)
+	must(t, err)
+	if token == other || len(token) != 43 {
+		t.Fatalf("tokens %q, %q", token, other)
+	}
+	for _, bad := range []string{"", "x", token[:42], token + "x", strings.Repeat("A", 43)} {
+		if _, err := r.Authenticate(ctx, bad); !errors.Is(err, authority.ErrNoSession) {
+			t.Errorf("token %q: %v", bad, err)
+		}
+	}
+	must(t, r.Logout(ctx, other))
+	must(t, r.Logout(ctx, other))
+	if _, err := r.Authenticate(ctx, other); !errors.Is(err, authority.ErrNoSession) {
+		t.Fatalf("after log-out: %v", err)
+	}
+	r.wait(12*time.Hour - time.Second)
+	if o, err := r.Authenticate(ctx, token); err != nil || o.Name != "ana" {
+		t.Fatal(err)
+	}
+	r.wait(time.Second)
+	if _, err := r.Authenticate(ctx, token); !errors.Is(err, authority.ErrNoSession) {
+		t.Fatalf("after its time: %v", err)
+	}
+}
+
+func TestClosedAccount(t *testing.T) {
+	r := newRig(t)
+	admin := r.officer("chief", authority.RoleAdmin)
+	token, _, err := r.Login(ctx, "ana", "a long password of ana")
+	must(t, err)
+	if err := r.DisableOfficer(ctx, admin, "chief"); !errors.Is(err, authority.ErrInvalid) {
+		t.Fatalf("their own account: %v", err)
+	}
+	if err := r.DisableOfficer(ctx, r.ben, "ana"); !errors.Is(err, authority.ErrForbidden) {
+		t.Fatal(err)
+	}
+	must(t, r.DisableOfficer(ctx, admin, "ana"))
+	if _, err := r.Authenticate(ctx, token); !errors.Is(err, authority.ErrNoSession) {
+		t.Fatalf("a session of a closed account: %v", err)
+	}
+	if _, _, err := r.Login(ctx, "ana", "a long password of ana"); !errors.Is(err, authority.ErrLoginFailed) {
+		t.Fatal(err)
+	}
+	officers, err := r.Officers(ctx)
+	must(t, err)
+	for _, o := range officers {
+		if o.PasswordHash != nil {
+			t.Errorf("the list gives out the hash of %s", o.Name)
+		}
+	}
+}
+
+func TestOfficerNamesAndRoles(t *testing.T) {
+	r := newRig(t)
+	admin := r.officer("chief", authority.RoleAdmin)
+	for _, tc := range []struct{ name, role string }{
+		{"", "officer"}, {"A", "officer"}, {"x y", "officer"}, {"rule\n", "officer"}, {strings.Repeat("a", 33), "officer"}, {"dora", "king"},
+	} {
+		if _, err := r.AddOfficer(ctx, admin, tc.name, tc.role); !errors.Is(err, authority.ErrInvalid) {
+			t.Errorf("%q, %q: %v", tc.name, tc.role, err)
+		}
+	}
+	if _, err := r.AddOfficer(ctx, admin, "ana", authority.RoleSupport); !errors.Is(err, authority.ErrOfficerExists) {
+		t.Error(err)
+	}
+	for role, want := range map[string]int{authority.RoleAdmin: 9, authority.RoleOfficer: 8, authority.RoleSupport: 2, "nobody": 0} {
+		o, n := &authority.Officer{Name: "x", Role: role}, 0
+		for _, right := range []authority.Right{authority.MayManageOfficers, authority.MayPublishPolicy, authority.MayImport, authority.MayDecideWaves,
+			authority.MayInvestigate, authority.MayAnswerAppeals, authority.MayLift, authority.MayGiveUnlockCodes, authority.MayAttachLicences} {
+			if o.Can(right) {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("%s has %d rights, want %d", role, n, want)
+		}
+	}
+	var nobody *authority.Officer
+	if nobody.Can(authority.MayLift) {
+		t.Error("nobody may lift")
+	}
+}
+
+// An officer's name stands on time lines beside "rule", "device" and "owner": nobody may be called so.
+func TestReservedNames(t *testing.T) {
+	r := newRig(t)
+	admin := r.officer("chief", authority.RoleAdmin)
+	for _, name := range []string{"rule", "device", "owner", "officer", "start-up"} {
+		if _, err := r.AddOfficer(ctx, admin, name, authority.RoleOfficer); !errors.Is(err, authority.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
