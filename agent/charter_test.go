@@ -234,13 +234,21 @@ func TestCharterC8(t *testing.T) {
 // A lock ends at its end in every weather: offline, with the clock set back or forward, at 1970, after a year in a drawer.
 func TestCharterC8WithAnyClock(t *testing.T) {
 	for name, play := range map[string]func(r *rig, left time.Duration){
-		"switched on":                   func(r *rig, left time.Duration) { r.phone.Wait(left) },
-		"clock set back":                func(r *rig, left time.Duration) { r.phone.Offset = -20 * 365 * day; r.phone.Wait(left) },
-		"clock set back, a boot":        func(r *rig, left time.Duration) { r.phone.Offset = -20 * 365 * day; r.phone.Off(0); r.phone.Wait(left) },
-		"1970 at each boot":             func(r *rig, left time.Duration) { r.phone.SetWall(time.Unix(0, 0)); r.phone.Off(0); r.phone.Wait(left) },
-		"in a drawer until its end":     func(r *rig, left time.Duration) { r.phone.Off(left) },
-		"in a drawer for a year":        func(r *rig, left time.Duration) { r.phone.Off(left + 365*day) },
-		"off and on":                    func(r *rig, left time.Duration) { r.phone.Off(left / 2); r.phone.Wait(left - left/2) },
+		"switched on":               func(r *rig, left time.Duration) { r.phone.Wait(left) },
+		"clock set back":            func(r *rig, left time.Duration) { r.phone.Offset = -20 * 365 * day; r.phone.Wait(left) },
+		"clock set back, a boot":    func(r *rig, left time.Duration) { r.phone.Offset = -20 * 365 * day; r.phone.Off(0); r.phone.Wait(left) },
+		"1970 at each boot":         func(r *rig, left time.Duration) { r.phone.SetWall(time.Unix(0, 0)); r.phone.Off(0); r.phone.Wait(left) },
+		"in a drawer until its end": func(r *rig, left time.Duration) { r.phone.Off(left) },
+		"in a drawer for a year":    func(r *rig, left time.Duration) { r.phone.Off(left + 365*day) },
+		"off and on":                func(r *rig, left time.Duration) { r.phone.Off(left / 2); r.phone.Wait(left - left/2) },
+		"in a drawer with a dead clock, then a network": func(r *rig, left time.Duration) {
+			r.phone.SetWall(time.Unix(0, 0))
+			r.phone.Off(left)
+			r.phone.SetWall(time.Unix(60, 0))
+			r.open()
+			r.stage(order.Locked)
+			r.checkIn()
+		},
 		"a server that stops the clock": func(r *rig, left time.Duration) { r.lie = -left; r.phone.Wait(left); r.checkIn() },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/protocol"
 )
 
 // pendingRig is a phone in Cuba whose lock takes hold in three days and an hour, by its own and the server's reckoning.
@@ -73,6 +74,28 @@ func TestServerThatLiesAboutTheDateHurriesNoLock(t *testing.T) {
 	r.checkIn()
 	r.checkIn()
 	r.stage(order.Locked) // within the slack of 12 hours
+}
+
+// However short the notice that was told, and whatever the server says then, the Charter's seven days pass by the own time.
+func TestOwnTimeKeepsTheCharterFloor(t *testing.T) {
+	r := enrolledRig(t, 65, berlin)
+	w := r.warrant("w1")
+	n, l := r.hold(w)
+	n.Deadline = n.IssuedAt.Add(order.MinNotice)
+	l.Deadline, l.EffectAt = n.Deadline, n.Deadline
+	sn, sl := r.seal(n), r.seal(l)
+	r.applied(r.deliver([]protocol.Warrant{w}, sn, sl), sn, sl)
+	for range 6 {
+		r.live(berlin)
+	}
+	r.lie = 11 * time.Hour
+	r.phone.Wait(23 * time.Hour)
+	r.checkIn()
+	r.checkIn()
+	r.stage(order.Noticed)
+	r.phone.Wait(time.Hour)
+	r.checkIn()
+	r.stage(order.Locked)
 }
 
 // Without the screen shown on three days no lock takes hold, however late.
