@@ -135,11 +135,7 @@ func (a *App) openService(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	origin := a.cfg.Origin
-	if origin == "" {
-		origin = originOf(a.cfg.BaseURL)
-	}
-	if a.Ledger, err = ledger.Open(ctx, filepath.Join(a.cfg.Dir, "ledger"), ledger.Options{Origin: origin, Log: a.cfg.Logger}); err != nil {
+	if err := a.openLedger(ctx); err != nil {
 		return err
 	}
 	if err := territory.Load(); err != nil {
@@ -156,6 +152,25 @@ func (a *App) openService(ctx context.Context) (err error) {
 		UnlockMaster: master, EpochSecret: epochSecret, IP: ipterritory.Lookup,
 	})
 	return err
+}
+
+// openLedger opens the ledger under the name that it was founded with, wherever the server is reached today.
+func (a *App) openLedger(ctx context.Context) (err error) {
+	dir := filepath.Join(a.cfg.Dir, "ledger")
+	options := ledger.Options{Origin: a.cfg.Origin, Log: slog.New(warnings{a.cfg.Logger.Handler()})}
+	a.Ledger, err = ledger.Open(ctx, dir, options)
+	if a.cfg.Origin == "" && errors.Is(err, ledger.ErrOrigin) { // a new one
+		options.Origin = originOf(a.cfg.BaseURL)
+		a.Ledger, err = ledger.Open(ctx, dir, options)
+	}
+	return err
+}
+
+// warnings passes on what matters of a library's messages, and all of them when the log is for debugging.
+type warnings struct{ slog.Handler }
+
+func (h warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.Handler.Enabled(ctx, level) && (level >= slog.LevelWarn || h.Handler.Enabled(ctx, slog.LevelDebug))
 }
 
 // firstStart publishes the first policy and creates the first officer, once.

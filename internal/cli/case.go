@@ -51,6 +51,11 @@ type caseListCommand struct {
 	Limit int `help:"How many." default:"20"`
 }
 
+func (caseListCommand) Help() string {
+	return `Examples:
+  bailiwick case list`
+}
+
 func (c *caseListCommand) Run(ctx context.Context, env Environment) error {
 	var cases []caseAnswer
 	raw, err := c.ask(ctx, env, http.MethodGet, fmt.Sprintf("/v1/cases?limit=%d", c.Limit), nil, &cases)
@@ -74,6 +79,11 @@ func (c *caseListCommand) Run(ctx context.Context, env Environment) error {
 type caseShowCommand struct {
 	officerFlags
 	ID string `arg:"" help:"The case, such as case-0001."`
+}
+
+func (caseShowCommand) Help() string {
+	return `Examples:
+  bailiwick case show case-0001`
 }
 
 func (c *caseShowCommand) Run(ctx context.Context, env Environment) error {
@@ -121,7 +131,12 @@ func (c *caseShowCommand) Run(ctx context.Context, env Environment) error {
 type caseOpenCommand struct {
 	officerFlags
 	Consignment string `arg:"" help:"The consignment, as in the production records."`
-	Title       string `help:"What it is about." required:""`
+	Title       string `help:"What it is about." required:"" placeholder:"TEXT"`
+}
+
+func (caseOpenCommand) Help() string {
+	return `Examples:
+  bailiwick case open --title "Phones made for India appear elsewhere" SHIP-2021-07-114`
 }
 
 func (c *caseOpenCommand) Run(ctx context.Context, env Environment) error {
@@ -138,8 +153,13 @@ func (c *caseOpenCommand) Run(ctx context.Context, env Environment) error {
 type caseWarrantCommand struct {
 	officerFlags
 	ID     string `arg:"" help:"The case."`
-	Reason string `help:"What the owners read." required:""`
+	Reason string `help:"What the owners read." required:"" placeholder:"TEXT"`
 	Days   int    `help:"After how many days the hold ends by itself; at most 90." default:"60"`
+}
+
+func (caseWarrantCommand) Help() string {
+	return `Examples:
+  bailiwick case warrant case-0001 --reason "We are investigating this shipment." --days 60`
 }
 
 func (c *caseWarrantCommand) Run(ctx context.Context, env Environment) error {
@@ -147,13 +167,11 @@ func (c *caseWarrantCommand) Run(ctx context.Context, env Environment) error {
 		return usageError{fmt.Errorf("a hold lasts 1 to 90 days, not %d", c.Days)}
 	}
 	// The server's time is what counts, and a sandbox's may be far from this machine's.
-	var now struct {
-		At time.Time `json:"at"`
-	}
-	if _, err := c.ask(ctx, env, http.MethodGet, "/v1/overview", nil, &now); err != nil {
+	now, err := c.serverTime(ctx, env)
+	if err != nil {
 		return err
 	}
-	question := map[string]any{"reason": c.Reason, "ends_at": now.At.Add(time.Duration(c.Days) * 24 * time.Hour).Truncate(time.Second)}
+	question := map[string]any{"reason": c.Reason, "ends_at": now.Add(time.Duration(c.Days) * 24 * time.Hour).Truncate(time.Second)}
 	var drafted warrantAnswer
 	raw, err := c.ask(ctx, env, http.MethodPost, "/v1/cases/"+url.PathEscape(c.ID)+"/warrants", question, &drafted)
 	if err != nil {
@@ -167,6 +185,11 @@ func (c *caseWarrantCommand) Run(ctx context.Context, env Environment) error {
 type caseCountersignCommand struct {
 	officerFlags
 	Warrant string `arg:"" help:"The warrant, such as warrant-0001."`
+}
+
+func (caseCountersignCommand) Help() string {
+	return `Examples:
+  bailiwick case countersign warrant-0001`
 }
 
 func (c *caseCountersignCommand) Run(ctx context.Context, env Environment) error {
@@ -183,7 +206,12 @@ func (c *caseCountersignCommand) Run(ctx context.Context, env Environment) error
 type caseConcludeCommand struct {
 	officerFlags
 	ID      string `arg:"" help:"The case."`
-	Finding string `help:"What was found." required:""`
+	Finding string `help:"What was found." required:"" placeholder:"TEXT"`
+}
+
+func (caseConcludeCommand) Help() string {
+	return `Examples:
+  bailiwick case conclude case-0001 --finding "Resold abroad by the consignee; the buyers acted in good faith."`
 }
 
 func (c *caseConcludeCommand) Run(ctx context.Context, env Environment) error {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -44,16 +45,24 @@ func System() Environment {
 }
 
 type commands struct {
+	VersionFlag kong.VersionFlag `name:"version" help:"Print the version." hidden:""`
+
 	Demo      demoCommand      `cmd:"" help:"Watch the main job from end to end: thousands of agents, sixty simulated days, a server to explore."`
 	Serve     serveCommand     `cmd:"" help:"Run the authority: device endpoints, console, owner page, public ledger."`
 	Device    deviceCommand    `cmd:"" help:"Run a virtual phone: a real agent with a screen in your browser."`
 	Territory territoryCommand `cmd:"" help:"Ask where a place, a network or an address is."`
-	Policy    policyCommand    `cmd:"" help:"Check policy files."`
-	Login     loginCommand     `cmd:"" help:"Log in to a server as an officer, for the commands below."`
-	Logout    logoutCommand    `cmd:"" help:"End the login."`
-	Wave      waveCommand      `cmd:"" help:"Look at proposed locks, approve or reject them."`
-	Case      caseCommand      `cmd:"" help:"Investigate a consignment: open a case, hold by warrant, conclude and release."`
+	Policy    policyCommand    `cmd:"" help:"Check policy files, and publish them."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
+
+	Login      loginCommand      `cmd:"" group:"officers" help:"Log in to a server as an officer, for the commands below."`
+	Logout     logoutCommand     `cmd:"" group:"officers" help:"End the login."`
+	Find       findCommand       `cmd:"" group:"officers" help:"Show what is known of a device, and why it is restricted or not."`
+	UnlockCode unlockCodeCommand `cmd:"" group:"officers" help:"Give out a code that lifts a device's lock without a network."`
+	Appeal     appealCommand     `cmd:"" group:"officers" help:"Read owners' appeals and answer them."`
+	Wave       waveCommand       `cmd:"" group:"officers" help:"Look at proposed locks, approve or reject them."`
+	Case       caseCommand       `cmd:"" group:"officers" help:"Investigate a consignment: open a case, hold by warrant, conclude and release."`
+	Custody    custodyCommand    `cmd:"" group:"officers" help:"Import production records."`
+	Officer    officerCommand    `cmd:"" group:"officers" help:"See who may log in, and add somebody."`
 }
 
 const description = `Decides in which territories a device may be provided, tells its owner in time, and enforces it in a way that the owner, the
@@ -61,8 +70,8 @@ public and a court can check.
 
 Examples:
   bailiwick demo                                  the main job, end to end, with a server to explore
-  bailiwick serve --data ./bailiwick-data         a server of your own
-  bailiwick device --server http://127.0.0.1:8470 a virtual phone on it
+  bailiwick serve --sandbox                       a server of your own, for trying things out
+  bailiwick device                                a virtual phone on it
   bailiwick territory locate 45.36 36.47          which territory is this?
   bailiwick policy check policies/terms-2026-11.yaml`
 
@@ -70,11 +79,11 @@ Examples:
 func Main(ctx context.Context, args []string, env Environment) int {
 	exit, exited := exitOK, false
 	parser, err := kong.New(&commands{},
-		kong.Name("bailiwick"), kong.Description(description), kong.Vars{"server": defaultServer},
+		kong.Name("bailiwick"), kong.Description(description), kong.Vars{"server": defaultServer, "version": "bailiwick " + version()},
+		kong.Groups{"officers": "Commands of officers (after bailiwick login):"},
 		kong.Writers(env.Stdout, env.Stderr),
 		kong.Exit(func(code int) { exit, exited = code, true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
-		kong.WithHyphenPrefixedParameters(true), // negative latitudes
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(env),
 	)
@@ -82,21 +91,52 @@ func Main(ctx context.Context, args []string, env Environment) int {
 		fmt.Fprintln(env.Stderr, "bailiwick:", err)
 		return exitFailure
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(rewrite(args))
 	if exited {
 		return exit
 	}
 	if err != nil {
-		fmt.Fprintf(env.Stderr, "bailiwick: %v\nTry bailiwick --help, or --help after a command.\n", err)
+		fmt.Fprintf(env.Stderr, "bailiwick: %v\nTry: %s --help\n", err, attempted(err))
 		return exitUsage
 	}
 	if err := parsed.Run(); err != nil {
 		return report(env.Stderr, err)
 	}
 	return exitOK
+}
+
+// rewrite lets `bailiwick` alone and `bailiwick help COMMAND` show help, and keeps the parser from taking a negative latitude
+// for a flag: with a space in front it is an argument like any other, and coordinate trims it.
+func rewrite(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(append([]string{}, args[1:]...), "--help")
+	case len(args) < 2 || args[0] != "territory" || args[1] != "locate":
+		return args
+	}
+	out := append([]string{}, args...)
+	for i, arg := range out {
+		if len(arg) > 1 && arg[0] == '-' && (arg[1] == '.' || arg[1] >= '0' && arg[1] <= '9') {
+			out[i] = " " + arg
+		}
+	}
+	return out
+}
+
+// attempted is as much of the command as could be read.
+func attempted(err error) string {
+	command := "bailiwick"
+	var failed *kong.ParseError
+	if errors.As(err, &failed) && failed.Context != nil {
+		for _, step := range failed.Context.Path {
+			if step.Command != nil {
+				command += " " + step.Command.Name
+			}
+		}
+	}
+	return command
 }
 
 // usageError is a wrong command line that only the command itself could notice.
@@ -115,23 +155,40 @@ func report(w io.Writer, err error) int {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(w, "bailiwick: stopped")
 	case errors.As(err, &usage):
-		fmt.Fprintf(w, "bailiwick: %v\n", err)
+		fmt.Fprintf(w, "bailiwick: %s\n", plain(err))
 		return exitUsage
 	case errors.As(err, &known) && known.Fix != "":
-		fmt.Fprintf(w, "bailiwick: %v\n  %s\n", err, known.Fix)
+		fmt.Fprintf(w, "bailiwick: %s\n  %s\n", plain(err), known.Fix)
 	default:
-		fmt.Fprintf(w, "bailiwick: %v\n", err)
+		fmt.Fprintf(w, "bailiwick: %s\n", plain(err))
 	}
 	return exitFailure
 }
 
+// plain is an error without the name of the package that it came from, which tells people nothing.
+func plain(err error) string {
+	text := err.Error()
+	for _, name := range []string{"territory: ", "sqlite: ", "verifier: ", "custody: ", "device: "} {
+		text = strings.TrimPrefix(text, name)
+	}
+	return text
+}
+
 type versionCommand struct{}
 
+func (versionCommand) Help() string {
+	return `Examples:
+  bailiwick version`
+}
+
 func (versionCommand) Run(env Environment) error {
-	version := "(development)"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
-	_, err := fmt.Fprintln(env.Stdout, "bailiwick", version)
+	_, err := fmt.Fprintln(env.Stdout, "bailiwick", version())
 	return err
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(development)"
 }

@@ -33,7 +33,7 @@ type demoCommand struct {
 	Days    int    `help:"How many simulated days." default:"60"`
 	JSON    string `name:"json" help:"Write the report to this file as JSON; - is standard output." placeholder:"FILE"`
 	Listen  string `help:"Address and port of the server." default:"127.0.0.1:0"`
-	Data    string `help:"Data folder, which must be empty or new; a temporary one, deleted at the end, when left out." type:"path"`
+	Data    string `help:"Data folder, which must be empty or new; a temporary one, deleted at the end, when left out." type:"path" placeholder:"DIR"`
 }
 
 func (demoCommand) Help() string {

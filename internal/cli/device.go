@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -12,7 +11,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -31,13 +29,13 @@ import (
 )
 
 type deviceCommand struct {
-	Server string `help:"The server, which must be a sandbox (bailiwick serve --sandbox, or the demo)." default:"http://127.0.0.1:8470"`
-	Model  string `help:"Model of the phone." default:"Lantern P"`
-	Market string `help:"Territory that the phone is made for." default:"MX"`
-	City   string `help:"City in which the phone is at first." default:"Mexico City"`
-	Folder string `help:"Keep the phone in this folder, and switch the same one on again next time. A new one is made each time when left out." type:"path"`
-	Listen string `help:"Address and port of the phone's page." default:"127.0.0.1:0"`
-	Lang   string `help:"Language of the phone; the browser's when left out."`
+	Server string `help:"The server, which must be a sandbox (bailiwick serve --sandbox, or the demo)." default:"${server}" env:"BAILIWICK_SERVER" placeholder:"URL"`
+	Model  string `help:"Model of the phone." default:"Lantern P" placeholder:"NAME"`
+	Market string `help:"Territory that the phone is made for." default:"MX" placeholder:"CODE"`
+	City   string `help:"City in which the phone is at first." default:"Mexico City" placeholder:"NAME"`
+	Folder string `help:"Keep the phone in this folder, and switch the same one on again next time. A new one is made each time when left out." type:"path" placeholder:"DIR"`
+	Listen string `help:"Address and port of the phone's page." default:"127.0.0.1:0" placeholder:"HOST:PORT"`
+	Lang   string `help:"Language of the phone; the browser's when left out." placeholder:"TAG"`
 }
 
 func (deviceCommand) Help() string {
@@ -60,9 +58,13 @@ func (c *deviceCommand) Run(ctx context.Context, env Environment) error {
 	if err != nil {
 		return usageError{err}
 	}
-	box := &sandboxClient{server: strings.TrimSuffix(c.Server, "/"), now: env.Now, http: &http.Client{Timeout: 30 * time.Second}}
-	if err := box.sync(ctx); err != nil {
-		return fmt.Errorf("%s is no sandbox that answers: %w\n  Start one with: bailiwick serve --sandbox", c.Server, err)
+	server, err := serverAddress(c.Server)
+	if err != nil {
+		return err
+	}
+	box := &sandboxClient{server: server, now: env.Now, http: &http.Client{Timeout: 30 * time.Second}}
+	if err := box.find(ctx); err != nil {
+		return err
 	}
 	p, err := c.phone(ctx, box, market)
 	if err != nil {
@@ -78,7 +80,7 @@ func (c *deviceCommand) Run(ctx context.Context, env Environment) error {
 	}
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot listen on %s: %w (choose another with --listen)", c.Listen, err)
 	}
 	fmt.Fprintf(env.Stdout, "The phone is at http://%s/ (IMEI %s). Stop it with Ctrl-C.\n", listener.Addr(), p.Config().IMEI)
 	return servePage(ctx, listener, page.Handler())
@@ -207,6 +209,16 @@ func (s *sandboxClient) Now() time.Time {
 	return s.now().Add(s.ahead)
 }
 
+// find looks whether the server is a sandbox, and takes its time.
+func (s *sandboxClient) find(ctx context.Context) error {
+	err := s.sync(ctx)
+	var refused *problem
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		return fmt.Errorf("the server at %s is no sandbox: it makes no virtual phones\n  Start one that does with: bailiwick serve --sandbox", s.server)
+	}
+	return err
+}
+
 // MoveOn implements phonepage.Clock.
 func (s *sandboxClient) MoveOn(ctx context.Context, hours int) error {
 	var reading app.ClockReading
@@ -229,71 +241,4 @@ func (s *sandboxClient) sync(ctx context.Context) error {
 
 func (s *sandboxClient) call(ctx context.Context, method, path string, question, answer any) error {
 	return callJSON(ctx, s.http, method, s.server+path, "", question, answer)
-}
-
-// callJSON makes one request of a JSON API and explains refusals (RFC 9457).
-func callJSON(ctx context.Context, client *http.Client, method, url, token string, question, answer any) error {
-	var body io.Reader
-	if question != nil {
-		text, err := json.Marshal(question)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(text)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, url, body)
-	if err != nil {
-		return err
-	}
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	if token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, 8<<20))
-	if err != nil {
-		return err
-	}
-	if response.StatusCode >= 300 {
-		return problemOf(response.StatusCode, text)
-	}
-	if answer == nil || len(text) == 0 {
-		return nil
-	}
-	return json.Unmarshal(text, answer)
-}
-
-// problem is what a server refused, and what to do.
-type problem struct {
-	Status int    `json:"status"`
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Detail string `json:"detail"`
-	Fix    string `json:"fix"`
-}
-
-func (p *problem) Error() string {
-	text := p.Detail
-	if text == "" {
-		text = p.Title
-	}
-	if p.Fix != "" {
-		text += "\n  " + p.Fix
-	}
-	return text
-}
-
-func problemOf(status int, text []byte) error {
-	p := &problem{}
-	if err := json.Unmarshal(text, p); err != nil || p.Title == "" && p.Detail == "" {
-		p = &problem{Title: fmt.Sprintf("the server answered %d %s", status, http.StatusText(status))}
-	}
-	p.Status = status
-	return p
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -32,14 +33,29 @@ type officerFlags struct {
 	JSON   bool   `name:"json" help:"Write JSON, as the server gave it."`
 }
 
+// uploadTimeout is longer than a server gives an upload.
+const uploadTimeout = 15 * time.Minute
+
 // ask makes a request as the officer; answer gets the decoded JSON, and raw the text.
 func (f *officerFlags) ask(ctx context.Context, env Environment, method, path string, question, answer any) (raw json.RawMessage, err error) {
+	if question == nil {
+		return f.send(ctx, env, method, path, "", nil, answer)
+	}
+	text, err := json.Marshal(question)
+	if err != nil {
+		return nil, err
+	}
+	return f.send(ctx, env, method, path, "application/json", bytes.NewReader(text), answer)
+}
+
+// send makes a request with a body of any kind. An upload may take its time; everything else is answered within a minute.
+func (f *officerFlags) send(ctx context.Context, env Environment, method, path, mediaType string, body io.Reader, answer any) (raw json.RawMessage, err error) {
 	kept, err := readLogin(env)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	server, token := kept.Server, kept.Token
-	if f.Server != "" && f.Server != server {
+	if f.Server != "" && strings.TrimRight(f.Server, "/") != server {
 		server, token = f.Server, ""
 	}
 	if f.Token != "" {
@@ -48,11 +64,17 @@ func (f *officerFlags) ask(ctx context.Context, env Environment, method, path st
 	if server == "" {
 		server = defaultServer
 	}
+	if server, err = serverAddress(server); err != nil {
+		return nil, err
+	}
 	if token == "" {
 		return nil, fmt.Errorf("you are not logged in to %s\n  Log in with: bailiwick login --server %s NAME", server, server)
 	}
 	client := &http.Client{Timeout: time.Minute}
-	if err := callJSON(ctx, client, method, strings.TrimSuffix(server, "/")+path, token, question, &raw); err != nil {
+	if mediaType == "text/csv" {
+		client.Timeout = uploadTimeout
+	}
+	if err := call(ctx, client, method, server+path, token, mediaType, body, &raw); err != nil {
 		var refused *problem
 		if errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
 			return nil, fmt.Errorf("%w\n  Log in again with: bailiwick login --server %s NAME", err, server)
@@ -63,6 +85,15 @@ func (f *officerFlags) ask(ctx context.Context, env Environment, method, path st
 		return raw, json.Unmarshal(raw, answer)
 	}
 	return raw, nil
+}
+
+// serverTime asks the server what time it is there.
+func (f *officerFlags) serverTime(ctx context.Context, env Environment) (time.Time, error) {
+	var overview struct {
+		At time.Time `json:"at"`
+	}
+	_, err := f.ask(ctx, env, http.MethodGet, "/v1/overview", nil, &overview)
+	return overview.At, err
 }
 
 // show prints the server's JSON, or what people read.
@@ -122,12 +153,15 @@ Examples:
 }
 
 func (c *loginCommand) Run(ctx context.Context, env Environment) error {
-	ask := passwords(env)
+	server, err := serverAddress(c.Server)
+	if err != nil {
+		return err
+	}
+	ask := passwords(ctx, env)
 	password, err := ask("Password: ")
 	if err != nil {
 		return err
 	}
-	server := strings.TrimSuffix(c.Server, "/")
 	session, err := begin(ctx, server, c.Name, password)
 	if err != nil {
 		return err
@@ -177,25 +211,57 @@ func begin(ctx context.Context, server, name, password string) (s sessionAnswer,
 }
 
 // passwords returns a function that asks on a terminal without showing what is typed, or reads lines elsewhere.
-func passwords(env Environment) func(prompt string) (string, error) {
+func passwords(ctx context.Context, env Environment) func(prompt string) (string, error) {
 	if f, ok := env.Stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return func(prompt string) (string, error) {
 			fmt.Fprint(env.Stderr, prompt)
-			text, err := term.ReadPassword(int(f.Fd()))
+			text, err := readPassword(ctx, int(f.Fd()))
 			fmt.Fprintln(env.Stderr)
-			return string(text), err
+			return text, err
 		}
 	}
-	lines := bufio.NewScanner(env.Stdin)
+	lines := bufio.NewScanner(interruptible(ctx, env.Stdin))
+	lines.Buffer(nil, 4<<10)
 	return func(prompt string) (string, error) {
 		if !lines.Scan() {
-			return "", errors.Join(fmt.Errorf("%sstandard input has no more lines", strings.ToLower(prompt)), lines.Err())
+			if err := lines.Err(); err != nil {
+				return "", err
+			}
+			return "", fmt.Errorf("standard input has no line for %q", strings.TrimSuffix(prompt, ": "))
 		}
 		return strings.TrimRight(lines.Text(), "\r"), nil
 	}
 }
 
+// readPassword reads a line that is not shown. Ctrl-C ends it, and the terminal shows again what is typed.
+func readPassword(ctx context.Context, terminal int) (string, error) {
+	before, err := term.GetState(terminal)
+	if err != nil {
+		return "", err
+	}
+	type line struct {
+		text []byte
+		err  error
+	}
+	typed := make(chan line, 1)
+	go func() {
+		text, err := term.ReadPassword(terminal)
+		typed <- line{text, err}
+	}()
+	select {
+	case l := <-typed:
+		return string(l.text), l.err
+	case <-ctx.Done():
+		return "", errors.Join(ctx.Err(), term.Restore(terminal, before))
+	}
+}
+
 type logoutCommand struct{ officerFlags }
+
+func (logoutCommand) Help() string {
+	return `Examples:
+  bailiwick logout`
+}
 
 func (c *logoutCommand) Run(ctx context.Context, env Environment) error {
 	if _, err := c.ask(ctx, env, http.MethodPost, "/v1/logout", struct{}{}, nil); err != nil {

@@ -1,17 +1,27 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 )
 
 type policyCommand struct {
-	Check policyCheckCommand `cmd:"" help:"Validate policy files, run their tests, and warn of overdue reviews."`
+	Check   policyCheckCommand   `cmd:"" help:"Validate policy files, run their tests, and warn of overdue reviews."`
+	Publish policyPublishCommand `cmd:"" help:"Publish a policy on a server, as an officer."`
+}
+
+func (policyCommand) Help() string {
+	return `Examples:
+  bailiwick policy check my-policy.yaml
+  bailiwick policy publish my-policy.yaml`
 }
 
 type policyCheckCommand struct {
@@ -105,6 +115,57 @@ func readPolicy(env Environment, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, errors.Join(fmt.Errorf("%s is a folder: name the policy file in it", name), f.Close())
+	}
 	src, err := io.ReadAll(io.LimitReader(f, maxPolicyFile))
 	return src, errors.Join(err, f.Close())
+}
+
+type policyPublishCommand struct {
+	officerFlags
+	File string    `arg:"" help:"Policy file."`
+	At   time.Time `help:"When it comes in force, as 2026-12-01T00:00:00Z; at once when left out." placeholder:"TIME"`
+}
+
+func (policyPublishCommand) Help() string {
+	return `The server checks the file again, and takes none with a fault or a failing test.
+
+Examples:
+  bailiwick policy check my-policy.yaml && bailiwick policy publish my-policy.yaml
+  bailiwick policy publish my-policy.yaml --at 2026-12-01T00:00:00Z`
+}
+
+func (c *policyPublishCommand) Run(ctx context.Context, env Environment) error {
+	src, err := readPolicy(env, c.File)
+	if err != nil {
+		return err
+	}
+	question := map[string]any{"name": filepath.Base(c.File), "source": string(src), "activate_at": c.At}
+	if c.At.IsZero() {
+		// The server's time is what counts, and a sandbox's may be far from this machine's.
+		if question["activate_at"], err = c.serverTime(ctx, env); err != nil {
+			return err
+		}
+	}
+	var published struct {
+		Policy struct {
+			Hash       string    `json:"hash"`
+			ActivateAt time.Time `json:"activate_at"`
+		} `json:"policy"`
+		Title    string   `json:"title"`
+		Tests    int      `json:"tests"`
+		Warnings []string `json:"warnings"`
+	}
+	raw, err := c.ask(ctx, env, http.MethodPost, "/v1/policies", question, &published)
+	if err != nil {
+		return err
+	}
+	return c.show(env, raw, func() {
+		for _, warning := range published.Warnings {
+			fmt.Fprintln(env.Stdout, "warning:", warning)
+		}
+		fmt.Fprintf(env.Stdout, "Published: %s, %d tests passed, in force from %s\nsha256 %s\n",
+			published.Title, published.Tests, published.Policy.ActivateAt.Format(time.RFC3339), published.Policy.Hash)
+	})
 }

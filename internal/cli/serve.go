@@ -25,7 +25,7 @@ type serveCommand struct {
 	AttestationRoots string         `help:"PEM file with the attestation roots of your factories." type:"existingfile" placeholder:"FILE"`
 	TrustedProxy     []netip.Prefix `help:"Network of proxies whose X-Forwarded-For is believed; may be repeated." placeholder:"CIDR"`
 	Policy           string         `help:"Policy to publish at the first start, instead of the sample." type:"existingfile" placeholder:"FILE"`
-	LogLevel         slog.Level     `help:"debug, info, warn or error." default:"info"`
+	LogLevel         string         `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 }
 
 func (serveCommand) Help() string {
@@ -47,10 +47,14 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 	if c.Sandbox && !c.SandboxAnywhere && !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		return usageError{fmt.Errorf("--sandbox trusts phones that anybody can make, and %s can be reached by other machines: listen on 127.0.0.1", c.Listen)}
 	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return usageError{err}
+	}
 	cfg := app.Config{
 		Dir: c.Data, BaseURL: c.BaseURL, Sandbox: c.Sandbox, TrustedProxies: c.TrustedProxy, Now: env.Now,
 		Policy: app.Document{Name: "terms-2026-11.yaml", Source: policies.Current},
-		Logger: slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: c.LogLevel})),
+		Logger: slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: level})),
 	}
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = "http://" + listener.Addr().String()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -35,7 +37,13 @@ type waveAnswer struct {
 
 type waveListCommand struct {
 	officerFlags
-	Limit int `help:"How many." default:"20"`
+	Limit int `help:"How many." default:"20" placeholder:"N"`
+}
+
+func (waveListCommand) Help() string {
+	return `Examples:
+  bailiwick wave list
+  bailiwick wave list --json --limit 100`
 }
 
 func (c *waveListCommand) Run(ctx context.Context, env Environment) error {
@@ -89,6 +97,12 @@ type waveShowCommand struct {
 	Samples int   `help:"How many samples to show." default:"5"`
 }
 
+func (waveShowCommand) Help() string {
+	return `Examples:
+  bailiwick wave show 3
+  bailiwick wave show 3 --samples 20`
+}
+
 func (c *waveShowCommand) Run(ctx context.Context, env Environment) error {
 	var d waveDetailAnswer
 	raw, err := c.ask(ctx, env, http.MethodGet, fmt.Sprintf("/v1/waves/%d", c.ID), nil, &d)
@@ -129,8 +143,14 @@ func (c *waveShowCommand) Run(ctx context.Context, env Environment) error {
 type waveApproveCommand struct {
 	officerFlags
 	ID      int64  `arg:"" help:"Number of the wave."`
-	Note    string `help:"What you looked at; kept with the wave."`
-	Confirm int    `help:"Number of locks, when the wave asks for it."`
+	Note    string `help:"What you looked at; kept with the wave." placeholder:"TEXT"`
+	Confirm int    `help:"Number of locks, when the wave asks for it." placeholder:"N"`
+}
+
+func (waveApproveCommand) Help() string {
+	return `Examples:
+  bailiwick wave approve 3 --note "Counts and samples looked at."
+  bailiwick wave approve 4 --note "Read 40 samples." --confirm 120`
 }
 
 func (c *waveApproveCommand) Run(ctx context.Context, env Environment) error {
@@ -144,8 +164,8 @@ func (c *waveApproveCommand) Run(ctx context.Context, env Environment) error {
 	}
 	return c.show(env, raw, func() {
 		fmt.Fprintf(env.Stdout, "Approved: %d locks are issued.\n", result.Locked)
-		for reason, n := range result.Skipped {
-			fmt.Fprintf(env.Stdout, "Skipped %d: %s\n", n, reason)
+		for _, reason := range slices.Sorted(maps.Keys(result.Skipped)) {
+			fmt.Fprintf(env.Stdout, "Skipped %d: %s\n", result.Skipped[reason], reason)
 		}
 	})
 }
@@ -153,7 +173,12 @@ func (c *waveApproveCommand) Run(ctx context.Context, env Environment) error {
 type waveRejectCommand struct {
 	officerFlags
 	ID   int64  `arg:"" help:"Number of the wave."`
-	Note string `help:"Why; kept with the wave." required:""`
+	Note string `help:"Why; kept with the wave." required:"" placeholder:"TEXT"`
+}
+
+func (waveRejectCommand) Help() string {
+	return `Examples:
+  bailiwick wave reject 3 --note "A spike in one model: look at its clocks first."`
 }
 
 func (c *waveRejectCommand) Run(ctx context.Context, env Environment) error {
