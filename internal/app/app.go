@@ -93,6 +93,9 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	if a.store, err = sqlite.Open(ctx, cfg.Dir, sqlite.Options{}); err != nil {
 		return nil, err
 	}
+	if err := a.store.Register(cfg.Registry); err != nil {
+		return nil, err
+	}
 	if err := a.openSandbox(); err != nil {
 		return nil, err
 	}
