@@ -180,6 +180,11 @@ func (c *console) loggedIn(page officerPage) web.Handler {
 
 // askLogin remembers where a reader wanted to go; a form that was sent without a session is not sent again.
 func (c *console) askLogin(w http.ResponseWriter, r *http.Request) error {
+	if r.Header.Get("HX-Request") == "true" { // a part of a page must not become the login form
+		w.Header().Set("HX-Redirect", "/console/login")
+		w.WriteHeader(http.StatusUnauthorized)
+		return nil
+	}
 	next := ""
 	if r.Method == http.MethodGet && r.URL.Path != "/console/" {
 		next = "?next=" + url.QueryEscape(r.URL.RequestURI())

@@ -162,6 +162,11 @@ func TestPagesWithoutASession(t *testing.T) {
 	if w := b.get("/console/"); w.Code != http.StatusSeeOther {
 		t.Error("a made-up session was let in")
 	}
+	part := httptest.NewRequest("GET", "/console/", nil)
+	part.Header.Set("HX-Request", "true")
+	if w := b.send(part); w.Code != http.StatusUnauthorized || w.Header().Get("HX-Redirect") != "/console/login" || w.Body.Len() > 0 {
+		t.Error("a part of a page would become the login form")
+	}
 	b.calls()
 	if p := b.page("/console/login"); len(p.Problems()) > 0 {
 		t.Error(p.Problems())
@@ -302,7 +307,7 @@ func TestWave(t *testing.T) {
 	b := open(t, "nora")
 	b.staged.Confirm = 63
 	p := b.page("/console/waves/7")
-	for _, want := range []string{"63 locks", "2.6 %", "median of the last ten waves", "Type the number of locks: 63", "3 of 63", "where it may not be provided since"} {
+	for _, want := range []string{"63 locks", "2.6 %", "median of the last ten waves", "Type the number of locks: 63", "rule iran 38", "3 of 63", "where it may not be provided since"} {
 		if !strings.Contains(p.Text(), want) {
 			t.Errorf("the wave does not say %q", want)
 		}

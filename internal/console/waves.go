@@ -39,7 +39,7 @@ func (c *console) wave(w http.ResponseWriter, r *http.Request, o *authority.Offi
 	if err != nil {
 		return err
 	}
-	view := waveView{d, countBars(d.ByTerritory, placeName), countBars(d.ByGround, same), countBars(d.ByModel, same),
+	view := waveView{d, countBars(d.ByTerritory, placeName), countBars(d.ByGround, groundName), countBars(d.ByModel, same),
 		countBars(d.ByConsignee, same), share(d.Wave.Size, d.Fleet), o.Can(authority.MayDecideWaves)}
 	return c.show(w, r, o, http.StatusOK, "wave", fmt.Sprintf("Wave %d", id), view)
 }
@@ -55,6 +55,14 @@ func same(s string) string { return s }
 
 // placeName names a count that stands under a territory's code.
 func placeName(s string) string { return web.Place(territory.Code(s)) }
+
+// groundName names a count that stands under order.Ground.String.
+func groundName(s string) string {
+	if g, err := parseGround(s); err == nil {
+		return web.GroundText(g)
+	}
+	return s
+}
 
 func countBars(counts []authority.Count, name func(string) string) template.HTML {
 	bars := make([]web.Bar, len(counts))

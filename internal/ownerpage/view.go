@@ -78,7 +78,7 @@ func (v *phoneView) stand(now time.Time) {
 		v.Meaning = m.T("owner.stage.noticed-text", "Date", m.Date(v.Deadline))
 		if appealing {
 			v.Meaning = m.T("owner.stage.appealing-text")
-		} else if left := v.Deadline.Sub(now); left > 0 {
+		} else if left := v.Deadline.Sub(now); left >= 24*time.Hour {
 			v.DaysLeft = m.T("owner.stage.days-left", "Count", int(left/(24*time.Hour)))
 		}
 	case order.Locked:

@@ -117,7 +117,7 @@ var functions = template.FuncMap{
 	"asset": AssetPath, "icon": icon, "num": numberOf, "count": Count, "date": Date, "datetime": DateTime, "day": Day,
 	"left": Left, "ago": Ago, "place": Place, "stage": StageName, "stageclass": StageClass, "cause": CauseText,
 	"kind": KindName, "ground": GroundText, "verdict": VerdictText, "hash": hashText, "signals": SignalNames,
-	"sentence": Sentence, "short": func(v any) (string, error) {
+	"sentence": Sentence, "cite": cite, "short": func(v any) (string, error) {
 		s, err := hashText(v)
 		return s[:min(len(s), 10)], err
 	},

@@ -451,3 +451,17 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+func TestCite(t *testing.T) {
+	for source, want := range map[string]string{
+		"60 FR 24757; https://a.example/x-1.htm":  `60 FR 24757; <a href="https://a.example/x-1.htm" rel="noreferrer">https://a.example/x-1.htm</a>`,
+		"https://a.example/?a=1&b=2. (https://b)": `<a href="https://a.example/?a=1&amp;b=2" rel="noreferrer">https://a.example/?a=1&amp;b=2</a>. (<a href="https://b" rel="noreferrer">https://b</a>)`,
+		`http://a.example javascript:x <b>`:       `http://a.example javascript:x &lt;b&gt;`,
+		`https://a"onclick=x>`:                    `<a href="https://a" rel="noreferrer">https://a</a>&#34;onclick=x&gt;`,
+		"":                                        "",
+	} {
+		if got := string(cite(source)); got != want {
+			t.Errorf("%q: %s", source, got)
+		}
+	}
+}

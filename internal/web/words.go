@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"encoding/hex"
 	"fmt"
+	"html"
+	"html/template"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -177,6 +180,23 @@ func SignalNames(k territory.Kinds) string { return strings.ReplaceAll(k.String(
 
 func sortByCount(codes []territory.Code, count map[territory.Code]int) {
 	slices.SortStableFunc(codes, func(a, b territory.Code) int { return cmp.Compare(count[b], count[a]) })
+}
+
+var webAddress = regexp.MustCompile(`https://[^\s<>"'();,]+`)
+
+// cite writes a source and makes links of the addresses in it.
+func cite(source string) template.HTML {
+	var b strings.Builder
+	rest := source
+	for _, at := range webAddress.FindAllStringIndex(source, -1) {
+		before := rest[:at[0]-(len(source)-len(rest))]
+		address := strings.TrimRight(source[at[0]:at[1]], ".:!?")
+		rest = source[at[0]+len(address):]
+		a := html.EscapeString(address)
+		b.WriteString(html.EscapeString(before) + `<a href="` + a + `" rel="noreferrer">` + a + `</a>`)
+	}
+	b.WriteString(html.EscapeString(rest))
+	return template.HTML(b.String())
 }
 
 // hashText writes an array of bytes in hexadecimal.

@@ -118,7 +118,7 @@ func (a *Authority) WaveDetail(_ context.Context, id int64) (*authority.WaveDeta
 	wave.PolicyHash = a.Policy.Hash()
 	d := &authority.WaveDetail{Wave: wave, Fleet: 2390, Confirm: a.Confirm,
 		ByTerritory: []authority.Count{{Name: "IR", Count: 38}, {Name: "CU", Count: 14}, {Name: "SY", Count: 7}, {Name: "UA-43", Count: 4}},
-		ByGround:    []authority.Count{{Name: "iran", Count: 38}, {Name: "cuba", Count: 14}, {Name: "syria", Count: 7}, {Name: "crimea", Count: 4}},
+		ByGround:    []authority.Count{{Name: "rule:iran", Count: 38}, {Name: "rule:cuba", Count: 14}, {Name: "rule:syria", Count: 7}, {Name: "rule:crimea", Count: 4}},
 		ByModel:     []authority.Count{{Name: "Lark 5", Count: 44}, {Name: "Lark 5 Pro", Count: 19}},
 		ByConsignee: []authority.Count{{Name: a.say("Gulf Mobile Trading"), Count: 41}, {Name: "Andes Retail", Count: 14}, {Name: "", Count: 8}},
 		Odd:         []authority.Oddity{{Name: "one-consignee", Text: "65 % of the devices were shipped to one consignee, Gulf Mobile Trading."}}}
