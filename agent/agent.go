@@ -31,9 +31,9 @@ type Agent struct {
 	reopened bool            // the record was loaded and no evidence was made since, see Evidence
 }
 
-// Open reads the agent's record, or begins one. It saves nothing, so that it works with a full disk. A record that is there and cannot be read is an error (ErrDamaged when none of
-// its copies is whole): the platform then restricts nothing, says so to the owner, and may remove the record and
-// enrol again.
+// Open reads the agent's record, or begins one. It saves nothing, so that it works with a full disk. A record that is
+// there and cannot be read is an error (ErrDamaged when none of its copies is whole): the platform then restricts
+// nothing, says so to the owner, and may remove the record and enrol again.
 func Open(p Platform) (*Agent, error) {
 	if err := p.check(); err != nil {
 		return nil, err

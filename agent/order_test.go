@@ -395,6 +395,27 @@ func TestPendingLockIsJudgedAgain(t *testing.T) {
 	}
 }
 
+// A lock that was given up is judged afresh when it is sent again.
+func TestLockThatWasGivenUpMayComeAgain(t *testing.T) {
+	r := enrolledRig(t, 19, cuba)
+	n := r.notice(ruleCuba)
+	sn, sl := r.seal(n), r.seal(r.lock(n))
+	r.applied(r.checkIn(sn, sl), sn, sl)
+	r.phone.Boot = evidence.BootUnknown
+	for range 11 {
+		r.live(cuba)
+	}
+	r.stage(order.Noticed)
+	r.phone.Boot = evidence.BootVerified
+	r.live(cuba)
+	r.stage(order.Noticed)
+	r.applied(r.checkIn(sl), sl)
+	r.stage(order.Locked)
+	if claims := r.claims(); len(claims.Refusals) != 0 {
+		t.Fatalf("refusals %v", claims.Refusals)
+	}
+}
+
 // An order that rests on the policy before the present one counts, when the present one still has the rule.
 func TestOrderOnItsWayWhileThePolicyChanges(t *testing.T) {
 	r := enrolledRig(t, 16, cuba)
