@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"mime"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -145,11 +146,20 @@ func (e *edge) rateOf(r *http.Request) *limiter {
 	switch p := r.URL.Path; {
 	case devicePaths[p]:
 		return e.device
-	case p == pathLogin, p == pathPassword, strings.HasPrefix(p, "/v1/owner/"), !ours(p) && r.Method == http.MethodPost:
+	case p == pathLogin, p == pathPassword, strings.HasPrefix(p, "/v1/owner/"), !ours(p) && postsForm(r):
 		return e.guess
 	default:
 		return e.people
 	}
+}
+
+// postsForm reports whether pages will read fields from a request; they read them from these types only (http.Request.ParseForm).
+func postsForm(r *http.Request) bool {
+	if r.Method != http.MethodPost {
+		return false
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err != nil || kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data"
 }
 
 // unmatched says whether it was the path or the method, in our form.

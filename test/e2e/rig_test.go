@@ -152,3 +152,13 @@ func worldAt(at phone.Place) phone.World {
 		Cell: at.Cell, SIM: at.Cell, WiFi: at.WiFi, Address: at.Addr(), Online: true,
 	}
 }
+
+// problem is a refusal, RFC 9457.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Fix    string `json:"fix"`
+	Epoch  []byte `json:"epoch"`
+}
