@@ -39,7 +39,7 @@ func claimsMap(tb testing.TB, token evidence.Token) map[any]any {
 	if err := m.UnmarshalCBOR(token); err != nil {
 		tb.Fatal(err)
 	}
-	decoding, err := cbor.DecOptions{IntDec: cbor.IntDecConvertSigned}.DecMode()
+	decoding, err := cbor.DecOptions{IntDec: cbor.IntDecConvertSignedOrFail}.DecMode()
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package protocol_test
 
 import (
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
@@ -27,11 +26,6 @@ func esKey(tb testing.TB) *ecdsa.PrivateKey {
 		tb.Fatal(err)
 	}
 	return key
-}
-
-func edKey(testing.TB) ed25519.PrivateKey {
-	d := sha256.Sum256([]byte("bailiwick test key, EdDSA"))
-	return ed25519.NewKeyFromSeed(d[:])
 }
 
 func certificate(tb testing.TB, key *ecdsa.PrivateKey) []byte {

@@ -35,7 +35,7 @@ var (
 		MaxNestedLevels:  MaxDepth,
 		MaxArrayElements: 4096,
 		MaxMapPairs:      64,
-		IntDec:           cbor.IntDecConvertSigned,
+		IntDec:           cbor.IntDecConvertSignedOrFail,
 	}.DecMode())
 	decMode = must(cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,

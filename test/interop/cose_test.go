@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"math/big"
 	"testing"
 
 	"github.com/fxamacker/cbor/v2"
@@ -60,7 +59,18 @@ func (k coseKey) public(t *testing.T) crypto.PublicKey {
 	if curve == nil {
 		t.Fatalf("unknown curve %q", k.Crv)
 	}
-	return &ecdsa.PublicKey{Curve: curve, X: new(big.Int).SetBytes(x), Y: new(big.Int).SetBytes(coordinate(k.Y, k.YHex))}
+	// SEC 1, 2.3.3: 0x04 and both coordinates at full width.
+	size := (curve.Params().BitSize + 7) / 8
+	point := make([]byte, 1+2*size)
+	point[0] = 4
+	y := coordinate(k.Y, k.YHex)
+	copy(point[1+size-len(x):], x)
+	copy(point[1+2*size-len(y):], y)
+	key, err := ecdsa.ParseUncompressedPublicKey(curve, point)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 func (v coseVector) bytes(t *testing.T) []byte {

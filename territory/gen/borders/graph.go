@@ -57,8 +57,6 @@ type chain struct {
 	codes  []uint16
 }
 
-func (c *chain) closed() bool { return c.points[0] == c.points[len(c.points)-1] }
-
 // link is an edge with all of its codes.
 type link struct {
 	a, b  pt
