@@ -180,9 +180,9 @@ func (c *console) lift(w http.ResponseWriter, r *http.Request, o *authority.Offi
 	if err != nil {
 		return err
 	}
-	ground, err := parseGround(r.PostFormValue("ground"))
+	ground, err := order.ParseGround(r.PostFormValue("ground"))
 	if err != nil {
-		return err
+		return web.Invalid("no restriction was chosen", "choose what to lift")
 	}
 	err = c.service.LiftByHuman(r.Context(), o, id, ground, r.PostFormValue("reason"))
 	return c.done(w, r, back, "The restriction is lifted. The device hears of it when it checks in.", err)
@@ -211,25 +211,6 @@ func deviceAction(r *http.Request, o *authority.Officer, right authority.Right) 
 	return id, "/console/devices/" + id.String(), web.ParseForm(r)
 }
 
-// groundValue writes a ground for a form; parseGround reads it back.
-func groundValue(g order.Ground) string {
-	if g.Kind == order.Warrant {
-		return "warrant:" + g.ID
-	}
-	return "rule:" + g.ID
-}
-
-func parseGround(s string) (order.Ground, error) {
-	kind, id, ok := strings.Cut(s, ":")
-	switch {
-	case ok && kind == "rule" && id != "":
-		return order.Ground{Kind: order.Rule, ID: id}, nil
-	case ok && kind == "warrant" && id != "":
-		return order.Ground{Kind: order.Warrant, ID: id}, nil
-	}
-	return order.Ground{}, web.Invalid("no ground was chosen", "choose what to lift")
-}
-
 // GroundOption is a choice of the form that lifts.
 type GroundOption struct{ Value, Text string }
 
@@ -237,7 +218,7 @@ type GroundOption struct{ Value, Text string }
 func (v deviceView) Options() []GroundOption {
 	list := make([]GroundOption, len(v.Open))
 	for i, g := range v.Open {
-		list[i] = GroundOption{groundValue(g), web.GroundText(g)}
+		list[i] = GroundOption{g.String(), web.GroundText(g)}
 	}
 	return list
 }

@@ -5,8 +5,6 @@ import (
 	"path"
 	"strings"
 	"testing"
-
-	"github.com/bailiwick-dev/bailiwick/order"
 )
 
 // Wherever a login leads, it is a page of the console on this very site.
@@ -19,18 +17,6 @@ func FuzzLocalPath(f *testing.F) {
 		u, err := url.Parse(got)
 		if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(path.Clean(u.Path)+"/", "/console/") || strings.ContainsAny(got, "\r\n\\") {
 			t.Fatalf("%q leads to %q", next, got)
-		}
-	})
-}
-
-func FuzzParseGround(f *testing.F) {
-	for _, s := range []string{"rule:iran", "warrant:warrant-0001", "rule:", "", "rule", "policy:x", "rule:a:b"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		g, err := parseGround(s)
-		if (err == nil) != (g != order.Ground{}) || err == nil && groundValue(g) != s {
-			t.Fatalf("%q: %+v %v", s, g, err)
 		}
 	})
 }

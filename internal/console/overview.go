@@ -28,6 +28,9 @@ type overviewView struct {
 	Free       []territoryRow
 }
 
+// Newest cuts the latest events to what fits beside the rest.
+func (v overviewView) Newest() []authority.Event { return v.Recent[:min(8, len(v.Recent))] }
+
 // territoryRow is a line of the table below the map.
 type territoryRow struct {
 	Code   territory.Code

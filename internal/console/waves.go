@@ -10,6 +10,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/web"
+	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
@@ -58,7 +59,7 @@ func placeName(s string) string { return web.Place(territory.Code(s)) }
 
 // groundName names a count that stands under order.Ground.String.
 func groundName(s string) string {
-	if g, err := parseGround(s); err == nil {
+	if g, err := order.ParseGround(s); err == nil {
 		return web.GroundText(g)
 	}
 	return s
