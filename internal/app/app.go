@@ -75,6 +75,9 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	if cfg.Dir == "" || cfg.BaseURL == "" {
 		return nil, errors.New("app: Config.Dir and Config.BaseURL are required")
 	}
+	if _, err := parseBase(cfg.BaseURL); err != nil {
+		return nil, err
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -102,11 +105,10 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	if err := a.openService(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.firstStart(ctx); err != nil {
+	if a.handler, err = a.routes(); err != nil {
 		return nil, err
 	}
-	a.handler, err = a.routes()
-	return a, err
+	return a, a.firstStart(ctx)
 }
 
 func (a *App) openSandbox() (err error) {
@@ -176,20 +178,22 @@ func (h warnings) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.Handler.Enabled(ctx, level) && (level >= slog.LevelWarn || h.Handler.Enabled(ctx, slog.LevelDebug))
 }
 
-// firstStart publishes the first policy and creates the first officer, once.
+// firstStart publishes the first policy and creates the first officer, once. The officer comes last: whoever reads the one-time
+// password must get to a server that runs.
 func (a *App) firstStart(ctx context.Context) (err error) {
-	if a.OneTimePassword, _, err = a.Service.EnsureAdmin(ctx); err != nil {
-		return err
+	if len(a.cfg.Policy.Source) > 0 {
+		known, err := a.Service.Policies(ctx, 1)
+		if err != nil {
+			return err
+		}
+		if len(known) == 0 {
+			starter := &authority.Officer{Name: "first start", Role: "admin"}
+			if _, _, err := a.Service.PublishPolicy(ctx, starter, a.cfg.Policy.Name, a.cfg.Policy.Source, a.cfg.Now()); err != nil {
+				return err
+			}
+		}
 	}
-	if len(a.cfg.Policy.Source) == 0 {
-		return nil
-	}
-	known, err := a.Service.Policies(ctx, 1)
-	if err != nil || len(known) > 0 {
-		return err
-	}
-	starter := &authority.Officer{Name: "first start", Role: "admin"}
-	_, _, err = a.Service.PublishPolicy(ctx, starter, a.cfg.Policy.Name, a.cfg.Policy.Source, a.cfg.Now())
+	a.OneTimePassword, _, err = a.Service.EnsureAdmin(ctx)
 	return err
 }
 

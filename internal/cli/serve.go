@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/bailiwick-dev/bailiwick/internal/app"
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/policies"
 )
@@ -61,8 +62,11 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 	}
 	if c.Policy != "" {
 		cfg.Policy.Name = filepath.Base(c.Policy)
-		if cfg.Policy.Source, err = os.ReadFile(c.Policy); err != nil {
+		if cfg.Policy.Source, err = readPolicy(env, c.Policy); err != nil {
 			return err
+		}
+		if _, err := policy.Parse(cfg.Policy.Name, cfg.Policy.Source); err != nil {
+			return fmt.Errorf("the policy has faults:\n%w", err)
 		}
 	}
 	if cfg.Roots, err = readRoots(c.AttestationRoots); err != nil {

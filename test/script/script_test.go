@@ -204,6 +204,9 @@ func missingFields(at string, want, got any) (missing []string) {
 			missing = append(missing, missingFields(at+"."+name, value, field)...)
 		}
 	case []any:
+		if len(want) == 0 {
+			return nil
+		}
 		if len(got.([]any)) == 0 {
 			return []string{at + "[0]"}
 		}
