@@ -95,6 +95,9 @@ func New(origin, logKey string, witnesses []string, quorum int) (*Verifier, erro
 		if seen[w.key] {
 			return nil, fmt.Errorf("%w: witness %s has the key of another one", ErrTrust, w.name)
 		}
+		if sameKey(logKey, w) {
+			return nil, fmt.Errorf("%w: witness %s has the ledger's own key, and would witness for itself", ErrTrust, w.name)
+		}
 		seen[w.key] = true
 		v.witnesses = append(v.witnesses, w)
 	}
@@ -109,11 +112,11 @@ func (v *Verifier) Verify(leaf, text []byte) (Checked, error) {
 	if err != nil {
 		return Checked{}, err
 	}
-	checkpoint, witnesses, err := v.openCheckpoint(p.Checkpoint)
+	checkpoint, err := v.Checkpoint(p.Checkpoint)
 	if err != nil {
 		return Checked{}, err
 	}
-	c := Checked{Index: p.Index, Size: checkpoint.Size, Root: [32]byte(checkpoint.Hash), Witnesses: witnesses}
+	c := Checked{Index: p.Index, Size: checkpoint.Size, Root: checkpoint.Root, Witnesses: len(checkpoint.Witnesses)}
 	if c.Index >= c.Size || c.Size > math.MaxInt64 {
 		return Checked{}, fmt.Errorf("%w: index %d in a tree of %d", ErrInclusion, c.Index, c.Size)
 	}
@@ -147,35 +150,47 @@ func parse(text []byte) (*tlogproof.TLogProof, error) {
 	return &p, nil
 }
 
-// openCheckpoint checks origin and signatures, and counts the witnesses.
-func (v *Verifier) openCheckpoint(signed []byte) (*log.Checkpoint, int, error) {
+// Checkpoint is a checkpoint whose signatures count.
+type Checkpoint struct {
+	Size      uint64
+	Root      [32]byte
+	Witnesses []string // names of the known witnesses that cosigned it, each once
+	Text      string   // what was signed: origin, size, root, and any extension lines, with the newline at the end
+}
+
+// Checkpoint opens a signed checkpoint: origin, the ledger's signature, the quorum of witnesses, and the one way of writing
+// it. It fails with ErrOrigin, ErrUnsigned, ErrQuorum or ErrMalformed. It says nothing of any leaf: Verify does.
+func (v *Verifier) Checkpoint(signed []byte) (Checkpoint, error) {
+	if len(signed) > MaxText {
+		return Checkpoint{}, fmt.Errorf("%w: a checkpoint of %d bytes, at most %d", ErrOversized, len(signed), MaxText)
+	}
 	if origin, _, _ := strings.Cut(string(signed), "\n"); origin != v.origin {
-		return nil, 0, fmt.Errorf("%w: it is not %q", ErrOrigin, v.origin)
+		return Checkpoint{}, fmt.Errorf("%w: it is not %q", ErrOrigin, v.origin)
 	}
 	n, err := note.Open(signed, v.known)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w: %w", ErrUnsigned, err)
+		return Checkpoint{}, fmt.Errorf("%w: %w", ErrUnsigned, err)
 	}
 	if !signedBy(n, v.log) {
-		return nil, 0, fmt.Errorf("%w: the ledger's own signature is missing", ErrUnsigned)
+		return Checkpoint{}, fmt.Errorf("%w: the ledger's own signature is missing", ErrUnsigned)
 	}
-	witnesses := 0
+	var witnesses []string
 	for _, w := range v.witnesses {
 		if signedBy(n, w) {
-			witnesses++
+			witnesses = append(witnesses, w.Name())
 		}
 	}
-	if witnesses < v.quorum {
-		return nil, 0, fmt.Errorf("%w: %d of %d cosignatures", ErrQuorum, witnesses, v.quorum)
+	if len(witnesses) < v.quorum {
+		return Checkpoint{}, fmt.Errorf("%w: %d of %d cosignatures", ErrQuorum, len(witnesses), v.quorum)
 	}
 	var c log.Checkpoint
 	if _, err := c.Unmarshal([]byte(n.Text)); err != nil || len(c.Hash) != tlog.HashSize {
-		return nil, 0, fmt.Errorf("%w: the checkpoint has no origin, size and root", ErrMalformed)
+		return Checkpoint{}, fmt.Errorf("%w: the checkpoint has no origin, size and root", ErrMalformed)
 	}
 	if !strings.HasPrefix(n.Text, string(c.Marshal())) {
-		return nil, 0, fmt.Errorf("%w: size or root are not as C2SP writes them", ErrMalformed)
+		return Checkpoint{}, fmt.Errorf("%w: size or root are not as C2SP writes them", ErrMalformed)
 	}
-	return &c, witnesses, nil
+	return Checkpoint{Size: c.Size, Root: [32]byte(c.Hash), Witnesses: witnesses, Text: n.Text}, nil
 }
 
 // signedBy reports whether note.Open found and checked v's signature.

@@ -303,6 +303,7 @@ func TestNewRefuses(t *testing.T) {
 	_, public := key(t, origin, 1)
 	_, ada := witness(t, "witness.example/ada", 10)
 	_, alias := witness(t, "witness.example/alias", 10)
+	_, self := witness(t, "witness.example/self", 1)
 	_, mldsa, err := cosign.GenerateMLDSAKey("witness.example/pq")
 	if err != nil {
 		t.Fatal(err)
@@ -319,6 +320,7 @@ func TestNewRefuses(t *testing.T) {
 		"quorum too high":        {origin, public, []string{ada}, 2},
 		"witness twice":          {origin, public, []string{ada, ada}, 1},
 		"witness under an alias": {origin, public, []string{ada, alias}, 1},
+		"the ledger as witness":  {origin, public, []string{self}, 1},
 		"no witness key":         {origin, public, []string{"witness"}, 0},
 		"wrong hash":             {origin, public, []string{strings.Replace(ada, "+", "+0", 1)}, 0},
 		"another algorithm":      {origin, public, []string{mldsa}, 0},

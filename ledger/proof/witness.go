@@ -56,9 +56,17 @@ func (w *witness) KeyHash() uint32 { return w.hash }
 
 // Verify checks a cosignature: eight bytes of POSIX seconds, then the signature of the header, the time and the text.
 func (w *witness) Verify(text, signature []byte) bool {
-	if len(signature) != 8+ed25519.SignatureSize {
+	if len(signature) != 8+ed25519.SignatureSize || signature[0] > 0x7f { // times end at 2^63-1
 		return false
 	}
 	message := fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", binary.BigEndian.Uint64(signature), text)
 	return ed25519.Verify(w.key[:], message, signature[8:])
+}
+
+// sameKey reports whether a ledger's Ed25519 verifier key has the public key of w: one key is one voice.
+func sameKey(logKey string, w *witness) bool {
+	_, rest, _ := strings.Cut(logKey, "+")
+	_, encoded, _ := strings.Cut(rest, "+")
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	return err == nil && len(key) == 1+ed25519.PublicKeySize && [ed25519.PublicKeySize]byte(key[1:]) == w.key
 }
