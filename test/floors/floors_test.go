@@ -19,7 +19,7 @@ var floors = [][]string{
 	{"device", "territory/...", "order/...", "evidence", "protocol", "ledger/proof", "unlock", "internal/dcbor", "internal/sign1", "internal/corpus"},
 	{"agent/..."},
 	{"internal/policy", "policies", "internal/restriction", "internal/custody"},
-	{"internal/verifier", "internal/authority", "internal/ledger"},
+	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness"},
 	{"internal/store/...", "internal/ipterritory/..."},
 	{"internal/web/...", "internal/messages", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage"},
 	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet", "internal/cli"},
