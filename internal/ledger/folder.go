@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -17,6 +18,8 @@ import (
 const (
 	lockName = "ledger.lock"
 	keyName  = "ledger.key"
+
+	publicKeyName = "key" // below log/, and of the URL
 )
 
 // lockFolder takes the folder's lock, which the system frees when the process ends, however it ends.
@@ -87,6 +90,26 @@ func makeKey(dir, origin string) ([]byte, error) {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
 	return text, syncFolder(dir)
+}
+
+// writePublicKey puts the verifier key beside the tiles, so that a copy of the public files carries it. Whoever takes it
+// from there trusts the copy: it is for noting at first, and for comparing.
+func writePublicKey(root, logKey string) error {
+	if err := os.MkdirAll(root, 0o750); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	file := filepath.Join(root, publicKeyName)
+	text := []byte(logKey + "\n")
+	if there, err := os.ReadFile(file); err == nil && bytes.Equal(there, text) {
+		return nil
+	}
+	if err := os.WriteFile(file+".new", text, 0o644); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	return nil
 }
 
 func syncFolder(dir string) error {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,7 +15,7 @@ import (
 var tilePath = regexp.MustCompile(`^tile/([0-9]|[1-5][0-9]|entries)/((?:x[0-9]{3}/){0,6}[0-9]{3}(?:\.p/[1-9][0-9]{0,2})?)$`)
 
 // Handler serves the ledger to the public as C2SP tlog-tiles: GET and HEAD of /checkpoint, /tile/L/N and
-// /tile/entries/N, partial ones too. Strip any prefix before it. Checkpoints are always asked for anew; tiles and
+// /tile/entries/N, partial ones too, and of /key, the verifier key to note. Strip any prefix before it. Checkpoints are always asked for anew; tiles and
 // bundles never change and may be kept for ever, so only those that the published checkpoint covers are given out.
 func (l *Ledger) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,6 +29,12 @@ func (l *Ledger) Handler() http.Handler {
 		path := strings.TrimPrefix(r.URL.Path, "/")
 		if path == layout.CheckpointPath {
 			l.serveCheckpoint(w, r)
+			return
+		}
+		if path == publicKeyName {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			w.Header().Set("Cache-Control", "no-cache")
+			_, _ = fmt.Fprintln(w, l.logKey) // the client went away: nobody to tell
 			return
 		}
 		l.serveTile(w, r, path)

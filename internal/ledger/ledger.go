@@ -5,12 +5,15 @@
 //
 //	ledger.lock   locked by the one process that writes
 //	ledger.key    the note signing key, mode 0600, made at the first start
-//	log/          checkpoint and tiles: public, what Handler serves
+//	log/          checkpoint, tiles and the verifier key: public, what Handler serves
 //
 // What Append returned is durable and covered by a published checkpoint, through a kill at any moment. What an Append
 // had under way when the process died, or when it returned an error, may or may not be in the ledger: Find tells, and
 // telling is all that is needed, since equal leaves have equal hashes. The caller keeps its own record of what it
 // meant to append; the ledger holds no intents.
+//
+// With witnesses (Options.Witnesses) a checkpoint is published once a quorum has cosigned it, and Append waits for that: a
+// witness that does not answer delays, and never lets anything through.
 //
 // Only one process writes: Open refuses a folder that another one has open. Verify needs nothing but the public files.
 package ledger
@@ -44,6 +47,7 @@ var (
 	ErrTooLarge  = errors.New("ledger: a leaf has 1 to 512 bytes")
 	ErrNoEntry   = errors.New("ledger: no published entry has this index")
 	ErrCorrupted = errors.New("ledger: the files do not bear out the signed checkpoint")
+	ErrWitnesses = errors.New("ledger: too few witnesses cosigned, and without them nothing is published")
 )
 
 // publishWait is how long an Append waits for its checkpoint, which is due within CheckpointInterval: if it does not come,
@@ -58,6 +62,13 @@ type Options struct {
 	BatchSize          uint          // entries sequenced at once; 1024
 	BatchAge           time.Duration // how long the first entry of a batch waits for more; 20 ms
 	MaxQueue           int64         // entries under way; Append waits beyond that; 16384
+
+	// Witnesses cosign each checkpoint before it is published (C2SP tlog-witness), at least Quorum of them; nothing is
+	// published without. Quorum 0 stands for more than half, so that no two quorums are without a witness in common.
+	Witnesses []Witness
+	Quorum    int
+	// Witnessed hears how each request to a witness ended: nil, or why there is no cosignature. It must not block.
+	Witnessed func(w Witness, err error)
 
 	// Log receives Tessera's own messages. They go through klog, which is one for the process: the first Open says
 	// where to. Nil drops them.
@@ -85,11 +96,11 @@ func (o Options) withDefaults() Options {
 
 // Ledger is an open ledger. All methods may be called concurrently.
 type Ledger struct {
-	origin   string
-	logKey   string
-	verifier note.Verifier
-	opts     Options
-	root     string // of the public files
+	origin string
+	logKey string
+	opts   Options
+	policy *policy
+	root   string // of the public files
 
 	appender *tessera.Appender
 	reader   tessera.LogReader
@@ -133,39 +144,49 @@ func Open(ctx context.Context, dir string, opts Options) (_ *Ledger, err error) 
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := note.NewVerifier(logKey)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	if err := writePublicKey(root, logKey); err != nil {
+		return nil, err
 	}
-	quiet.Do(func() { klog.SetSlogLogger(opts.Log) })
+	policy, err := newPolicy(signer.Name(), logKey, opts)
+	if err != nil {
+		return nil, err
+	}
+	quiet.Do(func() { klog.SetSlogLogger(slog.New(newSparse(opts.Log.Handler()))) })
 	tiles, err := lru.New[tileKey, *tile](cachedTiles)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
 	l := &Ledger{
-		origin: signer.Name(), logKey: logKey, verifier: verifier, opts: opts, root: root,
+		origin: signer.Name(), logKey: logKey, policy: policy, opts: opts, root: root,
 		cancel: cancel, lock: lock, room: semaphore.NewWeighted(opts.MaxQueue), tiles: tiles,
+	}
+	if err := l.publishAnew(); err != nil {
+		return nil, err
 	}
 	if err := l.start(background, signer); err != nil {
 		return nil, err
 	}
-	if err := l.catchUp(ctx); err != nil {
+	if err := l.firstCheckpoint(ctx); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
 func (l *Ledger) start(ctx context.Context, signer note.Signer) error {
-	driver, err := posix.New(ctx, posix.Config{Path: l.root})
+	driver, err := posix.New(ctx, posix.Config{Path: l.root, HTTPClient: l.policy.client})
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	l.appender, l.shutdown, l.reader, err = tessera.NewAppender(ctx, driver, tessera.NewAppendOptions().
+	options := tessera.NewAppendOptions().
 		WithCheckpointSigner(signer).
 		WithCheckpointInterval(l.opts.CheckpointInterval).
-		WithCheckpointRepublishInterval(0).
-		WithBatching(l.opts.BatchSize, l.opts.BatchAge))
-	if err != nil {
+		WithCheckpointRepublishInterval(l.policy.republish).
+		WithWitnesses(l.policy.group, &tessera.WitnessOptions{Timeout: witnessTimeout}).
+		WithBatching(l.opts.BatchSize, l.opts.BatchAge)
+	if l.appender, l.shutdown, l.reader, err = tessera.NewAppender(ctx, driver, options); err != nil {
+		if len(l.opts.Witnesses) > 0 {
+			return fmt.Errorf("%w: %w", ErrWitnesses, err)
+		}
 		return fmt.Errorf("ledger: %w", err)
 	}
 	return nil

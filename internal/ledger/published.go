@@ -3,12 +3,13 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/transparency-dev/formats/log"
+	"github.com/bailiwick-dev/bailiwick/ledger/proof"
 )
 
 // pollInterval is how often waiting Appends look for a new checkpoint, all together.
@@ -34,15 +35,18 @@ func (l *Ledger) awaitSize(ctx context.Context, size uint64) (*checkpoint, error
 	defer timer.Stop()
 	for {
 		c, err := l.newest(ctx)
-		if err != nil {
+		if err != nil && !l.waitingForWitnesses(err) {
 			return nil, err
 		}
-		if c.size >= size {
+		if err == nil && c.size >= size {
 			return c, nil
 		}
 		timer.Reset(pollInterval)
 		select {
 		case <-ctx.Done():
+			if len(l.opts.Witnesses) > 0 {
+				return nil, fmt.Errorf("%w: sequenced, but no cosigned checkpoint seen yet: %w", ErrWitnesses, ctx.Err())
+			}
 			return nil, fmt.Errorf("ledger: sequenced, but no checkpoint seen yet: %w", ctx.Err())
 		case <-timer.C:
 		}
@@ -66,8 +70,10 @@ func (l *Ledger) newest(ctx context.Context) (*checkpoint, error) {
 	if c != nil && bytes.Equal(raw, c.raw) {
 		return c, nil
 	}
-	parsed, _, _, err := log.ParseCheckpoint(raw, l.origin, l.verifier)
-	if err != nil {
+	parsed, err := l.policy.verifier.Checkpoint(raw)
+	if errors.Is(err, proof.ErrQuorum) && c == nil {
+		return nil, fmt.Errorf("%w: %w", ErrWitnesses, err) // from before there were witnesses; Tessera publishes it anew
+	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupted, err)
 	}
 	if c != nil && parsed.Size < c.size {
