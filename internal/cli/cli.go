@@ -52,6 +52,8 @@ type commands struct {
 	Device    deviceCommand    `cmd:"" help:"Run a virtual phone: a real agent with a screen in your browser."`
 	Territory territoryCommand `cmd:"" help:"Ask where a place, a network or an address is."`
 	Policy    policyCommand    `cmd:"" help:"Check policy files, and publish them."`
+	Ledger    ledgerCommand    `cmd:"" help:"Check the public ledger, count it again, explain an order."`
+	Witness   witnessCommand   `cmd:"" help:"Run a witness, which cosigns ledgers that have one history only."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 
 	Login      loginCommand      `cmd:"" group:"officers" help:"Log in to a server as an officer, for the commands below."`
@@ -168,7 +170,7 @@ func report(w io.Writer, err error) int {
 // plain is an error without the name of the package that it came from, which tells people nothing.
 func plain(err error) string {
 	text := err.Error()
-	for _, name := range []string{"territory: ", "sqlite: ", "verifier: ", "custody: ", "device: "} {
+	for _, name := range []string{"territory: ", "sqlite: ", "verifier: ", "custody: ", "device: ", "ledger: ", "witness: "} {
 		text = strings.TrimPrefix(text, name)
 	}
 	return text
