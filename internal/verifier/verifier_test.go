@@ -150,9 +150,16 @@ func TestEnrolmentRefused(t *testing.T) {
 			t.Errorf("%s: %v (%q), want %q", tc.name, err, got, tc.want)
 		}
 	}
+	rootless, err := New(nil, NewEpochs([32]byte{1}))
+	must(t, err)
+	token, err := protocol.SignEnrolment(enrolment(v), f.chain(k.Public(), idevid()), k)
+	must(t, err)
+	if _, err := rootless.Enrolment(token, now); RefusalOf(err) != ChainUntrusted {
+		t.Errorf("without any root: %v", err)
+	}
 	e := enrolment(v)
 	e.Epoch = NewEpochs([32]byte{9}).At(now)
-	token, err := protocol.SignEnrolment(e, f.chain(k.Public(), idevid()), k)
+	token, err = protocol.SignEnrolment(e, f.chain(k.Public(), idevid()), k)
 	must(t, err)
 	if _, err := v.Enrolment(token, now); RefusalOf(err) != EpochUnknown {
 		t.Errorf("another server's epoch: %v", err)
