@@ -150,8 +150,13 @@ func (a *App) openService(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	var sessions time.Duration // the default
+	if a.cfg.Sandbox {
+		sessions = 10 * 365 * 24 * time.Hour // days pass at the push of a button there
+	}
 	a.Service, err = authority.New(authority.Config{
-		Store: a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, Random: a.cfg.Random,
+		SessionLife: sessions,
+		Store:       a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, Random: a.cfg.Random,
 		Logger: a.cfg.Logger, Registry: a.Registry, PasswordCost: a.cfg.PasswordCost,
 		Trust:        protocol.Trust{Origin: a.Ledger.Origin(), LogKey: a.Ledger.LogKey()},
 		UnlockMaster: master, EpochSecret: epochSecret, IP: ipterritory.Lookup,
