@@ -171,7 +171,6 @@ type phone struct {
 	boot   evidence.Boot
 	id     device.ID
 	offset time.Duration // of its wall clock
-	epoch  []byte        // after a refusal
 }
 
 type record struct {
