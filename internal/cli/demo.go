@@ -321,9 +321,7 @@ func newProgress(ctx context.Context, env Environment) *progress {
 }
 
 func (p *progress) Made(phones, of int) {
-	if p.bars == nil {
-		fmt.Fprintf(p.env.Stderr, "made %d phones\n", phones)
-	}
+	fmt.Fprintf(p.env.Stderr, "made %d phones\n", phones) // no bar is up yet
 }
 
 func (p *progress) Day(day, of int, date time.Time, checkIns int64) {
@@ -353,11 +351,11 @@ func (p *progress) Day(day, of int, date time.Time, checkIns int64) {
 }
 
 func (p *progress) Verifying() {
-	if p.bars == nil {
-		fmt.Fprintln(p.env.Stderr, "verifying the ledger")
-	}
+	p.end()
+	fmt.Fprintln(p.env.Stderr, "verifying the ledger")
 }
 
+// end takes the bars down; it may be called again.
 func (p *progress) end() {
 	if p.bars != nil {
 		if p.days != nil && !p.days.Completed() {
