@@ -127,7 +127,7 @@ func (s *Service) warrantBasis(w *Warrant, d *Device, made *Production) basis {
 func (v *visit) act(action restriction.Action, r *Restriction, b basis, why string) error {
 	switch action {
 	case restriction.Notify:
-		return v.notify(v.device.ID, b)
+		return v.notify(v.device.ID, b, restriction.Deadline(b.place, b.terms, v.now))
 	case restriction.Remind:
 		return v.postpone(v.device.ID, b, later(r.Deadline, restriction.Deadline(b.place, b.terms, v.now)), "The notice had not arrived in time and is issued again")
 	case restriction.Withdraw:

@@ -219,21 +219,3 @@ func TestTooManyUnlockCodes(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-// An appeal that arrives after the approval, and before the lock has left, keeps it from leaving.
-func TestAppealStaysALockThatHasNotLeft(t *testing.T) {
-	r := newRig(t)
-	p := r.due(1)[0]
-	_, err := r.ApproveWave(ctx, r.ana, r.openWave().ID, authority.WaveApproval{})
-	must(t, err)
-	r.sequence()
-	a, err := r.FileAppeal(ctx, string(p.imei), p.Screen().Reference, "please look", "")
-	must(t, err)
-	if answer, _ := p.checkIn(); len(answer.Orders) != 0 {
-		t.Fatalf("%d orders under an open appeal", len(answer.Orders))
-	}
-	must(t, r.AnswerAppeal(ctx, r.ben, a.ID, false, "nothing speaks for it"))
-	if answer, _ := p.checkIn(); len(answer.Orders) != 1 {
-		t.Fatalf("%d orders after the answer", len(answer.Orders))
-	}
-}
