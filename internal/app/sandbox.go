@@ -89,7 +89,7 @@ func (m *movable) MoveOn(d time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	by := m.by + d
-	if err := os.WriteFile(m.file, []byte(strconv.FormatInt(int64(by/time.Second), 10)+"\n"), 0o600); err != nil {
+	if err := writeWhole(m.file, strconv.FormatInt(int64(by/time.Second), 10)+"\n"); err != nil {
 		return err
 	}
 	m.by = by

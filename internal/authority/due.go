@@ -1,6 +1,8 @@
 package authority
 
 import (
+	"slices"
+
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/order"
@@ -125,7 +127,7 @@ func (s *Service) warrantBasis(w *Warrant, d *Device, made *Production) basis {
 func (v *visit) act(action restriction.Action, r *Restriction, b basis, why string) error {
 	switch action {
 	case restriction.Notify:
-		return v.notify(v.device.ID, b)
+		return v.notify(v.device.ID, b, restriction.Deadline(b.place, b.terms, v.now))
 	case restriction.Remind:
 		return v.postpone(v.device.ID, b, later(r.Deadline, restriction.Deadline(b.place, b.terms, v.now)), "The notice had not arrived in time and is issued again")
 	case restriction.Withdraw:
@@ -156,7 +158,7 @@ func (v *visit) collect() error {
 	if err != nil {
 		return err
 	}
-	orders = liftsFirst(orders)
+	orders = liftsFirst(slices.DeleteFunc(orders, v.stayed))
 	v.orders = orders[:min(len(orders), protocol.MaxOrders)]
 	v.warrants = make(map[string]*Warrant)
 	for _, o := range v.orders {
@@ -174,6 +176,12 @@ func (v *visit) collect() error {
 		v.pending = v.pending || !o.Sequenced && !o.Settled
 	}
 	return err
+}
+
+// stayed reports whether an order is a lock under an open appeal: one that has not left yet does not leave before the answer.
+func (v *visit) stayed(o *Order) bool {
+	r := v.restriction(o.Ground)
+	return o.Kind == order.Lock && o.DeliveredAt.IsZero() && r != nil && r.Appealing
 }
 
 func liftsFirst(orders []*Order) []*Order {

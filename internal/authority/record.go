@@ -154,6 +154,8 @@ type Appeal struct {
 	AnsweredBy string
 	AnsweredAt time.Time
 	Answer     string
+
+	StoppedLock bool // it took back a lock that did not hold yet; the deadline was moved behind the due date then
 }
 
 // Event is a line of a device's time line. It is written when something changes, never for a plain check-in.

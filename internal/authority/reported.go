@@ -4,7 +4,9 @@ import (
 	"errors"
 
 	"github.com/bailiwick-dev/bailiwick/evidence"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
 // retried are the reasons for which a device may follow the very same order later; any other refusal settles it.
@@ -65,7 +67,8 @@ func (v *visit) formerRound(r *Restriction, state *evidence.GroundState) (bool, 
 	if none, err := absent(err); none || err != nil {
 		return none, err
 	}
-	return o.IssuedAt.Before(r.NoticedAt), nil
+	// A lift and the notice of the next round may be issued in the same second.
+	return o.IssuedAt.Before(r.NoticedAt) || o.Kind == order.Lift && o.IssuedAt.Equal(r.NoticedAt), nil
 }
 
 // refusals settles refused orders and returns the newest reason by ground.
@@ -80,7 +83,9 @@ func (v *visit) refusals() (map[order.Ground]string, error) {
 		} else if none || o.Device != v.device.ID {
 			continue
 		}
-		notes[o.Ground] = reason
+		if !overtaken[reason] {
+			notes[o.Ground] = reason
+		}
 		if retried[reason] || o.Settled {
 			continue
 		}
@@ -101,6 +106,9 @@ func knownReason(reason string) string {
 	}
 	return "other"
 }
+
+// overtaken are the reasons that say nothing of the ground: the device follows a later order on it.
+var overtaken = map[string]bool{"overtaken-by-notice": true, "overtaken-by-lock": true}
 
 var finalReasons = map[string]bool{
 	"leaf-malformed": true, "commitment-mismatch": true, "territory-not-in-rule": true, "warrant-mismatch": true,
@@ -134,6 +142,9 @@ func (v *visit) compare(r *Restriction, state *evidence.GroundState, refusal str
 		}
 		r.Applied, r.ShownDays, r.AppliedNote = stage, shown, note
 	}
+	if state != nil && state.Stage == order.Locked && r.Stage == order.Noticed {
+		return v.undoLock(r)
+	}
 	if state == nil || state.Stage != order.Lifted || !r.Active() {
 		return nil
 	}
@@ -145,6 +156,45 @@ func (v *visit) compare(r *Restriction, state *evidence.GroundState, refusal str
 		why = "The device follows a lift that these records had lost."
 	}
 	return v.lifted(r, state.Cause, "device", why)
+}
+
+// undoLock lifts a lock that the device applied after it had been taken back: it was out of reach when an appeal stopped it. The
+// lift ends the notice on the device, so the notice begins anew with all of its days, and an open appeal goes on under it. Where
+// none may begin now, the owner has got what the appeal asked for.
+func (v *visit) undoLock(r *Restriction) error {
+	const why = "The lock had been taken back before it took hold, and the device had not heard of it."
+	appealing, told := r.Appealing, r.Deadline
+	r.Appealing = false // the lift does not end the appeal
+	if err := v.lifted(r, order.ByRule, "rule", why); err != nil {
+		return err
+	}
+	l, err := v.look(v.book, v.device, v.made, r)
+	if err != nil {
+		return err
+	}
+	deadline := later(told, restriction.Deadline(l.basis.place, l.terms, v.now))
+	if restriction.Due(r, l.standing, l.terms, v.now) != restriction.Notify ||
+		r.Ground.Kind == order.Rule && l.basis.territory == territory.Unknown ||
+		!l.endsAt.IsZero() && !deadline.Before(l.endsAt) {
+		if appealing {
+			return v.closeAppeal(r, "rule", why)
+		}
+		return nil
+	}
+	if err := v.notify(r.Device, l.basis, deadline); err != nil {
+		return err
+	}
+	if appealing {
+		if err := v.tx.SetAppealing(r.Device, r.Ground, true); err != nil {
+			return err
+		}
+	}
+	fresh, err := v.tx.Restriction(r.Device, r.Ground)
+	if err != nil {
+		return err
+	}
+	*r = *fresh
+	return nil
 }
 
 // lifted lifts, and keeps what is in memory in step.

@@ -100,7 +100,7 @@ func (s *Service) sweepGround(ctx context.Context, b *book, g order.Ground, now 
 	for {
 		var page []*Restriction
 		err := s.view(ctx, func(tx Tx) (err error) {
-			page, err = tx.RestrictionsOf(g, after, sweepPage)
+			page, err = tx.ActiveOn(g, after, sweepPage)
 			return err
 		})
 		if err != nil {

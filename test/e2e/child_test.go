@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"math"
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -20,7 +24,6 @@ import (
 const (
 	childFolder = "BAILIWICK_E2E_FOLDER"
 	childClock  = "BAILIWICK_E2E_CLOCK" // the real time, in nanoseconds since 1970, that is storyStart to it
-	childLimit  = "BAILIWICK_E2E_LIMIT" // bytes that no file may grow beyond; it stands for a full disk
 )
 
 var storyStart = time.Date(2021, time.September, 2, 7, 0, 0, 0, time.UTC)
@@ -35,15 +38,7 @@ func beServer() int {
 }
 
 func childServes() error {
-	if text := os.Getenv(childLimit); text != "" {
-		most, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			return err
-		}
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: most, Max: most}); err != nil {
-			return err
-		}
-	}
+	go fillAndFree(os.Getenv(childFolder)) // ends with the process
 	zero, err := strconv.ParseInt(os.Getenv(childClock), 10, 64)
 	if err != nil {
 		return err
@@ -58,6 +53,40 @@ func childServes() error {
 		return err
 	}
 	return errors.Join(a.Serve(context.Background(), listener), a.Close())
+}
+
+// Signals that fill the server's disk, and make room again.
+const (
+	fill = syscall.SIGUSR1
+	free = syscall.SIGUSR2
+)
+
+// fillAndFree stands for a disk that fills up: no file may grow more than a little beyond the largest one.
+func fillAndFree(dir string) {
+	asked := make(chan os.Signal, 4)
+	signal.Notify(asked, fill, free)
+	for s := range asked {
+		limit := syscall.Rlimit{Cur: math.MaxUint64, Max: math.MaxUint64}
+		if s == fill {
+			limit.Cur = uint64(largest(dir)) + 64<<10
+		}
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
+
+func largest(dir string) (most int64) {
+	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, _ error) error { // files come and go meanwhile
+		if e != nil && e.Type().IsRegular() {
+			if info, err := e.Info(); err == nil {
+				most = max(most, info.Size())
+			}
+		}
+		return nil
+	})
+	return most
 }
 
 func childConfig(dir, base string, zero time.Time) app.Config {
@@ -96,10 +125,9 @@ func newNest(t *testing.T) *nest {
 }
 
 // command is a server process, not started.
-func (n *nest) command(environment ...string) *exec.Cmd {
+func (n *nest) command() *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childFolder+"="+n.dir, fmt.Sprintf("%s=%d", childClock, n.zero.UnixNano()))
-	cmd.Env = append(cmd.Env, environment...)
 	cmd.ExtraFiles = []*os.File{n.listener}
 	return cmd
 }

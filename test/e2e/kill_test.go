@@ -55,10 +55,7 @@ const (
 // TestServerSurvivesKills: whatever was acknowledged over HTTP is there after kill -9 at any moment; no order is lost or in
 // the ledger twice; and phones go on without enrolling again.
 func TestServerSurvivesKills(t *testing.T) {
-	s := &siege{nest: newNest(t), t: t, acked: map[device.ID]uint64{}, obeyed: map[order.ID]bool{}}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 64
-	s.client = &http.Client{Transport: transport}
+	s := besiege(t)
 	phones := s.found(besiegers + kills*reinforced)
 
 	working, stop := context.WithCancel(t.Context())
@@ -79,7 +76,7 @@ func TestServerSurvivesKills(t *testing.T) {
 		Check: func(round int, _ []string) error { return s.check() },
 	}
 	t.Logf("seed %d", plan.Seed)
-	defer func() { stop(); s.busy.Wait(); transport.CloseIdleConnections() }()
+	defer func() { stop(); s.busy.Wait() }()
 	crash.Run(t, plan)
 	stop()
 	s.busy.Wait()
@@ -92,6 +89,14 @@ func TestServerSurvivesKills(t *testing.T) {
 	if s.checkIns.Load() < 2000 || len(s.obeyed) < 20 || s.locks.Load() == 0 || s.lifts.Load() == 0 {
 		t.Error("too little happened for this to prove anything")
 	}
+}
+
+func besiege(t *testing.T) *siege {
+	t.Helper()
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64
+	t.Cleanup(transport.CloseIdleConnections)
+	return &siege{nest: newNest(t), t: t, client: &http.Client{Transport: transport}, acked: map[device.ID]uint64{}, obeyed: map[order.ID]bool{}}
 }
 
 func (s *siege) start(work func()) { s.busy.Go(work) }
