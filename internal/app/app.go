@@ -41,6 +41,9 @@ type Config struct {
 	Logger         *slog.Logger        // nothing is logged when nil
 	Registry       *prometheus.Registry
 
+	Witnesses     []ledger.Witness // who cosign the ledger's checkpoints; devices are told their keys when they enrol
+	WitnessQuorum int              // how many of them must; more than half when 0
+
 	Now          func() time.Time // time.Now when nil
 	Random       io.Reader        // crypto/rand when nil; for simulations
 	PasswordCost int              // bcrypt cost; the default when 0
@@ -158,7 +161,7 @@ func (a *App) openService(ctx context.Context) (err error) {
 		SessionLife: sessions,
 		Store:       a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, Random: a.cfg.Random,
 		Logger: a.cfg.Logger, Registry: a.Registry, PasswordCost: a.cfg.PasswordCost,
-		Trust:        protocol.Trust{Origin: a.Ledger.Origin(), LogKey: a.Ledger.LogKey()},
+		Trust:        a.Trust(),
 		UnlockMaster: master, EpochSecret: epochSecret, IP: ipterritory.Lookup,
 	})
 	return err
@@ -167,13 +170,40 @@ func (a *App) openService(ctx context.Context) (err error) {
 // openLedger opens the ledger under the name that it was founded with, wherever the server is reached today.
 func (a *App) openLedger(ctx context.Context) (err error) {
 	dir := filepath.Join(a.cfg.Dir, "ledger")
-	options := ledger.Options{Origin: a.cfg.Origin, Log: slog.New(warnings{a.cfg.Logger.Handler()})}
+	cosignatures := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bailiwick_witness_requests_total", Help: "Cosignatures asked of witnesses, by witness and outcome.",
+	}, []string{"witness", "outcome"})
+	if err := a.Registry.Register(cosignatures); err != nil {
+		return err
+	}
+	options := ledger.Options{
+		Origin: a.cfg.Origin, Log: slog.New(warnings{a.cfg.Logger.Handler()}), Witnesses: a.cfg.Witnesses, Quorum: a.cfg.WitnessQuorum,
+		Witnessed: func(w ledger.Witness, err error) {
+			outcome := "cosigned"
+			if err != nil {
+				outcome = "failed"
+			}
+			cosignatures.WithLabelValues(w.URL, outcome).Inc()
+		},
+	}
 	a.Ledger, err = ledger.Open(ctx, dir, options)
 	if a.cfg.Origin == "" && errors.Is(err, ledger.ErrOrigin) { // a new one
 		options.Origin = originOf(a.cfg.BaseURL)
 		a.Ledger, err = ledger.Open(ctx, dir, options)
 	}
 	return err
+}
+
+// Trust is what devices are told at enrolment of whose orders to follow.
+func (a *App) Trust() protocol.Trust {
+	t := protocol.Trust{Origin: a.Ledger.Origin(), LogKey: a.Ledger.LogKey(), Quorum: a.cfg.WitnessQuorum}
+	for _, w := range a.cfg.Witnesses {
+		t.Witnesses = append(t.Witnesses, w.Key)
+	}
+	if t.Quorum == 0 {
+		t.Quorum = ledger.Majority(len(t.Witnesses))
+	}
+	return t
 }
 
 // warnings passes on what matters of a library's messages, and all of them when the log is for debugging.

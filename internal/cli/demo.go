@@ -23,8 +23,10 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/fleet"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
+	"github.com/bailiwick-dev/bailiwick/ledger/proof"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/policies"
+	"github.com/bailiwick-dev/bailiwick/protocol"
 )
 
 type demoCommand struct {
@@ -64,8 +66,13 @@ func (c *demoCommand) Run(ctx context.Context, env Environment) (err error) {
 	}
 	clock := fleet.NewClock(fleet.Start.Add(-time.Hour))
 	base := "http://" + listener.Addr().String()
+	watcher, err := startDemoWitness(dir, clock.Now)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() { err = errors.Join(err, watcher.stop()) }()
 	a, err := app.Open(ctx, app.Config{
-		Dir: dir, BaseURL: base, Origin: "demo.bailiwick.example/ledger", Sandbox: true,
+		Dir: dir, BaseURL: base, Origin: demoOrigin, Sandbox: true, Witnesses: []ledger.Witness{watcher.Witness},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		Policy:         app.Document{Name: "terms-2021-09.yaml", Source: policies.Terms202109},
 		Now:            clock.Now, Random: newSeededReader(c.Seed), PasswordCost: 4, ManualWork: true, Unlimited: true,
@@ -141,7 +148,7 @@ func (c *demoCommand) simulate(ctx context.Context, env Environment, a *app.App,
 	defer progress.end()
 	cfg.Server, cfg.HTTP = base, &http.Client{Transport: transport, Timeout: 30 * time.Second}
 	cfg.Clock, cfg.Authority, cfg.Factory = clock, a.Service, a.Factory
-	cfg.Ledger = publicLedger{base: base, key: a.Ledger.LogKey()}
+	cfg.Ledger = publicLedger{base, a.Trust()}
 	cfg.Officers = [2]*authority.Officer{officers[1].Officer, officers[2].Officer}
 	cfg.Progress = progress
 	return fleet.Run(ctx, cfg)
@@ -193,12 +200,12 @@ What to look at now (it is the evening of %s here):
 	if imei, reference := sampleOwner(ctx, a); imei != "" {
 		fmt.Fprintf(env.Stdout, "  owner page    %s/owner           IMEI %s and reference %s: a locked phone's owner\n", base, imei, reference)
 	}
-	fmt.Fprintf(env.Stdout, `  ledger        %[1]s/ledger/checkpoint
+	fmt.Fprintf(env.Stdout, `  ledger        bailiwick ledger verify %[1]s --witness %[2]s
   a phone       bailiwick device --server %[1]s --market AE --city Tehran --lang fa
                 set place, SIM and clock, let days pass, and see what it shows
 
 The server stays up until you press Ctrl-C.
-`, base)
+`, base, a.Trust().Witnesses[0])
 	<-ctx.Done()
 	stop()
 	if err := <-worked; err != nil && !errors.Is(err, context.Canceled) {
@@ -261,16 +268,23 @@ func choosePassword(ctx context.Context, a *app.App, name, oneTime string) (demo
 	return demoOfficer{o, password}, err
 }
 
-// publicLedger reads the ledger as anyone can: over HTTP, with nothing but its verifier key.
-type publicLedger struct{ base, key string }
+// publicLedger reads the ledger as anyone can: over HTTP, with nothing but the verifier keys of ledger and witness.
+type publicLedger struct {
+	base  string
+	trust protocol.Trust
+}
 
 func (l publicLedger) Verify(ctx context.Context) (fleet.Verified, error) {
 	source, err := ledger.Remote(l.base + "/ledger/")
 	if err != nil {
 		return fleet.Verified{}, err
 	}
-	v := fleet.Verified{Orders: map[order.ID]order.Leaf{}}
-	checked, err := ledger.Verify(ctx, source, l.key, func(_ uint64, raw []byte) error {
+	verifier, err := proof.New(l.trust.Origin, l.trust.LogKey, l.trust.Witnesses, l.trust.Quorum)
+	if err != nil {
+		return fleet.Verified{}, err
+	}
+	v := fleet.Verified{Origin: demoOrigin, Orders: map[order.ID]order.Leaf{}}
+	checked, err := ledger.NewAuditor(source, verifier, nil, time.Now).Audit(ctx, func(_ uint64, raw []byte) error {
 		leaf, err := order.ParseLeaf(raw)
 		if err != nil {
 			return err
@@ -278,7 +292,7 @@ func (l publicLedger) Verify(ctx context.Context) (fleet.Verified, error) {
 		v.Orders[order.LeafID(raw)] = leaf
 		return nil
 	})
-	v.Origin, v.Size = checked.Origin, checked.Entries
+	v.Size = checked.Size
 	return v, err
 }
 

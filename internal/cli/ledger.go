@@ -111,7 +111,7 @@ func (f *ledgerFlags) open(ctx context.Context, env Environment) (*reading, erro
 	if err != nil {
 		return nil, err
 	}
-	r.auditor = ledger.NewAuditor(source, verifier, r.seen)
+	r.auditor = ledger.NewAuditor(source, verifier, r.seen, env.Now)
 	return r, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/bailiwick-dev/bailiwick/internal/app"
+	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/policies"
@@ -26,6 +27,8 @@ type serveCommand struct {
 	AttestationRoots string         `help:"PEM file with the attestation roots of your factories." type:"existingfile" placeholder:"FILE"`
 	TrustedProxy     []netip.Prefix `help:"Network of proxies whose X-Forwarded-For is believed; may be repeated." placeholder:"CIDR"`
 	Policy           string         `help:"Policy to publish at the first start, instead of the sample." type:"existingfile" placeholder:"FILE"`
+	Witness          []string       `help:"Witness whose cosignature the ledger needs, as its URL, a plus sign and its verifier key; may be repeated." sep:"none" placeholder:"URL+VKEY"`
+	WitnessQuorum    int            `help:"How many of the witnesses must cosign; more than half when left out." placeholder:"N"`
 	LogLevel         string         `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 }
 
@@ -36,7 +39,8 @@ Examples:
   bailiwick serve
   bailiwick serve --sandbox                       and bailiwick device in another terminal
   bailiwick serve --data /var/lib/bailiwick --listen 127.0.0.1:8470 --base-url https://trust.example.com \
-      --trusted-proxy 127.0.0.1/32 --attestation-roots factory-roots.pem --policy my-policy.yaml`
+      --trusted-proxy 127.0.0.1/32 --attestation-roots factory-roots.pem --policy my-policy.yaml
+  bailiwick serve --witness https://w1.example.org+w1.example.org+1a2b3c4d+BeFg --witness https://w2.example.org+w2.example.org+5e6f7a8b+BhIj`
 }
 
 func (c *serveCommand) Run(ctx context.Context, env Environment) error {
@@ -57,6 +61,10 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 		Policy: app.Document{Name: "terms-2026-11.yaml", Source: policies.Current},
 		Logger: slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: level})),
 	}
+	if cfg.Witnesses, err = c.witnesses(); err != nil {
+		return err
+	}
+	cfg.WitnessQuorum = c.WitnessQuorum
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = "http://" + listener.Addr().String()
 	}
@@ -80,8 +88,22 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 	return errors.Join(a.Serve(ctx, listener), a.Close())
 }
 
+func (c *serveCommand) witnesses() (list []ledger.Witness, err error) {
+	for _, text := range c.Witness {
+		w, err := ledger.ParseWitness(text)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		list = append(list, w)
+	}
+	if c.WitnessQuorum < 0 || c.WitnessQuorum > len(list) {
+		return nil, usageError{fmt.Errorf("--witness-quorum %d with %d witnesses: it is at most their number", c.WitnessQuorum, len(list))}
+	}
+	return list, nil
+}
+
 func (c *serveCommand) greet(env Environment, a *app.App, cfg app.Config) {
-	fmt.Fprintf(env.Stdout, "Bailiwick is up.\n  public page  %[1]s/\n  owner page   %[1]s/owner\n  console      %[1]s/console/\n  data folder  %[2]s\n", cfg.BaseURL, c.Data)
+	fmt.Fprintf(env.Stdout, "Bailiwick is up.\n  public page  %[1]s/\n  owner page   %[1]s/owner\n  console      %[1]s/console/\n  data folder  %[2]s\n  ledger key   %[3]s\n", cfg.BaseURL, c.Data, a.Ledger.LogKey())
 	if a.OneTimePassword != "" {
 		fmt.Fprintf(env.Stdout, "\nLog in to the console as admin with the one-time password\n\n    %s\n\nIt is shown this once, and you choose your own at the first login.\n", a.OneTimePassword)
 	}

@@ -64,6 +64,7 @@ type Audited struct {
 type Auditor struct {
 	source   Source
 	verifier *proof.Verifier
+	now      func() time.Time
 	seen     *Seen
 	done     progress
 }
@@ -76,9 +77,10 @@ type progress struct {
 
 type tileAt struct{ level, index uint64 }
 
-// NewAuditor returns an auditor that counts signatures with verifier. seen is what an earlier one left off with, or nil.
-func NewAuditor(source Source, verifier *proof.Verifier, seen *Seen) *Auditor {
-	return &Auditor{source: source, verifier: verifier, seen: seen, done: nothingRead()}
+// NewAuditor returns an auditor that counts signatures with verifier. seen is what an earlier one left off with, or nil; now
+// says when something was seen.
+func NewAuditor(source Source, verifier *proof.Verifier, seen *Seen, now func() time.Time) *Auditor {
+	return &Auditor{source: source, verifier: verifier, now: now, seen: seen, done: nothingRead()}
 }
 
 func nothingRead() progress {
@@ -138,7 +140,7 @@ func (a *Auditor) audit(ctx context.Context, visit func(uint64, []byte) error) (
 		return Audited{Signed: signed}, err
 	}
 	a.done = progress{run.tree, run.pending}
-	a.seen = &Seen{Origin: originOf(c), Size: c.Size, Root: bytes.Clone(c.Root[:]), Signed: string(signed), At: time.Now().UTC().Truncate(time.Second)}
+	a.seen = &Seen{Origin: originOf(c), Size: c.Size, Root: bytes.Clone(c.Root[:]), Signed: string(signed), At: a.now().UTC().Truncate(time.Second)}
 	return Audited{Checkpoint: c, Signed: signed, Read: c.Size - first, Tiles: run.tiles}, nil
 }
 

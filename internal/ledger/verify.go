@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/transparency-dev/tessera/api"
 	"github.com/transparency-dev/tessera/api/layout"
@@ -34,7 +35,7 @@ func Verify(ctx context.Context, source Source, logKey string, visit func(index 
 	if err != nil {
 		return Verified{}, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	a, err := NewAuditor(source, verifier, nil).Audit(ctx, visit)
+	a, err := NewAuditor(source, verifier, nil, time.Now).Audit(ctx, visit)
 	return Verified{Origin: key.Name(), Entries: a.Size, Root: a.Root}, err
 }
 
