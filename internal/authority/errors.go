@@ -104,6 +104,7 @@ var (
 
 	// People.
 	ErrNoMatch           = &Error{Kind: NotFound, Name: "no-match", Detail: "IMEI and reference do not fit together", Fix: "type both as the locked or notified screen shows them"}
+	ErrNoOrder           = &Error{Kind: NotFound, Name: "no-order", Detail: "no order on this ground is in the ledger yet", Fix: "look again in a minute"}
 	ErrLoginFailed       = &Error{Kind: Unauthenticated, Name: "login-failed", Detail: "name or password is wrong"}
 	ErrNoSession         = &Error{Kind: Unauthenticated, Name: "no-session", Detail: "not logged in, or the session has ended", Fix: "log in"}
 	ErrPasswordChange    = &Error{Kind: Forbidden, Name: "password-change-due", Detail: "the one-time password has to be changed first", Fix: "choose a password of your own"}

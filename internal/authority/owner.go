@@ -144,6 +144,42 @@ func (s *Service) entryFor(r *Restriction, e *edition) (entry policy.Prohibited,
 	return entry, ok
 }
 
+// OwnerOrder gives an owner the newest order on the ground that the reference names, as the device got it: with its proof, for
+// checking it with tools that are not the authority's. It fails with ErrNoMatch as OwnerLook does, and with ErrNoOrder while
+// there is none in the ledger.
+func (s *Service) OwnerOrder(ctx context.Context, imei, reference string) (*order.Sealed, error) {
+	owner, err := readOwner(imei, reference)
+	if err != nil {
+		return nil, err
+	}
+	var found *Order
+	err = s.view(ctx, func(tx Tx) error {
+		d, r, err := owner.find(tx)
+		if err != nil {
+			return err
+		}
+		orders, err := tx.OrdersOf(d.ID, 100)
+		for _, o := range orders {
+			if o.Ground == r.Ground && o.Sequenced {
+				found = o
+				break
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if found == nil {
+		return nil, ErrNoOrder
+	}
+	proof, err := s.cfg.Ledger.Proof(ctx, found.Index)
+	if err != nil {
+		return nil, ErrLedgerUnavailable.because(err)
+	}
+	return &order.Sealed{Leaf: found.Leaf, Salt: found.Salt, Proof: proof}, nil
+}
+
 func newestOrder(tx Tx, view *OwnerView, id device.ID) error {
 	orders, err := tx.OrdersOf(id, 100)
 	if err != nil {

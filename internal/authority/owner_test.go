@@ -42,6 +42,9 @@ func TestOwnerNeedsBothIMEIAndReference(t *testing.T) {
 		if a, err := r.FileAppeal(ctx, tc.imei, tc.reference, "text", ""); !errors.Is(err, tc.want) || a != nil {
 			t.Errorf("%s: an appeal: %+v, %v", tc.name, a, err)
 		}
+		if o, err := r.OwnerOrder(ctx, tc.imei, tc.reference); !errors.Is(err, tc.want) || o != nil {
+			t.Errorf("%s: an order: %+v, %v", tc.name, o, err)
+		}
 	}
 	typed := strings.ToLower(strings.ReplaceAll(reference, "-", " "))
 	v, err := r.OwnerLook(ctx, " "+string(p.imei[:8])+"-"+string(p.imei[8:]), typed)
@@ -49,6 +52,11 @@ func TestOwnerNeedsBothIMEIAndReference(t *testing.T) {
 	if v.Stage != order.Noticed || v.RuleName != "Cuba" || v.LegalBasis == "" || v.Source == "" || v.Territory != "CU" || v.NeededDays != 5 ||
 		v.ActivationDay == 0 || len(v.Days) == 0 || !v.CanAppeal || v.Contact.Name == "" || v.OrderID.IsZero() || v.LedgerIndex == nil {
 		t.Fatalf("%+v", v)
+	}
+	sealed, err := r.OwnerOrder(ctx, string(p.imei), reference)
+	must(t, err)
+	if leaf, err := sealed.Open(p.id); err != nil || leaf.Kind != order.Notice || sealed.ID() != v.OrderID || len(sealed.Proof) == 0 {
+		t.Errorf("the order's file: %+v, %v", leaf, err)
 	}
 	for _, e := range v.Events {
 		if e.Actor != "rule" && e.Actor != "device" && e.Actor != "owner" && e.Actor != "officer" {

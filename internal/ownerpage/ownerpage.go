@@ -17,12 +17,15 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/messages"
 	"github.com/bailiwick-dev/bailiwick/internal/web"
+	"github.com/bailiwick-dev/bailiwick/order"
 )
 
 // Service is what the page needs of the authority; *authority.Service is one. Its methods may be called concurrently.
 type Service interface {
 	// OwnerLook returns authority.ErrNoMatch when IMEI and reference do not fit together, whichever is wrong.
 	OwnerLook(ctx context.Context, imei, reference string) (*authority.OwnerView, error)
+	// OwnerOrder returns authority.ErrNoOrder while there is no order in the ledger.
+	OwnerOrder(ctx context.Context, imei, reference string) (*order.Sealed, error)
 	FileAppeal(ctx context.Context, imei, reference, text, contact string) (*authority.Appeal, error)
 }
 
@@ -79,6 +82,7 @@ func New(cfg Config) (http.Handler, error) {
 		"GET /owner":         p.form,
 		"POST /owner":        p.look,
 		"GET /owner/phone":   p.phone,
+		"GET /owner/order":   p.order,
 		"POST /owner/appeal": p.appeal,
 		"POST /owner/close":  p.close,
 		"/owner/":            func(http.ResponseWriter, *http.Request) error { return web.ErrNotFound },
@@ -180,6 +184,31 @@ func (p *ownerPage) showPhone(w http.ResponseWriter, r *http.Request, status int
 		return err
 	}
 	return p.show(w, r, status, "phone", m, newPhoneView(m, found, p.site.Now(), form))
+}
+
+// order saves the newest order as a file, as the device got it.
+func (p *ownerPage) order(w http.ResponseWriter, r *http.Request) error {
+	var v visit
+	if !p.visits.Get(r, &v) {
+		return web.Redirect(w, r, link("/owner", printer(r)))
+	}
+	if !p.tries.Allow(web.AddressKey(p.site.Address(r))) {
+		return web.ErrRateLimited
+	}
+	sealed, err := p.service.OwnerOrder(r.Context(), v.IMEI, v.Reference)
+	if noMatch(err) || errors.Is(err, authority.ErrNoOrder) {
+		return web.ErrNotFound
+	} else if err != nil {
+		return err
+	}
+	data, err := sealed.Marshal()
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Disposition", `attachment; filename="order.bin"`)
+	_, err = w.Write(data)
+	return err
 }
 
 // appealForm is an appeal that has to be written again, with what was wrong.

@@ -14,6 +14,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/web"
 	"github.com/bailiwick-dev/bailiwick/internal/web/preview/staged"
 	"github.com/bailiwick-dev/bailiwick/internal/web/webtest"
+	"github.com/bailiwick-dev/bailiwick/order"
 )
 
 var _ ownerpage.Service = (*authority.Service)(nil)
@@ -132,6 +133,22 @@ func TestEveryLanguageAndStageIsSound(t *testing.T) {
 		} else {
 			o.parse(w)
 		}
+	}
+}
+
+// Only who has opened the phone's page gets the order, as a file that holds it as it is.
+func TestOrderIsSaved(t *testing.T) {
+	o := visit(t)
+	if w := o.get("/owner/order"); w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/owner?") {
+		t.Errorf("to a stranger: %d %v", w.Code, w.Header())
+	}
+	if p := o.look(2, "en"); len(p.Find("a", "href", "/owner/order")) != 1 {
+		t.Error("the page does not offer the order")
+	}
+	w := o.get("/owner/order")
+	sealed, err := order.ParseSealed(w.Body.Bytes())
+	if err != nil || w.Code != http.StatusOK || string(sealed.Leaf) != "a leaf" || !strings.Contains(w.Header().Get("Content-Disposition"), "order.bin") {
+		t.Errorf("%d %v %+v %v", w.Code, w.Header(), sealed, err)
 	}
 }
 
