@@ -51,9 +51,7 @@ func (s *Service) login(ctx context.Context, name, password string) (string, *Of
 		return "", nil, ErrLoginFailed
 	}
 	var raw [32]byte
-	if err := s.fill(raw[:]); err != nil {
-		return "", nil, err
-	}
+	random(raw[:])
 	token := base64.RawURLEncoding.EncodeToString(raw[:])
 	now := s.now()
 	err = s.update(ctx, func(tx Tx) error {
@@ -147,10 +145,7 @@ func (s *Service) addOfficer(ctx context.Context, by, name, role string) (string
 	if _, known := rights[role]; !known {
 		return "", ErrInvalid.saying("the roles are %s, %s and %s", RoleAdmin, RoleOfficer, RoleSupport)
 	}
-	password, err := s.oneTimePassword()
-	if err != nil {
-		return "", err
-	}
+	password := oneTimePassword()
 	hash, err := s.passwords.hash(ctx, password)
 	if err != nil {
 		return "", err

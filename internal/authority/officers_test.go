@@ -166,3 +166,37 @@ func TestReservedNames(t *testing.T) {
 		}
 	}
 }
+
+// A simulation may seed device ids. Nothing that must not be guessed follows from that seed.
+func TestOnlyDeviceIDsComeFromTheSeed(t *testing.T) {
+	var seen [2]struct{ id, once, token, salt string }
+	for i := range seen {
+		read := 0
+		r := newRig(t, func(c *authority.Config) { c.DeviceIDs = seeded{&read} })
+		once, err := r.AddOfficer(ctx, &authority.Officer{Name: "root", Role: authority.RoleAdmin}, "eve", authority.RoleOfficer)
+		must(t, err)
+		token, _, err := r.Login(ctx, "eve", once)
+		must(t, err)
+		p := r.noticedPhone()
+		o := p.detail().Orders[0]
+		seen[i].id, seen[i].once, seen[i].token, seen[i].salt = p.id.String(), once, token, string(o.Salt[:])
+		if read != 16 {
+			t.Errorf("%d bytes were drawn for one device", read)
+		}
+	}
+	a, b := seen[0], seen[1]
+	if a.id != b.id || a.once == b.once || a.token == b.token || a.salt == b.salt {
+		t.Errorf("%q\n%q", a, b)
+	}
+}
+
+// seeded yields 1, 2, 3, … and counts.
+type seeded struct{ read *int }
+
+func (s seeded) Read(b []byte) (int, error) {
+	for i := range b {
+		*s.read++
+		b[i] = byte(*s.read)
+	}
+	return len(b), nil
+}
