@@ -152,8 +152,8 @@ func TestRefusedEvidence(t *testing.T) {
 	}
 }
 
-// A day that was told once is not told anew, and days of the future are doubted.
-func TestDaysStandAsFirstTold(t *testing.T) {
+// A day that was told once can be contradicted and not taken back, and days of the future are doubted.
+func TestDaysAreNotTakenBack(t *testing.T) {
 	r := newRig(t)
 	p := r.newPhone(r.made("C-1", "trader", "ES")).enrol()
 	today := territory.DayOf(r.now())
@@ -171,7 +171,7 @@ func TestDaysStandAsFirstTold(t *testing.T) {
 	say(50, cu)
 	say(51, es, territory.DayRecord{Day: today, Territory: "ES", Percent: 99, Agree: gnss})
 	d := p.detail().Device
-	if len(d.Days) != 2 || d.Days[0] != cu || d.ClockDoubt {
+	if len(d.Days) != 2 || d.Days[0] != cu.Merge(es) || !d.Days[0].Conflict() || d.ClockDoubt {
 		t.Fatalf("days %+v, doubt %v", d.Days, d.ClockDoubt)
 	}
 	say(52, territory.DayRecord{Day: today + 40, Territory: "ES", Percent: 99, Agree: gnss})
