@@ -15,7 +15,7 @@ import (
 const (
 	maxRemembered = 8   // orders per ground whose replay is known
 	maxTombstones = 256 // grounds ended for good, beyond those in slots
-	maxShownDays  = 250
+	maxShownDays  = order.MaxShownDays
 )
 
 // restriction is this device on one ground.

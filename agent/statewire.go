@@ -15,7 +15,7 @@ import (
 // nanoseconds; absent means zero.
 const (
 	stateVersion = 1
-	maxState     = protocol.MaxPolicy + 64<<10
+	maxState     = protocol.MaxPolicy + 384<<10 // the rest at its fullest: 16 grounds with the longest texts
 )
 
 type wireState struct {

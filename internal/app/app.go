@@ -45,7 +45,7 @@ type Config struct {
 	WitnessQuorum int              // how many of them must; more than half when 0
 
 	Now          func() time.Time // time.Now when nil
-	Random       io.Reader        // crypto/rand when nil; for simulations
+	DeviceIDs    io.Reader        // source of device ids; crypto/rand when nil; a simulation may seed it
 	PasswordCost int              // bcrypt cost; the default when 0
 	Unlimited    bool             // no limits on the rate of requests; for simulations, whose phones share an address
 	ManualWork   bool             // the caller drives Service.Sequence and Service.Sweep itself (the simulator)
@@ -159,7 +159,7 @@ func (a *App) openService(ctx context.Context) (err error) {
 	}
 	a.Service, err = authority.New(authority.Config{
 		SessionLife: sessions,
-		Store:       a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, Random: a.cfg.Random,
+		Store:       a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, DeviceIDs: a.cfg.DeviceIDs,
 		Logger: a.cfg.Logger, Registry: a.Registry, PasswordCost: a.cfg.PasswordCost,
 		Trust:        a.Trust(),
 		UnlockMaster: master, EpochSecret: epochSecret, IP: ipterritory.Lookup,

@@ -178,10 +178,11 @@ func (v *visit) collect() error {
 	return err
 }
 
-// stayed reports whether an order is a lock under an open appeal: one that has not left yet does not leave before the answer.
+// stayed reports whether an order is a lock under an open appeal: it does not leave before the answer. That it was sent once does not
+// say that it arrived; a device that has it does not need it again.
 func (v *visit) stayed(o *Order) bool {
 	r := v.restriction(o.Ground)
-	return o.Kind == order.Lock && o.DeliveredAt.IsZero() && r != nil && r.Appealing
+	return o.Kind == order.Lock && r != nil && r.Appealing
 }
 
 func liftsFirst(orders []*Order) []*Order {

@@ -177,6 +177,8 @@ type Officer struct {
 	MustChange   bool // one-time password: has to be changed at the first login
 	CreatedAt    time.Time
 	DisabledAt   time.Time
+
+	Session [32]byte // hash of the token by which this officer came; not stored
 }
 
 // Session is an officer's login, named by the hash of its token.

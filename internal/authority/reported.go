@@ -34,7 +34,13 @@ func (v *visit) reported() error {
 		if err != nil {
 			return err
 		}
-		if state == nil || old {
+		if state == nil && r.Active() && r.Applied != order.Observed {
+			if err := v.forgotten(r); err != nil {
+				return err
+			}
+			continue
+		}
+		if old {
 			state = nil
 		}
 		if err := v.compare(r, state, notes[r.Ground]); err != nil {
@@ -116,7 +122,7 @@ var finalReasons = map[string]bool{
 	"activation-mixed": true, "activated-before-policy": true, "activated-outside-rule": true, "notice-too-short": true,
 	"deadline-moved-earlier": true, "lock-too-long": true, "end-not-warrants": true, "end-passed": true, "already-locked": true,
 	"policy-rolled-back": true, "policy-notice-too-short": true, "policy-too-few-shown": true, "policy-too-few-days": true,
-	"policy-lock-too-long": true, "policy-incomplete": true, "overtaken-by-notice": true, "overtaken-by-lock": true, "older-than-lift": true, "ground-finally-lifted": true,
+	"policy-lock-too-long": true, "policy-too-large": true, "policy-incomplete": true, "overtaken-by-notice": true, "overtaken-by-lock": true, "older-than-lift": true, "ground-finally-lifted": true,
 }
 
 // compare writes down what is new of one restriction, and follows a device that has lifted it by itself.
@@ -156,6 +162,12 @@ func (v *visit) compare(r *Restriction, state *evidence.GroundState, refusal str
 		why = "The device follows a lift that these records had lost."
 	}
 	return v.lifted(r, state.Cause, "device", why)
+}
+
+// forgotten lifts what a device applied and knows nothing of any more: it lost its record and kept its key. As for one that comes
+// with a new key, all begins again with a notice, if it is still due (Charter C3); a lock would wait for a notice for ever.
+func (v *visit) forgotten(r *Restriction) error {
+	return v.lifted(r, order.ByRule, "rule", "The device has lost its record and forgotten the notice.")
 }
 
 // undoLock lifts a lock that the device applied after it had been taken back: it was out of reach when an appeal stopped it. The

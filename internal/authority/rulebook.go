@@ -50,6 +50,18 @@ func (s *Service) inForce(ctx context.Context, now time.Time) (*edition, error) 
 	return nil, ErrNoPolicy
 }
 
+// editionsAfter returns the published policies that come into force after at.
+func (s *Service) editionsAfter(at time.Time) (later []*edition) {
+	s.rules.mu.RLock()
+	defer s.rules.mu.RUnlock()
+	for _, e := range s.rules.editions {
+		if e.document.ActivateAt.After(at) {
+			later = append(later, e)
+		}
+	}
+	return later
+}
+
 // edition returns a published policy by its hash, nil when this server never saw it.
 func (s *Service) edition(hash [32]byte) *edition {
 	s.rules.mu.RLock()
@@ -111,7 +123,8 @@ func newEdition(d *PolicyDocument) (*edition, error) {
 			Since: r.Since, Until: r.Until, ReviewBy: r.ReviewBy,
 		})
 	}
-	return e, e.extract.Validate()
+	_, err = e.extract.Marshal() // within the bounds of what devices read and keep
+	return e, err
 }
 
 // terms are the times that the policy gives to owners.

@@ -2,11 +2,13 @@ package authority
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"sync"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 )
 
@@ -20,7 +22,7 @@ type Service struct {
 	rules     rulebook
 	holds     holdbook
 	report    reportCache
-	random    sync.Mutex // guards cfg.Random, which need not be safe for concurrent use
+	ids       sync.Mutex // guards cfg.DeviceIDs, which need not be safe for concurrent use
 	sequencer sequencer
 	sweep     sync.Mutex // one sweep at a time
 	wake      chan struct{}
@@ -122,12 +124,15 @@ func absent(err error) (bool, error) {
 	return false, err
 }
 
-// fill fills b with random bytes.
-func (s *Service) fill(b []byte) error {
-	s.random.Lock()
-	defer s.random.Unlock()
-	if _, err := io.ReadFull(s.cfg.Random, b); err != nil {
-		return &Error{Kind: Unavailable, Name: "no-random", Detail: "no random numbers can be had now", Fix: "try again later", Err: err}
+// newDeviceID draws the id of a device to be enrolled.
+func (s *Service) newDeviceID() (id device.ID, err error) {
+	s.ids.Lock()
+	defer s.ids.Unlock()
+	if _, err := io.ReadFull(s.cfg.DeviceIDs, id[:]); err != nil {
+		return id, &Error{Kind: Unavailable, Name: "no-random", Detail: "no random numbers can be had now", Fix: "try again later", Err: err}
 	}
-	return nil
+	return id, nil
 }
+
+// random fills b with what cannot be guessed.
+func random(b []byte) { _, _ = rand.Read(b) } // never fails (crypto/rand)

@@ -179,5 +179,7 @@ type PersonTx interface {
 	PutSession(s *Session) error
 	Session(tokenHash [32]byte) (*Session, error)
 	DeleteSession(tokenHash [32]byte) error
+	// DeleteSessionsOf ends all sessions of an officer but one.
+	DeleteSessionsOf(officer string, but [32]byte) error
 	DeleteExpiredSessions(now time.Time) (int, error)
 }

@@ -243,19 +243,29 @@ func TestTakenBackHold(t *testing.T) {
 	}
 }
 
-// An appeal that arrives when the lock holds by its date, and before the order has left, keeps it from leaving.
+// An appeal that arrives when the lock holds by its date, and before the device has the order, keeps it from leaving: also one that
+// was sent once in an answer that got lost.
 func TestAppealStaysALockThatHasNotLeft(t *testing.T) {
-	r := newRig(t)
-	p := r.lockOnItsWay(false)
-	r.wait(3 * day)
-	a := p.appealIt()
-	if answer, _ := p.checkIn(); len(answer.Orders) != 0 {
-		t.Fatalf("%d orders under an open appeal", len(answer.Orders))
-	}
-	p.stage(cuba, order.Locked, order.Noticed)
-	must(t, r.AnswerAppeal(ctx, r.ben, a.ID, false, "nothing speaks for it"))
-	if answer, _ := p.checkIn(); len(answer.Orders) != 1 {
-		t.Fatalf("%d orders after the answer", len(answer.Orders))
+	for name, lost := range map[string]bool{"never sent": false, "sent, and the answer lost": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			p := r.lockOnItsWay(false)
+			if lost {
+				if answer, err := r.CheckIn(ctx, p.token(), home); err != nil || len(answer.Orders) != 1 {
+					t.Fatalf("%+v, %v", answer, err)
+				}
+			}
+			r.wait(3 * day)
+			a := p.appealIt()
+			if answer, _ := p.checkIn(); len(answer.Orders) != 0 {
+				t.Fatalf("%d orders under an open appeal", len(answer.Orders))
+			}
+			p.stage(cuba, order.Locked, order.Noticed)
+			must(t, r.AnswerAppeal(ctx, r.ben, a.ID, false, "nothing speaks for it"))
+			if answer, _ := p.checkIn(); len(answer.Orders) != 1 {
+				t.Fatalf("%d orders after the answer", len(answer.Orders))
+			}
+		})
 	}
 }
 

@@ -46,6 +46,9 @@ func (s *Service) ApproveWave(ctx context.Context, actor *Officer, id int64, a W
 	if detail.Wave.State != WaveOpen {
 		return nil, ErrWaveDecided
 	}
+	if a.Shown != 0 && detail.Wave.Size > a.Shown {
+		return nil, hasGrown(a.Shown, detail.Wave.Size)
+	}
 	if detail.Confirm != 0 && a.Confirm != detail.Confirm {
 		return nil, outOfProportion(detail)
 	}
@@ -62,7 +65,16 @@ func (s *Service) ApproveWave(ctx context.Context, actor *Officer, id int64, a W
 	if err := s.clearWave(ctx, book, items, now, result); err != nil {
 		return nil, err
 	}
+	cleared := 0
+	for _, n := range result.Skipped {
+		cleared += n
+	}
 	err = s.update(ctx, func(tx Tx) error {
+		if w, err := tx.Wave(id); err != nil {
+			return err
+		} else if w.Size > detail.Wave.Size-cleared && w.State == WaveOpen {
+			return hasGrown(detail.Wave.Size-cleared, w.Size)
+		}
 		err := tx.DecideIfOpen(id, WaveApproved, actor.Name, now, note)
 		if errors.Is(err, ErrConflict) {
 			return ErrWaveDecided.because(err)
@@ -82,6 +94,11 @@ func (s *Service) ApproveWave(ctx context.Context, actor *Officer, id int64, a W
 		s.counters.waves.WithLabelValues(reason).Add(float64(n))
 	}
 	return result, nil
+}
+
+// hasGrown says that a sweep has put locks into a wave that the officer has not seen.
+func hasGrown(shown, size int) error {
+	return ErrChanged.saying("the wave has grown from %d to %d locks since you looked at it", shown, size)
 }
 
 func outOfProportion(d *WaveDetail) error {

@@ -75,7 +75,7 @@ func (c *demoCommand) Run(ctx context.Context, env Environment) (err error) {
 		Dir: dir, BaseURL: base, Origin: demoOrigin, Sandbox: true, Witnesses: []ledger.Witness{watcher.Witness},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		Policy:         app.Document{Name: "terms-2021-09.yaml", Source: policies.Terms202109},
-		Now:            clock.Now, Random: newSeededReader(c.Seed), PasswordCost: 4, ManualWork: true, Unlimited: true,
+		Now:            clock.Now, DeviceIDs: newSeededReader(c.Seed), PasswordCost: 4, ManualWork: true, Unlimited: true,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())

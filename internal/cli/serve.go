@@ -52,6 +52,9 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 	if c.Sandbox && !c.SandboxAnywhere && !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		return usageError{fmt.Errorf("--sandbox trusts phones that anybody can make, and %s can be reached by other machines: listen on 127.0.0.1", c.Listen)}
 	}
+	if c.Sandbox && !c.SandboxAnywhere && len(c.TrustedProxy) > 0 {
+		return usageError{errors.New("--sandbox trusts phones that anybody can make and lets anybody move the clock on, and a proxy brings others here: leave out --trusted-proxy or --sandbox")}
+	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return usageError{err}

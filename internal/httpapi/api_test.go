@@ -51,7 +51,7 @@ var calls = []struct {
 	{"POST", idPath + "/unlock-code", `{"challenge":"12345678","justification":"In hospital."}`, 200, []any{"kim", someID, "12345678", "In hospital."}, `"code":"12345678"`},
 	{"GET", "/v1/waves", "", 200, []any{100}, `"size":2`},
 	{"GET", "/v1/waves/1", "", 200, []any{int64(1)}, `"confirm":2`},
-	{"POST", "/v1/waves/1/approve", `{"note":"n","confirm":2}`, 200, []any{"kim", int64(1), authority.WaveApproval{Note: "n", Confirm: 2}}, `"locked":2,"skipped":{}`},
+	{"POST", "/v1/waves/1/approve", `{"note":"n","confirm":2,"shown":3}`, 200, []any{"kim", int64(1), authority.WaveApproval{Note: "n", Confirm: 2, Shown: 3}}, `"locked":2,"skipped":{}`},
 	{"POST", "/v1/waves/1/reject", `{"note":"n"}`, 204, []any{"kim", int64(1), "n"}, ""},
 	{"GET", "/v1/cases?limit=7", "", 200, []any{7}, `"consignment":"c-1"`},
 	{"POST", "/v1/cases", `{"title":"T","consignment":"c-1"}`, 200, []any{"kim", "T", "c-1"}, `"id":"case-0001"`},

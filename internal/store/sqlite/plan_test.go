@@ -57,6 +57,7 @@ func TestNothingOftenCalledScans(t *testing.T) {
 		ignore(tx.PolicyInForce(at))
 		ignore(tx.PolicyByHash([32]byte{}))
 		ignore(tx.Session([32]byte{}))
+		ignore(tx.DeleteSessionsOf("kim", [32]byte{}))
 		ignore(tx.DeleteExpiredSessions(at))
 		return nil
 	})
