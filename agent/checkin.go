@@ -190,7 +190,7 @@ func (s *state) forgive(id order.ID) {
 }
 
 // open checks one order's leaf, commitment and proof (Charter C6). Witnesses count here too: the quorum that Trust asks
-// for is checked with the proof, and is 0 until witnesses are set up.
+// for is checked with the proof, and is 0 for a ledger without witnesses.
 func (a *Agent) open(s *state, sealed order.Sealed) (opened, Reason) {
 	leaf, err := sealed.Open(s.Device)
 	switch {
