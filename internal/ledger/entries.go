@@ -49,7 +49,9 @@ func (l *Ledger) Find(ctx context.Context, leafHash [32]byte) (uint64, bool, err
 // there. A process that restarts asks for what it meant to append and had not seen answered.
 func (l *Ledger) FindAll(ctx context.Context, ids []order.ID, since uint64) (map[order.ID]uint64, error) {
 	// What is sequenced and not published yet counts too.
-	if err := l.catchUp(ctx); err != nil {
+	waiting, cancel := context.WithTimeout(ctx, publishWait)
+	defer cancel()
+	if err := l.catchUp(waiting); err != nil {
 		return nil, err
 	}
 	size, err := l.Size(ctx)
