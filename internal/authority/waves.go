@@ -175,16 +175,21 @@ func (t *turn) again(b *book, item *Restriction) (*Restriction, *look, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	d, err := t.tx.Device(item.Device)
+	l, err := t.lookAgain(b, r)
+	return r, l, err
+}
+
+// lookAgain decides anew about a restriction.
+func (t *turn) lookAgain(b *book, r *Restriction) (*look, error) {
+	d, err := t.tx.Device(r.Device)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	made, err := production(t.tx, d)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	l, err := t.look(b, d, made, r)
-	return r, l, err
+	return t.look(b, d, made, r)
 }
 
 // hindrance adds to the rules what only orders know: a hold whose warrant ends before the lock could begin is not ordered.
