@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/ledger/proof"
@@ -104,6 +105,9 @@ func (f *ledgerFlags) open(ctx context.Context, env Environment) (*reading, erro
 	default:
 		if r.key, err = source.ReadKey(ctx); err != nil {
 			return nil, f.unreadable(ctx, "the ledger offers no key: give it with --key", err)
+		}
+		if strings.ContainsFunc(r.key, unicode.IsControl) { // a terminal would obey them
+			return nil, errors.New("what the ledger offers is no key: give it with --key")
 		}
 		r.first, r.keyFrom = true, "TRUST ON FIRST USE: the ledger itself offered this key"
 	}

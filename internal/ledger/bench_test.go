@@ -8,12 +8,27 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/ledger/proof"
 )
 
-// BenchmarkAppend measures acknowledged appends by many callers at once.
+// BenchmarkAppend measures acknowledged appends by many callers at once, without witnesses and with one, which syncs its state for each
+// checkpoint, on the same machine.
 func BenchmarkAppend(b *testing.B) {
-	l := open(b, b.TempDir())
+	b.Run("alone", func(b *testing.B) { appendAll(b, open(b, b.TempDir())) })
+	b.Run("witnessed", func(b *testing.B) {
+		dir := b.TempDir()
+		w := newDesk(b, "witness.example/w1", newKey(b, dir)).Witness
+		l, err := ledger.Open(b.Context(), dir, ledger.Options{Origin: origin, Witnesses: []ledger.Witness{w}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer closeLedger(b, l)
+		appendAll(b, l)
+	})
+}
+
+func appendAll(b *testing.B, l *ledger.Ledger) {
 	const callers = 64
 	var wg sync.WaitGroup
 	start := time.Now()

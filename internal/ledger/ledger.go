@@ -292,6 +292,9 @@ func (l *Ledger) Close(ctx context.Context) error {
 	}
 	l.closed = true
 	err := l.shutdown(ctx)
+	if err != nil {
+		err = fmt.Errorf("ledger: the last entries have no checkpoint yet, and get one at the next start: %w", err)
+	}
 	l.cancel()
 	return errors.Join(err, l.lock.Close())
 }

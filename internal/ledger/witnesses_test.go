@@ -16,6 +16,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/witness"
 	"github.com/bailiwick-dev/bailiwick/ledger/proof"
+	"github.com/bailiwick-dev/bailiwick/order"
 )
 
 // desk is a witness that can be switched off.
@@ -24,7 +25,7 @@ type desk struct {
 	down atomic.Bool
 }
 
-func newDesk(t *testing.T, name, logKey string) *desk {
+func newDesk(t testing.TB, name, logKey string) *desk {
 	t.Helper()
 	w, err := witness.Open(witness.Config{Dir: t.TempDir(), Name: name, Logs: []string{logKey}})
 	if err != nil {
@@ -43,7 +44,7 @@ func newDesk(t *testing.T, name, logKey string) *desk {
 	return d
 }
 
-func newKey(t *testing.T, dir string) string {
+func newKey(t testing.TB, dir string) string {
 	t.Helper()
 	key, err := ledger.Key(dir, origin)
 	if err != nil {
@@ -168,6 +169,47 @@ func TestWitnessesComeLater(t *testing.T) {
 	defer closeLedger(t, l)
 	if size, err := l.Size(t.Context()); err != nil || size != 302 {
 		t.Errorf("%d, %v", size, err)
+	}
+}
+
+// A server that died while its witness was away starts without it, gives out nothing that has no quorum, and publishes what waited when
+// the witness is back.
+func TestStartWithoutWitness(t *testing.T) {
+	dir := t.TempDir()
+	d := newDesk(t, "witness.example/w1", newKey(t, dir))
+	opts := ledger.Options{Origin: origin, Witnesses: []ledger.Witness{d.Witness}}
+	l, err := ledger.Open(t.Context(), dir, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(t.Context(), leaf(0)); err != nil {
+		t.Fatal(err)
+	}
+	soon := func() context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		t.Cleanup(cancel)
+		return ctx
+	}
+	d.down.Store(true)
+	if _, err := l.Append(soon(), leaf(1)); !errors.Is(err, ledger.ErrWitnesses) {
+		t.Fatalf("appended: %v", err)
+	}
+	if err := l.Close(soon()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("closed with an entry that waits: %v", err)
+	}
+	if l, err = ledger.Open(soon(), dir, opts); err != nil {
+		t.Fatalf("the server cannot start: %v", err)
+	}
+	defer closeLedger(t, l)
+	if size, err := l.Size(t.Context()); err != nil || size != 1 {
+		t.Errorf("%d entries are published, %v", size, err)
+	}
+	d.down.Store(false)
+	if _, err := l.Append(t.Context(), leaf(2)); err != nil {
+		t.Fatal(err)
+	}
+	if index, found, err := l.Find(t.Context(), order.LeafID(leaf(1))); err != nil || !found || index != 1 {
+		t.Errorf("the entry that waited: %d, %v, %v", index, found, err)
 	}
 }
 
