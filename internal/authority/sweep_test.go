@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -127,5 +129,29 @@ func TestTwoPoliciesAtOnceDoNotGoBackwards(t *testing.T) {
 	wait.Wait()
 	if accepted.Load() != 1 || refused.Load() != 1 {
 		t.Errorf("%d accepted, %d refused", accepted.Load(), refused.Load())
+	}
+}
+
+// Whoever runs the server reads why records cannot be written; a flood of failures is one line a second.
+func TestTheCauseOfAFailingStoreIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	r := newRig(t, func(c *authority.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	p := r.newPhone(r.made("C-1", "trader", "ES")).enrol()
+	full := &betweenStore{Store: r.store}
+	r.config.Store = full
+	r.open()
+	for range 3 {
+		full.once = func() error { return errors.New("database or disk is full") }
+		if _, err := r.CheckIn(ctx, p.token(), home); !errors.Is(err, authority.ErrStoreUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(log.String(), "database or disk is full"); n != 1 || strings.Contains(log.String(), string(p.imei)) {
+		t.Errorf("%d lines:\n%s", n, &log)
+	}
+	r.wait(time.Second)
+	full.once = func() error { return errors.New("still full") }
+	if _, err := r.CheckIn(ctx, p.token(), home); err == nil || !strings.Contains(log.String(), "still full") {
+		t.Errorf("%v\n%s", err, &log)
 	}
 }
