@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -71,6 +72,8 @@ type App struct {
 	store   *sqlite.DB
 	clock   *movable // nil unless a sandbox
 	handler http.Handler
+
+	readiness readiness
 }
 
 // Open makes what the first start needs and opens everything. Close must be called.
@@ -241,8 +244,30 @@ func (a *App) work(ctx context.Context) error {
 	return err
 }
 
-// ready says why the server could not take evidence now, or nil.
+// readiness is what was found when somebody asked last.
+type readiness struct {
+	mu    sync.Mutex
+	asked time.Time
+	err   error
+}
+
+// ready says why the server could not take evidence now, or nil. Anybody may ask, and each look costs a durable write: there is one a
+// second at most.
 func (a *App) ready(ctx context.Context) error {
+	r := &a.readiness
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asked.IsZero() || time.Since(r.asked) >= time.Second {
+		r.err = a.look(context.WithoutCancel(ctx)) // what one client gave up is no answer for the others
+		r.asked = time.Now()
+	}
+	return r.err
+}
+
+// look tries what evidence needs.
+func (a *App) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
 	err := a.store.Update(ctx, func(tx authority.Tx) error {
 		_, err := tx.NextNumber("readiness") // an update that writes nothing succeeds on a full disk, too
 		return err

@@ -56,6 +56,8 @@ func (s *Service) publishPolicy(ctx context.Context, by, name string, source []b
 	if err != nil {
 		return nil, &report, ErrPolicyFaulty.because(err).saying("devices could not read it: %v", err)
 	}
+	s.rules.publishing.Lock()
+	defer s.rules.publishing.Unlock()
 	if err := s.notBackwards(ctx, next); err != nil {
 		return nil, &report, err
 	}

@@ -23,6 +23,9 @@ type edition struct {
 // rulebook keeps the published policies in memory. Every server reads them anew at each sweep, and at once after it published
 // one itself.
 type rulebook struct {
+	reading    sync.Mutex // of the store: who begins later sees more, and has to be the last to put it here
+	publishing sync.Mutex // held from the look at the other policies until a new one is among them
+
 	mu       sync.RWMutex
 	read     bool
 	editions []*edition // newest activation first
@@ -75,6 +78,8 @@ func (s *Service) edition(hash [32]byte) *edition {
 
 // readRules reads the published policies from the store; those that are known are not parsed again.
 func (s *Service) readRules(ctx context.Context) ([]*edition, error) {
+	s.rules.reading.Lock()
+	defer s.rules.reading.Unlock()
 	var documents []*PolicyDocument
 	err := s.view(ctx, func(tx Tx) (err error) {
 		documents, err = tx.Policies(maxPolicies)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
@@ -26,7 +27,8 @@ type Service struct {
 	sequencer sequencer
 	sweep     sync.Mutex // one sweep at a time
 	wake      chan struct{}
-	unsettled sync.Map // ids of approved waves that still have restrictions to lock
+	logged    atomic.Int64 // second in which a failing store was logged last
+	unsettled sync.Map     // ids of approved waves that still have restrictions to lock
 }
 
 // New returns a Service. It starts nothing; see [Service.Run].
@@ -95,12 +97,23 @@ func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Secon
 
 // update runs fn in a durable transaction and gives what fails its name.
 func (s *Service) update(ctx context.Context, fn func(Tx) error) error {
-	return storeFault(s.cfg.Store.Update(ctx, fn))
+	return s.told(storeFault(s.cfg.Store.Update(ctx, fn)))
 }
 
 // view runs fn on a snapshot.
 func (s *Service) view(ctx context.Context, fn func(Tx) error) error {
-	return storeFault(s.cfg.Store.View(ctx, fn))
+	return s.told(storeFault(s.cfg.Store.View(ctx, fn)))
+}
+
+// told logs why the store fails, which those who asked are not told; at most once a second, since all of them get the same.
+func (s *Service) told(err error) error {
+	if !errors.Is(err, ErrStoreUnavailable) {
+		return err
+	}
+	if now := s.now().Unix(); s.logged.Swap(now) != now {
+		s.cfg.Logger.Error("the store cannot be used", "error", err)
+	}
+	return err
 }
 
 func storeFault(err error) error {

@@ -288,10 +288,20 @@ func TestOperational(t *testing.T) {
 	wantProblem(t, s.ask("GET", "/readyz", ""), 503, "not-ready")
 	wantProblem(t, s.ask("GET", "/metrics", ""), 403, "metrics-elsewhere")
 
-	r := httptest.NewRequest("GET", "/metrics", nil)
-	r.RemoteAddr = "127.0.0.1:5"
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
+	ask := func(headers ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("GET", "/metrics", nil)
+		r.RemoteAddr = "127.0.0.1:5"
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		return w
+	}
+	for _, header := range []string{"X-Forwarded-For", "Forwarded"} { // a proxy on this machine that nobody named
+		wantProblem(t, ask(header, "198.51.100.1"), 403, "metrics-elsewhere")
+	}
+	w := ask()
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `bailiwick_http_request_seconds_count{route="GET /readyz",status="503"} 2`) {
 		t.Errorf("metrics: %d %s", w.Code, w.Body)
 	}
