@@ -178,7 +178,7 @@ func sentences(l order.Leaf) []string {
 	case order.Notice:
 		said = append(said, fmt.Sprintf("It announces a lock: not before %s, and not before the device has shown the notice on several days.", l.Deadline.Format(inWords)))
 	case order.Lock:
-		said = append(said, fmt.Sprintf("The notice before it had told %s. The lock takes hold on %s.", l.Deadline.Format(inWords), l.EffectAt.Format(inWords)),
+		said = append(said, fmt.Sprintf("The notice before it had told the date: %s. The lock takes hold on %s.", l.Deadline.Format(inWords), l.EffectAt.Format(inWords)),
 			fmt.Sprintf("It ends on %s at the latest: the device then lifts it by itself, without a network.", l.EndsAt.Format(inWords)))
 	case order.Lift:
 		said = append(said, "It lifts every earlier order on this ground. Why: "+causeText[l.Cause])
