@@ -35,7 +35,7 @@ func (l *Ledger) awaitSize(ctx context.Context, size uint64) (*checkpoint, error
 	defer timer.Stop()
 	for {
 		c, err := l.newest(ctx)
-		if err != nil && !l.waitingForWitnesses(err) {
+		if err != nil && !l.waiting(err) {
 			return nil, err
 		}
 		if err == nil && c.size >= size {

@@ -171,12 +171,12 @@ func (l *Ledger) publishAnew() error {
 // firstCheckpoint waits at the start for a checkpoint that covers everything. A ledger that once had its quorum opens
 // without it, too, with what is published: to take evidence and to give out unlock codes needs no witness.
 func (l *Ledger) firstCheckpoint(ctx context.Context) error {
-	if len(l.opts.Witnesses) == 0 {
-		return l.catchUp(ctx)
-	}
 	ctx, cancel := context.WithTimeout(ctx, firstWait)
 	defer cancel()
 	err := l.catchUp(ctx)
+	if len(l.opts.Witnesses) == 0 {
+		return err
+	}
 	if c := l.published.current.Load(); err != nil && c != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		l.opts.Log.Error("the witnesses do not cosign: no order leaves until they do", "published", c.size)
 		return nil
@@ -184,9 +184,10 @@ func (l *Ledger) firstCheckpoint(ctx context.Context) error {
 	return err
 }
 
-// waitingForWitnesses reports whether err is one that a coming cosignature ends.
-func (l *Ledger) waitingForWitnesses(err error) bool {
-	return errors.Is(err, ErrWitnesses) || len(l.opts.Witnesses) > 0 && l.published.current.Load() == nil && errors.Is(err, fs.ErrNotExist)
+// waiting reports whether err is one that time ends: cosignatures that are still to come, or the very first checkpoint, which
+// a first start that was killed may have left unpublished and Tessera publishes within the interval.
+func (l *Ledger) waiting(err error) bool {
+	return errors.Is(err, ErrWitnesses) || l.published.current.Load() == nil && errors.Is(err, fs.ErrNotExist)
 }
 
 // Key returns the verifier key of the ledger in dir, and makes key and folder when they are not there, so that a witness can be
