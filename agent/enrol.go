@@ -52,6 +52,7 @@ func (a *Agent) AcceptEnrolment(answer []byte) error {
 		s.Epoch, s.DueOn = ans.Epoch, s.Clock.Elapsed
 		s.Unlock = unlockState{Challenge: challenge}
 		s.moveDays(s.Clock.contact(ans.Time))
+		s.settle(ans.Time, ans.Time)
 		s.establish()
 		return true, nil
 	})
