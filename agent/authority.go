@@ -57,7 +57,7 @@ func checkTwoPersons(w *protocol.Warrant) Reason {
 }
 
 // checkPolicy reports why the device does not take a policy: it goes below the Charter's floors, or back behind present,
-// the one in force (nil at enrolment), or leaves out what an owner has a right to read.
+// the one in force (nil at enrolment), leaves out what an owner has a right to read, or does not fit into the record.
 func checkPolicy(p protocol.Policy, present *protocol.Policy) Reason {
 	o := p.Observation
 	switch {
@@ -79,6 +79,9 @@ func checkPolicy(p protocol.Policy, present *protocol.Policy) Reason {
 		if r.Name == "" || r.LegalBasis == "" || r.Source == "" || r.ReviewBy == 0 {
 			return PolicyIncomplete
 		}
+	}
+	if _, err := p.Marshal(); err != nil { // an answer has room for more than the record
+		return PolicyTooLarge
 	}
 	return ""
 }

@@ -33,11 +33,12 @@ func (u *unlockState) wait(c clock) time.Duration {
 	return max(0, unlock.Backoff(int(min(u.Failures, 64)))-(c.Elapsed-u.FailedOn))
 }
 
-// spent takes the number of codes that the server knows to be spent. It leads at most a window on, so that a server that
-// lies cannot put the counter where no code is ever given.
+// spent takes the number of codes that the server knows to be spent. One answer leads at most a window on, so that a server
+// that lies once cannot put the counter where no code is ever given; a device that is further behind, as after it lost its
+// record, gets there with a few answers.
 func (u *unlockState) spent(known uint64) {
-	if known > u.Counter && known-u.Counter <= unlock.Window {
-		u.Counter = known
+	if known > u.Counter {
+		u.Counter += min(known-u.Counter, unlock.Window)
 	}
 }
 

@@ -30,14 +30,22 @@ func (s *state) observe(a territory.Assessment) bool {
 	return true
 }
 
-// dropOldest keeps the bound. The last day dropped that said something is kept apart until the activation: it still
-// counts against an activation elsewhere.
+// dropOldest keeps the bound. What the dropped days said is kept apart in one record until the activation: it still
+// counts against an activation elsewhere. Where they named different territories that record is a conflict, for good.
 func (s *state) dropOldest() {
 	if len(s.Days) <= maxDays {
 		return
 	}
 	dropped := s.Days[0].DayRecord
 	if _, decided := dropped.Decided(50); decided || dropped.Conflict() {
+		if s.Earlier != nil {
+			before := *s.Earlier
+			before.Day = dropped.Day
+			dropped = before.Merge(dropped)
+			if dropped.Territory != before.Territory {
+				dropped = territory.DayRecord{Day: dropped.Day, Against: dropped.Agree | dropped.Against}
+			}
+		}
 		s.Earlier = &dropped
 	}
 	s.Days = slices.Delete(s.Days, 0, 1)

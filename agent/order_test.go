@@ -78,6 +78,10 @@ func TestRefusals(t *testing.T) {
 			review(r, func(p *protocol.Policy) { p.Rules[0].Until = territory.DayOf(r.serverTime()) - 1 })
 			return r.seal(r.notice(ruleCuba))
 		}},
+		{agent.RuleNotInForce, cuba, func(r *rig) order.Sealed { // until is the day on which the territory left the list
+			review(r, func(p *protocol.Policy) { p.Rules[0].Until = territory.DayOf(r.serverTime()) })
+			return r.seal(r.notice(ruleCuba))
+		}},
 		{agent.RuleUnknown, cuba, func(r *rig) order.Sealed {
 			l := r.notice(ruleCuba)
 			l.Ground.ID = "atlantis"

@@ -62,6 +62,7 @@ const (
 	PolicyTooFewShown    Reason = "policy-too-few-shown"    // it has notices seen on fewer days than the Charter
 	PolicyTooFewDays     Reason = "policy-too-few-days"     // it observes fewer days, or weaker ones, than the Charter
 	PolicyLockTooLong    Reason = "policy-lock-too-long"    // its locks last longer than the Charter's
+	PolicyTooLarge       Reason = "policy-too-large"        // it does not fit into the device's record
 	PolicyIncomplete     Reason = "policy-incomplete"       // a rule lacks its source, legal basis or review, or nobody can be reached
 )
 
@@ -76,6 +77,6 @@ func Reasons() []Reason {
 		NoticeTooShort, DeadlineMovedEarlier, NoNotice, LockTooLong, EndNotWarrants, EndPassed, AlreadyLocked,
 		OvertakenByNotice, OvertakenByLock,
 		OlderThanLift, GroundFinallyLifted, TooManyGrounds,
-		PolicyRolledBack, PolicyNoticeTooShort, PolicyTooFewShown, PolicyTooFewDays, PolicyLockTooLong, PolicyIncomplete,
+		PolicyRolledBack, PolicyNoticeTooShort, PolicyTooFewShown, PolicyTooFewDays, PolicyLockTooLong, PolicyTooLarge, PolicyIncomplete,
 	}
 }

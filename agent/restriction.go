@@ -15,7 +15,7 @@ import (
 const (
 	maxRemembered = 8   // orders per ground whose replay is known
 	maxTombstones = 256 // grounds ended for good, beyond those in slots
-	maxShownDays  = 250
+	maxShownDays  = order.MaxShownDays
 )
 
 // restriction is this device on one ground.
@@ -100,7 +100,7 @@ func (f facts) supports(g order.Ground, code territory.Code) Reason {
 		return TerritoryNotInRule
 	case certain.Before(f.policy.Effective):
 		return PolicyNotEffective
-	case territory.DayOf(certain) < rule.Since, rule.Until != 0 && today > rule.Until:
+	case territory.DayOf(certain) < rule.Since, rule.Until != 0 && today >= rule.Until:
 		return RuleNotInForce
 	case today > rule.ReviewBy:
 		return PolicyStale
@@ -120,7 +120,7 @@ func (f facts) activated(rule protocol.Rule, code territory.Code) Reason {
 		return ActivationMixed
 	case a.Day < f.policy.AppliesFrom:
 		return ActivatedBeforePolicy
-	case a.Day < rule.Since, rule.Until != 0 && a.Day > rule.Until:
+	case a.Day < rule.Since, rule.Until != 0 && a.Day >= rule.Until:
 		return ActivatedOutsideRule
 	}
 	return ""

@@ -38,7 +38,7 @@ type state struct {
 	Days       []dayEntry // oldest first
 	DayMark    dayMark    // of the day that observations go to now
 	Current    territory.Day
-	Earlier    *territory.DayRecord // the last day dropped that said something, until the activation
+	Earlier    *territory.DayRecord // what the days dropped said, until the activation; a conflict if they differed
 	Activation *territory.Activation
 
 	Restrictions []restriction

@@ -42,7 +42,8 @@ type Ground struct {
 	ID   string // the rule's id, or the warrant's; 1 to 64 characters of [a-z0-9._-]
 }
 
-// Stage is how far a restriction has gone. Stages only go forward, and any stage may go to Lifted.
+// Stage is how far a restriction has gone. Stages go forward, and any stage may go to Lifted; the one way back is an appeal that
+// stops a lock before it holds: then the authority is at Noticed again, and the device never was anywhere else.
 type Stage uint8
 
 const (

@@ -97,7 +97,7 @@ type Rule struct {
 	LegalBasis string
 	Source     string
 	Since      territory.Day
-	Until      territory.Day // 0 when open
+	Until      territory.Day // the day on which it left the list; 0 when open
 	ReviewBy   territory.Day // after it the rule is stale, and supports no escalation (C10)
 }
 

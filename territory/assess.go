@@ -33,7 +33,8 @@ type Assessment struct {
 	Agree      Kinds // signals that may be met in the first candidate
 	Against    Kinds // signals that name others only
 	// Unsettled is set when there is a usable fix that does not single out a territory: its circle touches more than
-	// one, or its centre is in none. Such an assessment never decides, whatever the other signals say.
+	// one, or reaches beyond MaxAccuracyM, or its centre is in none. Such an assessment never decides, whatever the
+	// other signals say.
 	Unsettled bool
 }
 
@@ -188,7 +189,7 @@ func (f Fix) near(cell *plmnRow) bool {
 
 func (b *balance) readFix(f Fix) {
 	b.circle = LocateWithin(b.circle, f.Lat, f.Lon, f.radius())
-	b.unsettled = len(b.circle) != 1 || Locate(f.Lat, f.Lon) == Unknown
+	b.unsettled = len(b.circle) != 1 || Locate(f.Lat, f.Lon) == Unknown || f.radius() > MaxAccuracyM
 	if len(b.circle) > 0 {
 		b.readings[GNSS] = reading{present: true, row: plmnRow{serves: b.circle, all: b.circle}, wrong: wrongGNSS}
 	}

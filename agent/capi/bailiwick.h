@@ -85,7 +85,7 @@ typedef struct bw_platform {
 
     /* The record. load returns 0 with *len = 0 when nothing was ever saved; when cap is too small it sets *len to the size,
      * writes nothing, returns 0, and is called again. save is atomic and durable before it returns 0: a power cut leaves the old
-     * record or the new one, whole. (Write beside it, fsync, rename, fsync the folder.) A record has at most 384 KiB. */
+     * record or the new one, whole. (Write beside it, fsync, rename, fsync the folder.) A record has at most 640 KiB. */
     int (*load)(void *ctx, uint8_t *buffer, size_t cap, size_t *len);
     int (*save)(void *ctx, const uint8_t *record, size_t len);
 

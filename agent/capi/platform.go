@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	firstBuffer = 384 << 10 // holds every record
+	firstBuffer = 640 << 10 // holds every record
 	mostBuffer  = 1 << 20
 )
 

@@ -31,8 +31,11 @@ const (
 	maxProblem     = 16 << 10         // bytes of a problem document
 )
 
-// The ends of problem types (RFC 9457) that the client acts on.
-const problemEpochExpired = "epoch-expired"
+// The ends of problem types (RFC 9457) that the client acts on: it signs again with a fresh epoch.
+const (
+	problemEpochExpired = "epoch-expired"
+	problemEpochUnknown = "epoch-unknown" // the server lost its epoch key, or its clock went back
+)
 
 // Client speaks with one server. Its zero fields have defaults; it may be used by many goroutines and for many agents.
 type Client struct {
@@ -83,7 +86,7 @@ func (c Client) Enrol(ctx context.Context, a *agent.Agent) error {
 		return nil
 	}
 	err := c.enrol(ctx, a)
-	if p := new(Problem); errors.As(err, &p) && p.expired() {
+	if p := new(Problem); errors.As(err, &p) && p.staleEpoch() {
 		err = c.enrol(ctx, a) // it took longer than the epoch lives
 	}
 	return err
@@ -105,11 +108,11 @@ func (c Client) enrol(ctx context.Context, a *agent.Agent) error {
 	return a.AcceptEnrolment(answer)
 }
 
-// CheckIn sends evidence and hands the answer to the agent. When the server says that the epoch was too old, it signs again with
-// the fresh one, once.
+// CheckIn sends evidence and hands the answer to the agent. When the server says that the epoch was too old, or none of its own,
+// it signs again with the fresh one, once.
 func (c Client) CheckIn(ctx context.Context, a *agent.Agent) (agent.Outcome, error) {
 	out, err := c.checkIn(ctx, a)
-	if p := new(Problem); errors.As(err, &p) && p.expired() {
+	if p := new(Problem); errors.As(err, &p) && p.staleEpoch() {
 		if err := c.renew(ctx, a, p.Epoch); err != nil {
 			return agent.Outcome{}, err
 		}
@@ -147,7 +150,9 @@ func (c Client) checkIn(ctx context.Context, a *agent.Agent) (agent.Outcome, err
 	return a.Accept(answer)
 }
 
-func (p *Problem) expired() bool { return strings.HasSuffix(p.Type, problemEpochExpired) }
+func (p *Problem) staleEpoch() bool {
+	return strings.HasSuffix(p.Type, problemEpochExpired) || strings.HasSuffix(p.Type, problemEpochUnknown)
+}
 
 // exchange makes one request and returns the body of its 2xx answer, of the protocol's media type and at most most bytes long.
 func (c Client) exchange(ctx context.Context, method, path, contentType string, body []byte, most int) ([]byte, error) {

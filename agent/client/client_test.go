@@ -27,6 +27,7 @@ type server struct {
 	ledger    *agenttest.Ledger
 	expire    int // refuse so many posts for their epoch
 	bare      bool
+	unknown   bool // the refusals say that the epoch was never given out, as after the loss of the server's epoch key
 	epochs    byte
 	sequences []uint64
 	override  http.HandlerFunc
@@ -51,6 +52,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", protocol.MediaTypeProblem)
 		w.WriteHeader(http.StatusUnauthorized)
 		problem := map[string]any{"type": "https://bailiwick.example/problems/epoch-expired", "title": "The epoch is too old", "detail": "sign again"}
+		if s.unknown {
+			problem["type"] = "https://bailiwick.example/problems/epoch-unknown"
+		}
 		if !s.bare {
 			problem["epoch"] = s.epoch()
 		}
@@ -167,13 +171,32 @@ func TestEpochExpiredIsSignedAgainOnce(t *testing.T) {
 		if _, err := c.CheckIn(t.Context(), a); err != nil {
 			t.Fatal(err)
 		}
-		if len(s.sequences) != 1 || s.sequences[0] != 2 {
+		if first := uint64(s.phone.True.Unix()) + 1; len(s.sequences) != 1 || s.sequences[0] != first+1 {
 			t.Fatalf("sequences %v: the first evidence was refused, the second taken", s.sequences)
 		}
 		s.expire = 2
 		_, err := c.CheckIn(t.Context(), a)
 		if p := new(client.Problem); !errors.As(err, &p) || p.Status != http.StatusUnauthorized || !strings.Contains(err.Error(), "sign again") {
 			t.Fatalf("twice too old: %v", err)
+		}
+	}
+}
+
+// A server that lost its epoch key knows none of the epochs that devices hold: each device needs a fresh one once, or no lift
+// would ever reach it again.
+func TestEpochUnknownIsSignedAgainOnce(t *testing.T) {
+	for _, bare := range []bool{false, true} {
+		s, c, a := setUp(t)
+		s.bare, s.unknown, s.expire = bare, true, 1
+		if err := c.Enrol(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		s.expire = 1
+		if _, err := c.CheckIn(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.sequences) != 1 {
+			t.Fatalf("sequences %v: the first evidence was refused, the second taken", s.sequences)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,7 +43,7 @@ type Config struct {
 	Registry       *prometheus.Registry
 
 	Now          func() time.Time // time.Now when nil
-	Random       io.Reader        // crypto/rand when nil; for simulations
+	DeviceIDs    io.Reader        // source of device ids; crypto/rand when nil; a simulation may seed it
 	PasswordCost int              // bcrypt cost; the default when 0
 	Unlimited    bool             // no limits on the rate of requests; for simulations, whose phones share an address
 	ManualWork   bool             // the caller drives Service.Sequence and Service.Sweep itself (the simulator)
@@ -68,12 +69,17 @@ type App struct {
 	store   *sqlite.DB
 	clock   *movable // nil unless a sandbox
 	handler http.Handler
+
+	readiness readiness
 }
 
 // Open makes what the first start needs and opens everything. Close must be called.
 func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	if cfg.Dir == "" || cfg.BaseURL == "" {
 		return nil, errors.New("app: Config.Dir and Config.BaseURL are required")
+	}
+	if _, err := parseBase(cfg.BaseURL); err != nil {
+		return nil, err
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -102,11 +108,10 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	if err := a.openService(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.firstStart(ctx); err != nil {
+	if a.handler, err = a.routes(); err != nil {
 		return nil, err
 	}
-	a.handler, err = a.routes()
-	return a, err
+	return a, a.firstStart(ctx)
 }
 
 func (a *App) openSandbox() (err error) {
@@ -148,8 +153,13 @@ func (a *App) openService(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	var sessions time.Duration // the default
+	if a.cfg.Sandbox {
+		sessions = 10 * 365 * 24 * time.Hour // days pass at the push of a button there
+	}
 	a.Service, err = authority.New(authority.Config{
-		Store: a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, Random: a.cfg.Random,
+		SessionLife: sessions,
+		Store:       a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, DeviceIDs: a.cfg.DeviceIDs,
 		Logger: a.cfg.Logger, Registry: a.Registry, PasswordCost: a.cfg.PasswordCost,
 		Trust:        protocol.Trust{Origin: a.Ledger.Origin(), LogKey: a.Ledger.LogKey()},
 		UnlockMaster: master, EpochSecret: epochSecret, IP: ipterritory.Lookup,
@@ -176,20 +186,22 @@ func (h warnings) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.Handler.Enabled(ctx, level) && (level >= slog.LevelWarn || h.Handler.Enabled(ctx, slog.LevelDebug))
 }
 
-// firstStart publishes the first policy and creates the first officer, once.
+// firstStart publishes the first policy and creates the first officer, once. The officer comes last: whoever reads the one-time
+// password must get to a server that runs.
 func (a *App) firstStart(ctx context.Context) (err error) {
-	if a.OneTimePassword, _, err = a.Service.EnsureAdmin(ctx); err != nil {
-		return err
+	if len(a.cfg.Policy.Source) > 0 {
+		known, err := a.Service.Policies(ctx, 1)
+		if err != nil {
+			return err
+		}
+		if len(known) == 0 {
+			starter := &authority.Officer{Name: "first start", Role: "admin"}
+			if _, _, err := a.Service.PublishPolicy(ctx, starter, a.cfg.Policy.Name, a.cfg.Policy.Source, a.cfg.Now()); err != nil {
+				return err
+			}
+		}
 	}
-	if len(a.cfg.Policy.Source) == 0 {
-		return nil
-	}
-	known, err := a.Service.Policies(ctx, 1)
-	if err != nil || len(known) > 0 {
-		return err
-	}
-	starter := &authority.Officer{Name: "first start", Role: "admin"}
-	_, _, err = a.Service.PublishPolicy(ctx, starter, a.cfg.Policy.Name, a.cfg.Policy.Source, a.cfg.Now())
+	a.OneTimePassword, _, err = a.Service.EnsureAdmin(ctx)
 	return err
 }
 
@@ -202,12 +214,38 @@ func (a *App) work(ctx context.Context) error {
 	return err
 }
 
-// ready says why the server could not take evidence now, or nil.
+// readiness is what was found when somebody asked last.
+type readiness struct {
+	mu    sync.Mutex
+	asked time.Time
+	err   error
+}
+
+// ready says why the server could not take evidence now, or nil. Anybody may ask, and each look costs a durable write: there is one a
+// second at most.
 func (a *App) ready(ctx context.Context) error {
-	if err := a.store.Update(ctx, func(authority.Tx) error { return nil }); err != nil {
+	r := &a.readiness
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asked.IsZero() || time.Since(r.asked) >= time.Second {
+		r.err = a.look(context.WithoutCancel(ctx)) // what one client gave up is no answer for the others
+		r.asked = time.Now()
+	}
+	return r.err
+}
+
+// look tries what evidence needs.
+func (a *App) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	err := a.store.Update(ctx, func(tx authority.Tx) error {
+		_, err := tx.NextNumber("readiness") // an update that writes nothing succeeds on a full disk, too
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	_, err := a.Ledger.Size(ctx)
+	_, err = a.Ledger.Size(ctx)
 	return err
 }
 

@@ -31,12 +31,24 @@ func newSecret(file string) (key [32]byte, err error) {
 	if _, err := rand.Read(key[:]); err != nil {
 		return key, err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return key, writeWhole(file, hex.EncodeToString(key[:])+"\n")
+}
+
+// writeWhole writes a file that its owner alone may read, durably, and whole or not at all: a kill in between must not leave
+// half a key behind, with which no server would start again.
+func writeWhole(file, text string) error {
+	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return key, err
+		return err
 	}
-	_, err = fmt.Fprintln(f, hex.EncodeToString(key[:]))
-	return key, errors.Join(err, f.Sync(), f.Close(), syncFolder(filepath.Dir(file)))
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(file))
 }
 
 // syncFolder makes a new file's name durable.

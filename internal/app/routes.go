@@ -69,7 +69,7 @@ func (a *App) pages() (http.Handler, error) {
 	mux.Handle("GET /assets/", web.Assets())
 	mux.Handle("/", public)
 	if a.Factory != nil {
-		(&sandboxHandler{factory: a.Factory, service: a.Service, store: a.store, clock: a.clock, work: a.work}).routes(mux)
+		(&sandboxHandler{factory: a.Factory, service: a.Service, store: a.store, clock: a.clock, work: a.work}).routes(mux, base.Host)
 	}
 	return mux, nil
 }

@@ -89,7 +89,7 @@ func (m *movable) MoveOn(d time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	by := m.by + d
-	if err := os.WriteFile(m.file, []byte(strconv.FormatInt(int64(by/time.Second), 10)+"\n"), 0o600); err != nil {
+	if err := writeWhole(m.file, strconv.FormatInt(int64(by/time.Second), 10)+"\n"); err != nil {
 		return err
 	}
 	m.by = by
@@ -105,10 +105,13 @@ type sandboxHandler struct {
 	work    func(ctx context.Context) error // periodic work, after the clock moved
 }
 
-func (h *sandboxHandler) routes(mux *http.ServeMux) {
-	mux.HandleFunc("POST "+PathSandboxPhones, answer(h.makePhone))
-	mux.HandleFunc("GET "+PathSandboxClock, answer(h.readClock))
-	mux.HandleFunc("POST "+PathSandboxClock, answer(h.moveClock))
+// routes adds the endpoints; host is the server's own, with or without a port.
+func (h *sandboxHandler) routes(mux *http.ServeMux, host string) {
+	for pattern, handle := range map[string]func(*http.Request) (any, error){
+		"POST " + PathSandboxPhones: h.makePhone, "GET " + PathSandboxClock: h.readClock, "POST " + PathSandboxClock: h.moveClock,
+	} {
+		mux.Handle(pattern, guarded(host, answer(handle)))
+	}
 }
 
 func (h *sandboxHandler) readClock(*http.Request) (any, error) {

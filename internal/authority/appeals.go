@@ -13,8 +13,8 @@ import (
 // hearing is the least time between a denied appeal and its deadline, so that the owner reads the answer first.
 const hearing = 48 * time.Hour
 
-// FileAppeal takes an owner's objection. While it is open the clock of that restriction stands still, and no lock is ordered. One
-// appeal may be filed while a notice runs, and another one while the device is locked.
+// FileAppeal takes an owner's objection. While it is open the clock of that restriction stands still, and no lock is ordered; one
+// that was ordered and does not hold yet is taken back. One appeal may be filed until a lock holds, and another one while it does.
 func (s *Service) FileAppeal(ctx context.Context, imei, reference, text, contact string) (*Appeal, error) {
 	text, err := line("appeal", text, 1, 2000)
 	if err != nil {
@@ -28,6 +28,10 @@ func (s *Service) FileAppeal(ctx context.Context, imei, reference, text, contact
 		return nil, err
 	}
 	now := s.now()
+	book, err := s.book(ctx, now)
+	if err != nil {
+		return nil, err
+	}
 	var a *Appeal
 	err = s.turn(ctx, now, func(t *turn) error {
 		d, r, err := owner.find(t.tx)
@@ -38,14 +42,19 @@ func (s *Service) FileAppeal(ctx context.Context, imei, reference, text, contact
 		if err != nil {
 			return err
 		}
-		if err := mayAppeal(r, appeals); err != nil {
+		if err := mayAppeal(r, appeals, now); err != nil {
 			return err
 		}
-		a = &Appeal{Device: d.ID, Ground: r.Ground, Text: text, Contact: contact, OpenedAt: now, DueAt: now.Add(s.cfg.AppealWithin), State: AppealOpen}
+		a = &Appeal{Device: d.ID, Ground: r.Ground, Text: text, Contact: contact, OpenedAt: now, DueAt: now.Add(s.cfg.AppealWithin), State: AppealOpen,
+			StoppedLock: notInEffect(r, now)}
 		if a.ID, err = t.tx.InsertAppeal(a); errors.Is(err, ErrConflict) {
 			return ErrAppealOpen.because(err)
 		} else if err != nil {
 			return err
+		}
+		t.count = append(t.count, s.counters.appeals.WithLabelValues("open").Inc)
+		if a.StoppedLock {
+			return t.takeLockBack(book, a, r)
 		}
 		if err := t.withdraw(r); err != nil {
 			return err
@@ -53,7 +62,6 @@ func (s *Service) FileAppeal(ctx context.Context, imei, reference, text, contact
 		if err := t.tx.SetAppealing(d.ID, r.Ground, true); err != nil {
 			return err
 		}
-		t.count = append(t.count, s.counters.appeals.WithLabelValues("open").Inc)
 		return t.note(d.ID, "appealed", r.Ground, "owner", "An appeal was filed; it is answered by %s, and no lock is ordered before.", clock(a.DueAt))
 	})
 	if err != nil {
@@ -62,13 +70,48 @@ func (s *Service) FileAppeal(ctx context.Context, imei, reference, text, contact
 	return a, nil
 }
 
+// notInEffect reports whether a lock was ordered that does not hold yet, as far as the authority can know.
+func notInEffect(r *Restriction, now time.Time) bool {
+	return r.Stage == order.Locked && r.Applied != order.Locked && r.EffectAt.After(now)
+}
+
+// takeLockBack stops a lock that does not hold yet: the device gets a notice with a later date, to which its pending lock gives way.
+// A device that cannot hear of it in time locks all the same, and is lifted at its next contact, see visit.undoLock.
+func (t *turn) takeLockBack(b *book, a *Appeal, r *Restriction) error {
+	_, l, err := t.again(b, r)
+	if err != nil {
+		return err
+	}
+	rest := l.restingAs(r)
+	deadline := restriction.NoonAfter(rest.place, later(a.DueAt, r.EffectAt).Add(hearing))
+	if err := t.tx.WithdrawLockIfNotInEffect(r.Device, r.Ground, t.now, deadline); err != nil {
+		return err
+	}
+	if err := t.tellDeadline(r.Device, rest, deadline); err != nil {
+		return err
+	}
+	return t.note(r.Device, "appealed", r.Ground, "owner", "An appeal was filed; it is answered by %s. The lock that was ordered for %s is "+
+		"taken back: no lock before %s. A device that is not in a network until then may lock, and opens at its next contact.",
+		clock(a.DueAt), clock(r.EffectAt), clock(deadline))
+}
+
+// restingAs returns what a further notice on a restriction rests on: the policy in force, or else what it rested on before.
+func (l *look) restingAs(r *Restriction) basis {
+	b := l.basis
+	b.ground, b.territory, b.actor = r.Ground, r.Territory, "rule"
+	if b.authority == [32]byte{} {
+		b.authority = r.Authority
+	}
+	return b
+}
+
 // mayAppeal says why an appeal cannot be filed now, or nil.
-func mayAppeal(r *Restriction, appeals []*Appeal) error {
+func mayAppeal(r *Restriction, appeals []*Appeal, now time.Time) error {
 	if !r.Active() {
 		return ErrNotActive
 	}
 	since := r.NoticedAt
-	if r.Stage == order.Locked {
+	if r.Stage == order.Locked && !notInEffect(r, now) {
 		since = r.LockedAt
 	}
 	for _, a := range appeals {
@@ -78,7 +121,7 @@ func mayAppeal(r *Restriction, appeals []*Appeal) error {
 			return ErrAppealOpen
 		case a.State == AppealDenied && !a.OpenedAt.Before(since):
 			return &Error{Kind: Conflict, Name: "appeal-answered-already", Detail: "an appeal at this stage was answered already",
-				Fix: "read the answer; support may still lift what it denies"}
+				Fix: "read the answer; another one may be filed while a lock holds, and support may lift what it denies"}
 		}
 	}
 	return nil
@@ -187,13 +230,16 @@ func (t *turn) resume(a *Appeal, r *Restriction, l *look) error {
 	if r.Stage != order.Noticed {
 		return nil
 	}
-	deadline := later(r.Deadline.Add(t.now.Sub(a.OpenedAt)), t.now.Add(hearing))
-	l.basis.ground, l.basis.actor = r.Ground, "rule"
-	if l.basis.authority == [32]byte{} {
-		l.basis.authority = r.Authority
+	rest := l.restingAs(r)
+	took := t.now.Sub(a.OpenedAt)
+	if a.StoppedLock {
+		took = 0 // its date was moved behind the appeal when the lock was taken back
 	}
-	l.basis.territory = r.Territory
-	return t.postpone(r.Device, l.basis, restriction.NoonAfter(l.basis.place, deadline), "The time that the appeal took was added")
+	deadline := restriction.NoonAfter(rest.place, later(r.Deadline.Add(took), t.now.Add(hearing)))
+	if !deadline.After(r.Deadline) {
+		return nil
+	}
+	return t.postpone(r.Device, rest, deadline, "The time that the appeal took was added")
 }
 
 // LiftByHuman ends a restriction for good, whatever its stage (Charter C9).

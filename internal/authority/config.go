@@ -49,7 +49,10 @@ type Config struct {
 	Verifier *verifier.Verifier
 	Now      func() time.Time
 
-	Random   io.Reader             // default crypto/rand; salts, ids, tokens and one-time passwords come from it
+	// DeviceIDs is the source of device ids; crypto/rand by default; a simulation may seed it. Nothing else comes from it: what must
+	// not be guessed (salts, tokens, one-time passwords) is always from crypto/rand.
+	DeviceIDs io.Reader
+
 	Logger   *slog.Logger          // default: nothing is logged; never sees IMEIs, references or tokens
 	Registry prometheus.Registerer // default: counters are kept and not exported
 
@@ -91,8 +94,8 @@ func (c *Config) complete() error {
 	case c.Breaker.Share < 0 || c.Breaker.Share > 1:
 		return errors.New("authority: Config.Breaker.Share is 0 to 1")
 	}
-	if c.Random == nil {
-		c.Random = rand.Reader
+	if c.DeviceIDs == nil {
+		c.DeviceIDs = rand.Reader
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -7,8 +7,9 @@ import (
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
-// mergeDays adds reported days to recorded ones. Both are in order. A day that is recorded stays as it was first told: later
-// evidence cannot rewrite it. Days after last are left out, and reported as such; the newest evidence.MaxDays are kept.
+// mergeDays adds reported days to recorded ones. Both are in order. A day is told again as it grows on the device, and grows here by
+// the same rule: what it named before it may not take back, only contradict. Days after last are left out, and reported as such; the
+// newest evidence.MaxDays are kept.
 func mergeDays(recorded, reported []territory.DayRecord, last territory.Day) (merged []territory.DayRecord, future bool) {
 	merged = slices.Clone(recorded)
 	for _, day := range reported {
@@ -17,7 +18,9 @@ func mergeDays(recorded, reported []territory.DayRecord, last territory.Day) (me
 			continue
 		}
 		at, known := slices.BinarySearchFunc(merged, day.Day, func(r territory.DayRecord, d territory.Day) int { return int(r.Day) - int(d) })
-		if !known {
+		if known {
+			merged[at] = merged[at].Merge(day)
+		} else {
 			merged = slices.Insert(merged, at, day)
 		}
 	}

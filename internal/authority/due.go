@@ -1,6 +1,8 @@
 package authority
 
 import (
+	"slices"
+
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/order"
@@ -63,7 +65,9 @@ func (v *visit) dueByRule(rule string, r *Restriction) error {
 	if e == nil {
 		return nil
 	}
-	action := restriction.Due(r, v.standing(restriction.OfRule(rule, v.decision)), v.s.terms(e), v.now)
+	standing := v.standing(restriction.OfRule(rule, v.decision))
+	standing.HasPolicy = v.said.PolicyHash == e.extract.Hash
+	action := restriction.Due(r, standing, v.s.terms(e), v.now)
 	b, ok := v.s.ruleBasis(e, rule, v.device)
 	if !ok && (action == restriction.Notify || action == restriction.Remind) {
 		return nil
@@ -125,9 +129,9 @@ func (s *Service) warrantBasis(w *Warrant, d *Device, made *Production) basis {
 func (v *visit) act(action restriction.Action, r *Restriction, b basis, why string) error {
 	switch action {
 	case restriction.Notify:
-		return v.notify(v.device.ID, b)
+		return v.notify(v.device.ID, b, restriction.Deadline(b.place, b.terms, v.now))
 	case restriction.Remind:
-		return v.postpone(v.device.ID, b, later(r.Deadline, restriction.Deadline(b.place, b.terms, v.now)), "The notice had not arrived in time and is issued again")
+		return v.remind(r, b)
 	case restriction.Withdraw:
 		return v.withdraw(r)
 	case restriction.LiftGone:
@@ -136,6 +140,18 @@ func (v *visit) act(action restriction.Action, r *Restriction, b basis, why stri
 		return v.lifted(r, order.ByEnd, "rule", "Its end has come.")
 	}
 	return nil
+}
+
+// remind issues the notice again with a later deadline. What the device said of the one before says nothing of this one: were it kept,
+// each check-in would issue another, and none would ever arrive.
+func (v *visit) remind(r *Restriction, b basis) error {
+	err := v.postpone(v.device.ID, b, later(r.Deadline, restriction.Deadline(b.place, b.terms, v.now)),
+		"The notice had not arrived in time and is issued again")
+	if err != nil {
+		return err
+	}
+	r.AppliedNote = ""
+	return v.tx.ReportApplied(r.Device, r.Ground, r.Applied, r.ShownDays, v.now, "")
 }
 
 // goneCause is why a restriction ends when what it rested on is gone: a rule that no longer applies may come back, a concluded case
@@ -156,7 +172,7 @@ func (v *visit) collect() error {
 	if err != nil {
 		return err
 	}
-	orders = liftsFirst(orders)
+	orders = liftsFirst(slices.DeleteFunc(orders, v.stayed))
 	v.orders = orders[:min(len(orders), protocol.MaxOrders)]
 	v.warrants = make(map[string]*Warrant)
 	for _, o := range v.orders {
@@ -174,6 +190,13 @@ func (v *visit) collect() error {
 		v.pending = v.pending || !o.Sequenced && !o.Settled
 	}
 	return err
+}
+
+// stayed reports whether an order is a lock under an open appeal: it does not leave before the answer. That it was sent once does not
+// say that it arrived; a device that has it does not need it again.
+func (v *visit) stayed(o *Order) bool {
+	r := v.restriction(o.Ground)
+	return o.Kind == order.Lock && r != nil && r.Appealing
 }
 
 func liftsFirst(orders []*Order) []*Order {

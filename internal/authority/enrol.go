@@ -34,8 +34,8 @@ func (s *Service) enrol(ctx context.Context, token []byte) (*protocol.EnrolAnswe
 	if err != nil {
 		return nil, err
 	}
-	var fresh device.ID
-	if err := s.fill(fresh[:]); err != nil {
+	fresh, err := s.newDeviceID()
+	if err != nil {
 		return nil, err
 	}
 	var id device.ID

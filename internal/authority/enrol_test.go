@@ -59,7 +59,7 @@ func TestEnrolledAgainWithANewKey(t *testing.T) {
 		t.Fatalf("a third key within the hour: %v", err)
 	}
 	reset.live(2, havana)
-	after := reset.stage(cuba, order.Noticed, order.Observed)
+	after := reset.stage(cuba, order.Noticed, order.Lifted) // it took the lift; it follows the notice once it knows its activation
 	if after.Round != 2 || after.ShownDays != 0 || after.Deadline.Sub(after.NoticedAt) < 14*day || !after.NoticedAt.After(before.NoticedAt) {
 		t.Fatalf("%+v", after)
 	}

@@ -18,6 +18,8 @@ type hold struct {
 // holdbook keeps the holds in force in memory, so that a check-in need not look for them. It only says where to look: what is
 // done about a hold reads the warrant and its case again, in the same transaction.
 type holdbook struct {
+	reading sync.Mutex // of the store, as in rulebook
+
 	mu            sync.RWMutex
 	read          bool
 	byConsignment map[string][]hold
@@ -39,6 +41,8 @@ func (s *Service) allHolds(ctx context.Context) (map[string][]hold, error) {
 
 // readHolds reads the holds in force from the store.
 func (s *Service) readHolds(ctx context.Context) (map[string][]hold, error) {
+	s.holds.reading.Lock()
+	defer s.holds.reading.Unlock()
 	all := make(map[string][]hold)
 	now := s.now()
 	err := s.view(ctx, func(tx Tx) error {

@@ -1,6 +1,7 @@
 package authority
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -51,13 +52,19 @@ func (s *Service) login(ctx context.Context, name, password string) (string, *Of
 		return "", nil, ErrLoginFailed
 	}
 	var raw [32]byte
-	if err := s.fill(raw[:]); err != nil {
-		return "", nil, err
-	}
+	random(raw[:])
 	token := base64.RawURLEncoding.EncodeToString(raw[:])
 	now := s.now()
+	o.Session = sha256.Sum256([]byte(token))
 	err = s.update(ctx, func(tx Tx) error {
-		return tx.PutSession(&Session{TokenHash: sha256.Sum256([]byte(token)), Officer: o.Name, CreatedAt: now, ExpiresAt: now.Add(s.cfg.SessionLife)})
+		stored, err := tx.Officer(o.Name)
+		if err != nil {
+			return err
+		}
+		if !stored.DisabledAt.IsZero() || !bytes.Equal(stored.PasswordHash, hash) {
+			return ErrLoginFailed // it was changed, or the account closed, while the password was checked
+		}
+		return tx.PutSession(&Session{TokenHash: o.Session, Officer: o.Name, CreatedAt: now, ExpiresAt: now.Add(s.cfg.SessionLife)})
 	})
 	if err != nil {
 		return "", nil, err
@@ -91,8 +98,11 @@ func (s *Service) Authenticate(ctx context.Context, token string) (*Officer, err
 		if !now.Before(session.ExpiresAt) {
 			return ErrAbsent
 		}
-		o, err = tx.Officer(session.Officer)
-		return err
+		if o, err = tx.Officer(session.Officer); err != nil {
+			return err
+		}
+		o.Session = session.TokenHash
+		return nil
 	})
 	if errors.Is(err, ErrAbsent) || err == nil && !o.DisabledAt.IsZero() {
 		return nil, ErrNoSession
@@ -100,7 +110,8 @@ func (s *Service) Authenticate(ctx context.Context, token string) (*Officer, err
 	return o, err
 }
 
-// ChangePassword replaces an officer's own password.
+// ChangePassword replaces an officer's own password, and ends every session but the one in which it is done: whoever knew the old
+// password is out.
 func (s *Service) ChangePassword(ctx context.Context, o *Officer, old, new string) error {
 	if o == nil {
 		return ErrNoSession
@@ -124,11 +135,14 @@ func (s *Service) ChangePassword(ctx context.Context, o *Officer, old, new strin
 		if err != nil {
 			return err
 		}
-		if string(stored.PasswordHash) != string(o.PasswordHash) {
+		if !bytes.Equal(stored.PasswordHash, o.PasswordHash) {
 			return ErrChanged.saying("the password was changed meanwhile")
 		}
 		stored.PasswordHash, stored.MustChange = hash, false
-		return tx.PutOfficer(stored)
+		if err := tx.PutOfficer(stored); err != nil {
+			return err
+		}
+		return tx.DeleteSessionsOf(o.Name, o.Session)
 	})
 }
 
@@ -147,10 +161,7 @@ func (s *Service) addOfficer(ctx context.Context, by, name, role string) (string
 	if _, known := rights[role]; !known {
 		return "", ErrInvalid.saying("the roles are %s, %s and %s", RoleAdmin, RoleOfficer, RoleSupport)
 	}
-	password, err := s.oneTimePassword()
-	if err != nil {
-		return "", err
-	}
+	password := oneTimePassword()
 	hash, err := s.passwords.hash(ctx, password)
 	if err != nil {
 		return "", err

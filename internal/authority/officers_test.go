@@ -1,6 +1,7 @@
 package authority_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -98,6 +99,76 @@ func TestLoginAndSessions(t *testing.T) {
 	}
 }
 
+// Whoever handed out a one-time password could have logged in with it. A new password ends every other session, so that such a one
+// never becomes a second officer (Charter C7).
+func TestANewPasswordEndsOtherSessions(t *testing.T) {
+	r := newRig(t)
+	admin := r.officer("chief", authority.RoleAdmin)
+	once, err := r.AddOfficer(ctx, admin, "eve", authority.RoleOfficer)
+	must(t, err)
+	behind, _, err := r.Login(ctx, "eve", once) // by the chief
+	must(t, err)
+	own, _, err := r.Login(ctx, "eve", once)
+	must(t, err)
+	o, err := r.Authenticate(ctx, own)
+	must(t, err)
+	must(t, r.ChangePassword(ctx, o, once, "a long password of eve"))
+	if o, err := r.Authenticate(ctx, behind); !errors.Is(err, authority.ErrNoSession) {
+		t.Fatalf("the session behind her back is %+v, %v", o, err)
+	}
+	if o, err := r.Authenticate(ctx, own); err != nil || o.MustChange {
+		t.Fatalf("her own: %+v, %v", o, err)
+	}
+	if _, err := r.Authenticate(ctx, must2(r.Login(ctx, "chief", "a long password of chief"))); err != nil {
+		t.Fatalf("another officer's: %v", err)
+	}
+}
+
+// A log-in that was under way while the password changed, or the account was closed, begins no session.
+func TestALoginDoesNotOutliveItsPassword(t *testing.T) {
+	r := newRig(t)
+	admin := r.officer("chief", authority.RoleAdmin)
+	between := &betweenStore{Store: r.store}
+	config := r.config
+	config.Store, config.Registry = between, nil
+	slow, err := authority.New(config)
+	must(t, err)
+	ana := r.ana
+	for name, meanwhile := range map[string]func() error{
+		"changed": func() error { return r.ChangePassword(ctx, ana, "a long password of ana", "another long password") },
+		"closed":  func() error { return r.DisableOfficer(ctx, admin, "ben") },
+	} {
+		between.once = meanwhile
+		who := map[string]string{"changed": "ana", "closed": "ben"}[name]
+		if token, _, err := slow.Login(ctx, who, "a long password of "+who); !errors.Is(err, authority.ErrLoginFailed) {
+			t.Errorf("%s: %q, %v", name, token, err)
+		}
+	}
+}
+
+// betweenStore does something just before the next update.
+type betweenStore struct {
+	authority.Store
+	once func() error
+}
+
+func (s *betweenStore) Update(ctx context.Context, fn func(authority.Tx) error) error {
+	if once := s.once; once != nil {
+		s.once = nil
+		if err := once(); err != nil {
+			return err
+		}
+	}
+	return s.Store.Update(ctx, fn)
+}
+
+func must2(token string, _ *authority.Officer, err error) string {
+	if err != nil {
+		panic(err)
+	}
+	return token
+}
+
 func TestClosedAccount(t *testing.T) {
 	r := newRig(t)
 	admin := r.officer("chief", authority.RoleAdmin)
@@ -165,4 +236,38 @@ func TestReservedNames(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// A simulation may seed device ids. Nothing that must not be guessed follows from that seed.
+func TestOnlyDeviceIDsComeFromTheSeed(t *testing.T) {
+	var seen [2]struct{ id, once, token, salt string }
+	for i := range seen {
+		read := 0
+		r := newRig(t, func(c *authority.Config) { c.DeviceIDs = seeded{&read} })
+		once, err := r.AddOfficer(ctx, &authority.Officer{Name: "root", Role: authority.RoleAdmin}, "eve", authority.RoleOfficer)
+		must(t, err)
+		token, _, err := r.Login(ctx, "eve", once)
+		must(t, err)
+		p := r.noticedPhone()
+		o := p.detail().Orders[0]
+		seen[i].id, seen[i].once, seen[i].token, seen[i].salt = p.id.String(), once, token, string(o.Salt[:])
+		if read != 16 {
+			t.Errorf("%d bytes were drawn for one device", read)
+		}
+	}
+	a, b := seen[0], seen[1]
+	if a.id != b.id || a.once == b.once || a.token == b.token || a.salt == b.salt {
+		t.Errorf("%q\n%q", a, b)
+	}
+}
+
+// seeded yields 1, 2, 3, … and counts.
+type seeded struct{ read *int }
+
+func (s seeded) Read(b []byte) (int, error) {
+	for i := range b {
+		*s.read++
+		b[i] = byte(*s.read)
+	}
+	return len(b), nil
 }

@@ -78,6 +78,6 @@ func (o *Overview) listWork(t *turn, b *book) error {
 			o.Cases = append(o.Cases, c)
 		}
 	}
-	o.Recent, err = t.tx.RecentEvents(30)
+	o.Recent, err = t.tx.RecentEvents(200)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
@@ -83,7 +84,7 @@ func (s *Service) OwnerLook(ctx context.Context, imei, reference string) (*Owner
 		if d.Activation != nil {
 			view.ActivationDay = d.Activation.Day
 		}
-		return s.ownerSees(tx, view, d, r, e)
+		return s.ownerSees(tx, view, d, r, e, now)
 	})
 	if err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func (s *Service) OwnerLook(ctx context.Context, imei, reference string) (*Owner
 	return view, nil
 }
 
-func (s *Service) ownerSees(tx Tx, view *OwnerView, d *Device, r *Restriction, e *edition) error {
+func (s *Service) ownerSees(tx Tx, view *OwnerView, d *Device, r *Restriction, e *edition, now time.Time) error {
 	if e != nil {
 		view.Contact = e.policy.Contact
 	}
@@ -116,7 +117,7 @@ func (s *Service) ownerSees(tx Tx, view *OwnerView, d *Device, r *Restriction, e
 	if err != nil {
 		return err
 	}
-	view.CanAppeal = mayAppeal(r, appeals) == nil
+	view.CanAppeal = mayAppeal(r, appeals, now) == nil
 	for _, a := range appeals {
 		if a.Ground == r.Ground {
 			a.AnsweredBy = ""

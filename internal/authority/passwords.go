@@ -91,13 +91,11 @@ func goodPassword(password string) bool {
 const oneTimeAlphabet = "23456789abcdefghjkmnpqrstuvwxyz"
 
 // oneTimePassword returns 20 characters in five groups, about 99 bits.
-func (s *Service) oneTimePassword() (string, error) {
+func oneTimePassword() string {
 	var out []byte
 	for len(out) < 24 {
 		var b [1]byte
-		if err := s.fill(b[:]); err != nil {
-			return "", err
-		}
+		random(b[:])
 		if int(b[0]) >= 256/len(oneTimeAlphabet)*len(oneTimeAlphabet) {
 			continue // every character equally often
 		}
@@ -106,5 +104,5 @@ func (s *Service) oneTimePassword() (string, error) {
 			out = append(out, '-')
 		}
 	}
-	return string(out), nil
+	return string(out)
 }

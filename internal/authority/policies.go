@@ -56,6 +56,8 @@ func (s *Service) publishPolicy(ctx context.Context, by, name string, source []b
 	if err != nil {
 		return nil, &report, ErrPolicyFaulty.because(err).saying("devices could not read it: %v", err)
 	}
+	s.rules.publishing.Lock()
+	defer s.rules.publishing.Unlock()
 	if err := s.notBackwards(ctx, next); err != nil {
 		return nil, &report, err
 	}
@@ -77,18 +79,25 @@ func (s *Service) publishPolicy(ctx context.Context, by, name string, source []b
 	return d, &report, nil
 }
 
-// notBackwards refuses a policy that devices would refuse, because it takes effect before the one that it replaces.
+// notBackwards refuses a policy that would make devices go back, which they refuse: one that takes effect before the one that it
+// replaces, or after one that is to follow it.
 func (s *Service) notBackwards(ctx context.Context, next *edition) error {
 	present, err := s.inForce(ctx, next.document.ActivateAt)
-	if errors.Is(err, ErrNoPolicy) {
-		return nil
-	} else if err != nil {
+	switch {
+	case errors.Is(err, ErrNoPolicy):
+	case err != nil:
 		return err
-	}
-	if next.extract.Effective.Before(present.extract.Effective) {
+	case next.extract.Effective.Before(present.extract.Effective):
 		return ErrPolicyFaulty.saying("it takes effect on %s, before the policy that it replaces (%s); devices refuse to go back",
 			next.extract.Effective.Format(time.DateOnly), present.extract.Effective.Format(time.DateOnly)).
 			fixing("set effective_from to %s or later", present.extract.Effective.Format(time.DateOnly))
+	}
+	for _, e := range s.editionsAfter(next.document.ActivateAt) {
+		if e.extract.Effective.Before(next.extract.Effective) {
+			return ErrPolicyFaulty.saying("it takes effect on %s, after the policy that follows it on %s (%s); devices refuse to go back",
+				next.extract.Effective.Format(time.DateOnly), clock(e.document.ActivateAt), e.extract.Effective.Format(time.DateOnly)).
+				fixing("set effective_from to %s or earlier", e.extract.Effective.Format(time.DateOnly))
+		}
 	}
 	return nil
 }

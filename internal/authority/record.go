@@ -154,6 +154,8 @@ type Appeal struct {
 	AnsweredBy string
 	AnsweredAt time.Time
 	Answer     string
+
+	StoppedLock bool // it took back a lock that did not hold yet; the deadline was moved behind the due date then
 }
 
 // Event is a line of a device's time line. It is written when something changes, never for a plain check-in.
@@ -175,6 +177,8 @@ type Officer struct {
 	MustChange   bool // one-time password: has to be changed at the first login
 	CreatedAt    time.Time
 	DisabledAt   time.Time
+
+	Session [32]byte // hash of the token by which this officer came; not stored
 }
 
 // Session is an officer's login, named by the hash of its token.

@@ -71,7 +71,7 @@ func (s *Service) releaseWarrant(ctx context.Context, w *Warrant, actor string) 
 	for after := (device.ID{}); ; {
 		n, last := 0, after
 		err := s.turn(ctx, now, func(t *turn) error {
-			page, err := t.tx.RestrictionsOf(warrantGround(w.ID), after, lockChunk)
+			page, err := t.tx.ActiveOn(warrantGround(w.ID), after, lockChunk)
 			if err != nil {
 				return err
 			}

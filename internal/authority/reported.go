@@ -4,7 +4,9 @@ import (
 	"errors"
 
 	"github.com/bailiwick-dev/bailiwick/evidence"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
 // retried are the reasons for which a device may follow the very same order later; any other refusal settles it.
@@ -32,7 +34,13 @@ func (v *visit) reported() error {
 		if err != nil {
 			return err
 		}
-		if state == nil || old {
+		if state == nil && r.Active() && r.Applied != order.Observed {
+			if err := v.forgotten(r); err != nil {
+				return err
+			}
+			continue
+		}
+		if old {
 			state = nil
 		}
 		if err := v.compare(r, state, notes[r.Ground]); err != nil {
@@ -65,7 +73,8 @@ func (v *visit) formerRound(r *Restriction, state *evidence.GroundState) (bool, 
 	if none, err := absent(err); none || err != nil {
 		return none, err
 	}
-	return o.IssuedAt.Before(r.NoticedAt), nil
+	// A lift and the notice of the next round may be issued in the same second.
+	return o.IssuedAt.Before(r.NoticedAt) || o.Kind == order.Lift && o.IssuedAt.Equal(r.NoticedAt), nil
 }
 
 // refusals settles refused orders and returns the newest reason by ground.
@@ -80,7 +89,9 @@ func (v *visit) refusals() (map[order.Ground]string, error) {
 		} else if none || o.Device != v.device.ID {
 			continue
 		}
-		notes[o.Ground] = reason
+		if !overtaken[reason] {
+			notes[o.Ground] = reason
+		}
 		if retried[reason] || o.Settled {
 			continue
 		}
@@ -102,13 +113,16 @@ func knownReason(reason string) string {
 	return "other"
 }
 
+// overtaken are the reasons that say nothing of the ground: the device follows a later order on it.
+var overtaken = map[string]bool{"overtaken-by-notice": true, "overtaken-by-lock": true}
+
 var finalReasons = map[string]bool{
 	"leaf-malformed": true, "commitment-mismatch": true, "territory-not-in-rule": true, "warrant-mismatch": true,
 	"warrant-not-two-people": true, "warrant-end-too-far": true, "warrant-ended": true, "activated-elsewhere": true,
 	"activation-mixed": true, "activated-before-policy": true, "activated-outside-rule": true, "notice-too-short": true,
 	"deadline-moved-earlier": true, "lock-too-long": true, "end-not-warrants": true, "end-passed": true, "already-locked": true,
 	"policy-rolled-back": true, "policy-notice-too-short": true, "policy-too-few-shown": true, "policy-too-few-days": true,
-	"policy-lock-too-long": true, "policy-incomplete": true, "overtaken-by-notice": true, "overtaken-by-lock": true, "older-than-lift": true, "ground-finally-lifted": true,
+	"policy-lock-too-long": true, "policy-too-large": true, "policy-incomplete": true, "overtaken-by-notice": true, "overtaken-by-lock": true, "older-than-lift": true, "ground-finally-lifted": true,
 }
 
 // compare writes down what is new of one restriction, and follows a device that has lifted it by itself.
@@ -134,6 +148,9 @@ func (v *visit) compare(r *Restriction, state *evidence.GroundState, refusal str
 		}
 		r.Applied, r.ShownDays, r.AppliedNote = stage, shown, note
 	}
+	if state != nil && state.Stage == order.Locked && r.Stage == order.Noticed {
+		return v.undoLock(r)
+	}
 	if state == nil || state.Stage != order.Lifted || !r.Active() {
 		return nil
 	}
@@ -145,6 +162,51 @@ func (v *visit) compare(r *Restriction, state *evidence.GroundState, refusal str
 		why = "The device follows a lift that these records had lost."
 	}
 	return v.lifted(r, state.Cause, "device", why)
+}
+
+// forgotten lifts what a device applied and knows nothing of any more: it lost its record and kept its key. As for one that comes
+// with a new key, all begins again with a notice, if it is still due (Charter C3); a lock would wait for a notice for ever.
+func (v *visit) forgotten(r *Restriction) error {
+	return v.lifted(r, order.ByRule, "rule", "The device has lost its record and forgotten the notice.")
+}
+
+// undoLock lifts a lock that the device applied after it had been taken back: it was out of reach when an appeal stopped it. The
+// lift ends the notice on the device, so the notice begins anew with all of its days, and an open appeal goes on under it. Where
+// none may begin now, the owner has got what the appeal asked for.
+func (v *visit) undoLock(r *Restriction) error {
+	const why = "The lock had been taken back before it took hold, and the device had not heard of it."
+	appealing, told := r.Appealing, r.Deadline
+	r.Appealing = false // the lift does not end the appeal
+	if err := v.lifted(r, order.ByRule, "rule", why); err != nil {
+		return err
+	}
+	l, err := v.look(v.book, v.device, v.made, r)
+	if err != nil {
+		return err
+	}
+	deadline := later(told, restriction.Deadline(l.basis.place, l.terms, v.now))
+	if restriction.Due(r, l.standing, l.terms, v.now) != restriction.Notify ||
+		r.Ground.Kind == order.Rule && l.basis.territory == territory.Unknown ||
+		!l.endsAt.IsZero() && !deadline.Before(l.endsAt) {
+		if appealing {
+			return v.closeAppeal(r, "rule", why)
+		}
+		return nil
+	}
+	if err := v.notify(r.Device, l.basis, deadline); err != nil {
+		return err
+	}
+	if appealing {
+		if err := v.tx.SetAppealing(r.Device, r.Ground, true); err != nil {
+			return err
+		}
+	}
+	fresh, err := v.tx.Restriction(r.Device, r.Ground)
+	if err != nil {
+		return err
+	}
+	*r = *fresh
+	return nil
 }
 
 // lifted lifts, and keeps what is in memory in step.

@@ -78,7 +78,7 @@ func newRig(t *testing.T, tune ...func(*authority.Config)) *rig {
 	t.Helper()
 	r := &rig{T: t, dir: t.TempDir(), registry: prometheus.NewRegistry()}
 	r.seconds.Store(time.Date(2021, 9, 6, 9, 0, 0, 0, time.UTC).Unix())
-	r.found()
+	r.rootKey, r.root = testRoot(t, r.now())
 	var err error
 	r.store, err = sqlite.Open(ctx, r.dir+"/store", sqlite.Options{})
 	must(t, err)
@@ -120,17 +120,18 @@ func (r *rig) open() {
 	r.Service = s
 }
 
-// found makes the attestation root, as a factory does.
-func (r *rig) found() {
-	var err error
-	r.rootKey, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(r.T, err)
+// testRoot makes an attestation root, as a factory does.
+func testRoot(t testing.TB, now time.Time) (*ecdsa.PrivateKey, *x509.Certificate) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test root"}, IsCA: true,
-		BasicConstraintsValid: true, NotBefore: r.now().Add(-day), NotAfter: r.now().AddDate(20, 0, 0), KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, r.rootKey.Public(), r.rootKey)
-	must(r.T, err)
-	r.root, err = x509.ParseCertificate(der)
-	must(r.T, err)
+		BasicConstraintsValid: true, NotBefore: now.Add(-day), NotAfter: now.AddDate(20, 0, 0), KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	must(t, err)
+	root, err := x509.ParseCertificate(der)
+	must(t, err)
+	return key, root
 }
 
 // officer adds an officer who has changed the one-time password.
@@ -170,7 +171,6 @@ type phone struct {
 	boot   evidence.Boot
 	id     device.ID
 	offset time.Duration // of its wall clock
-	epoch  []byte        // after a refusal
 }
 
 type record struct {

@@ -23,6 +23,9 @@ type edition struct {
 // rulebook keeps the published policies in memory. Every server reads them anew at each sweep, and at once after it published
 // one itself.
 type rulebook struct {
+	reading    sync.Mutex // of the store: who begins later sees more, and has to be the last to put it here
+	publishing sync.Mutex // held from the look at the other policies until a new one is among them
+
 	mu       sync.RWMutex
 	read     bool
 	editions []*edition // newest activation first
@@ -50,6 +53,18 @@ func (s *Service) inForce(ctx context.Context, now time.Time) (*edition, error) 
 	return nil, ErrNoPolicy
 }
 
+// editionsAfter returns the published policies that come into force after at.
+func (s *Service) editionsAfter(at time.Time) (later []*edition) {
+	s.rules.mu.RLock()
+	defer s.rules.mu.RUnlock()
+	for _, e := range s.rules.editions {
+		if e.document.ActivateAt.After(at) {
+			later = append(later, e)
+		}
+	}
+	return later
+}
+
 // edition returns a published policy by its hash, nil when this server never saw it.
 func (s *Service) edition(hash [32]byte) *edition {
 	s.rules.mu.RLock()
@@ -63,6 +78,8 @@ func (s *Service) edition(hash [32]byte) *edition {
 
 // readRules reads the published policies from the store; those that are known are not parsed again.
 func (s *Service) readRules(ctx context.Context) ([]*edition, error) {
+	s.rules.reading.Lock()
+	defer s.rules.reading.Unlock()
 	var documents []*PolicyDocument
 	err := s.view(ctx, func(tx Tx) (err error) {
 		documents, err = tx.Policies(maxPolicies)
@@ -111,7 +128,8 @@ func newEdition(d *PolicyDocument) (*edition, error) {
 			Since: r.Since, Until: r.Until, ReviewBy: r.ReviewBy,
 		})
 	}
-	return e, e.extract.Validate()
+	_, err = e.extract.Marshal() // within the bounds of what devices read and keep
+	return e, err
 }
 
 // terms are the times that the policy gives to owners.

@@ -2,11 +2,14 @@ package authority
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 )
 
@@ -20,11 +23,12 @@ type Service struct {
 	rules     rulebook
 	holds     holdbook
 	report    reportCache
-	random    sync.Mutex // guards cfg.Random, which need not be safe for concurrent use
+	ids       sync.Mutex // guards cfg.DeviceIDs, which need not be safe for concurrent use
 	sequencer sequencer
 	sweep     sync.Mutex // one sweep at a time
 	wake      chan struct{}
-	unsettled sync.Map // ids of approved waves that still have restrictions to lock
+	logged    atomic.Int64 // second in which a failing store was logged last
+	unsettled sync.Map     // ids of approved waves that still have restrictions to lock
 }
 
 // New returns a Service. It starts nothing; see [Service.Run].
@@ -93,12 +97,23 @@ func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Secon
 
 // update runs fn in a durable transaction and gives what fails its name.
 func (s *Service) update(ctx context.Context, fn func(Tx) error) error {
-	return storeFault(s.cfg.Store.Update(ctx, fn))
+	return s.told(storeFault(s.cfg.Store.Update(ctx, fn)))
 }
 
 // view runs fn on a snapshot.
 func (s *Service) view(ctx context.Context, fn func(Tx) error) error {
-	return storeFault(s.cfg.Store.View(ctx, fn))
+	return s.told(storeFault(s.cfg.Store.View(ctx, fn)))
+}
+
+// told logs why the store fails, which those who asked are not told; at most once a second, since all of them get the same.
+func (s *Service) told(err error) error {
+	if !errors.Is(err, ErrStoreUnavailable) {
+		return err
+	}
+	if now := s.now().Unix(); s.logged.Swap(now) != now {
+		s.cfg.Logger.Error("the store cannot be used", "error", err)
+	}
+	return err
 }
 
 func storeFault(err error) error {
@@ -122,12 +137,15 @@ func absent(err error) (bool, error) {
 	return false, err
 }
 
-// fill fills b with random bytes.
-func (s *Service) fill(b []byte) error {
-	s.random.Lock()
-	defer s.random.Unlock()
-	if _, err := io.ReadFull(s.cfg.Random, b); err != nil {
-		return &Error{Kind: Unavailable, Name: "no-random", Detail: "no random numbers can be had now", Fix: "try again later", Err: err}
+// newDeviceID draws the id of a device to be enrolled.
+func (s *Service) newDeviceID() (id device.ID, err error) {
+	s.ids.Lock()
+	defer s.ids.Unlock()
+	if _, err := io.ReadFull(s.cfg.DeviceIDs, id[:]); err != nil {
+		return id, &Error{Kind: Unavailable, Name: "no-random", Detail: "no random numbers can be had now", Fix: "try again later", Err: err}
 	}
-	return nil
+	return id, nil
 }
+
+// random fills b with what cannot be guessed.
+func random(b []byte) { _, _ = rand.Read(b) } // never fails (crypto/rand)

@@ -79,7 +79,8 @@ type DeviceQuery struct {
 type RestrictionTx interface {
 	Restriction(id device.ID, g order.Ground) (*restriction.Restriction, error)
 	Restrictions(id device.ID) ([]*restriction.Restriction, error) // of one device, by ground
-	RestrictionsOf(g order.Ground, after device.ID, limit int) ([]*restriction.Restriction, error)
+	// ActiveOn lists what is noticed or locked on a ground, in the order of devices behind the given one.
+	ActiveOn(g order.Ground, after device.ID, limit int) ([]*restriction.Restriction, error)
 
 	// NoticeIfFree inserts r as Noticed, or starts a new round if the ground is Lifted and not Final.
 	NoticeIfFree(r *restriction.Restriction) error
@@ -87,6 +88,9 @@ type RestrictionTx interface {
 	ExtendIfNoticed(id device.ID, g order.Ground, deadline time.Time) error
 	// LockIfNoticed moves Noticed → Locked if no appeal is open and the deadline is not after effectAt.
 	LockIfNoticed(id device.ID, g order.Ground, lockedAt, effectAt, endsAt time.Time) error
+	// WithdrawLockIfNotInEffect moves Locked → Noticed and marks an open appeal, if no appeal is open yet, the lock takes effect
+	// after now and before the new deadline, and the device has not reported that it is locked. The restriction leaves its wave.
+	WithdrawLockIfNotInEffect(id device.ID, g order.Ground, now, deadline time.Time) error
 	// LiftIfActive moves Noticed or Locked → Lifted.
 	LiftIfActive(id device.ID, g order.Ground, at time.Time, cause order.Cause) error
 	// ReportApplied records what the device says; any stage.
@@ -118,6 +122,8 @@ type OrderTx interface {
 	Settle(id order.ID, refusal string) error
 	// SettleOlder settles all orders of a device on a ground issued before the given one.
 	SettleOlder(id device.ID, g order.Ground, keep order.ID) error
+	// SettleOlderEscalations does so for notices and locks only: a lift waits until its device has it.
+	SettleOlderEscalations(id device.ID, g order.Ground, keep order.ID) error
 	OrdersOf(id device.ID, limit int) ([]*Order, error) // newest first
 	CountUnsettled(g order.Ground) (int, error)
 }
@@ -173,5 +179,7 @@ type PersonTx interface {
 	PutSession(s *Session) error
 	Session(tokenHash [32]byte) (*Session, error)
 	DeleteSession(tokenHash [32]byte) error
+	// DeleteSessionsOf ends all sessions of an officer but one.
+	DeleteSessionsOf(officer string, but [32]byte) error
 	DeleteExpiredSessions(now time.Time) (int, error)
 }

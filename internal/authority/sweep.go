@@ -94,24 +94,37 @@ func (s *Service) grounds(ctx context.Context, b *book) ([]order.Ground, error) 
 	return grounds, err
 }
 
-// sweepGround looks through the restrictions on one ground.
+// sweepGround looks through the restrictions on one ground. It looks beside the writer, and goes to it with those only for which
+// something is due: holds, and notices that wait for their phones, may be many.
 func (s *Service) sweepGround(ctx context.Context, b *book, g order.Ground, now time.Time) error {
 	var after device.ID
 	for {
-		var page []*Restriction
-		err := s.view(ctx, func(tx Tx) (err error) {
-			page, err = tx.RestrictionsOf(g, after, sweepPage)
+		var due []*Restriction
+		last := after
+		err := s.view(ctx, func(tx Tx) error {
+			page, err := tx.ActiveOn(g, after, sweepPage)
+			t := &turn{s: s, tx: tx, now: now}
+			for _, r := range page {
+				last = r.Device
+				if !ripe(r, now) {
+					continue
+				}
+				if l, err := t.lookAgain(b, r); err != nil {
+					return err
+				} else if restriction.Due(r, l.standing, l.terms, now) != restriction.Nothing {
+					due = append(due, r)
+				}
+			}
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		if len(page) == 0 {
+		if last == after {
 			return nil
 		}
-		after = page[len(page)-1].Device
-		page = slices.DeleteFunc(page, func(r *Restriction) bool { return !ripe(r, now) })
-		for chunk := range slices.Chunk(page, sweepChunk) {
+		after = last
+		for chunk := range slices.Chunk(due, sweepChunk) {
 			err := s.turn(ctx, now, func(t *turn) error {
 				for _, r := range chunk {
 					if err := t.sweepOne(b, r.Device, g); err != nil {
@@ -145,15 +158,7 @@ func (t *turn) sweepOne(b *book, id device.ID, g order.Ground) error {
 	if err != nil || !r.Active() {
 		return err
 	}
-	d, err := t.tx.Device(id)
-	if err != nil {
-		return err
-	}
-	made, err := production(t.tx, d)
-	if err != nil {
-		return err
-	}
-	look, err := t.look(b, d, made, r)
+	look, err := t.lookAgain(b, r)
 	if err != nil {
 		return err
 	}

@@ -44,12 +44,11 @@ func (s *Service) turn(ctx context.Context, now time.Time, fn func(*turn) error)
 	return nil
 }
 
-// issue writes an order, pending, and lets it replace the older ones on its ground. Its salt is random and used once.
+// issue writes an order, pending, and lets it replace the older ones on its ground; only a lift replaces a lift, so that none gets
+// lost before its device has it (Charter C9). Its salt is random and used once.
 func (t *turn) issue(id device.ID, leaf order.Leaf) (*Order, error) {
 	o := &Order{Device: id, Kind: leaf.Kind, Ground: leaf.Ground, IssuedAt: t.now}
-	if err := t.s.fill(o.Salt[:]); err != nil {
-		return nil, err
-	}
+	random(o.Salt[:])
 	leaf.IssuedAt = t.now
 	leaf.Commitment = order.Commit(o.Salt, id)
 	var err error
@@ -60,7 +59,11 @@ func (t *turn) issue(id device.ID, leaf order.Leaf) (*Order, error) {
 	if err := t.tx.InsertOrder(o); err != nil {
 		return nil, err
 	}
-	if err := t.tx.SettleOlder(id, leaf.Ground, o.ID); err != nil {
+	settle := t.tx.SettleOlderEscalations
+	if leaf.Kind == order.Lift {
+		settle = t.tx.SettleOlder
+	}
+	if err := settle(id, leaf.Ground, o.ID); err != nil {
 		return nil, err
 	}
 	t.issued = append(t.issued, leaf.Kind)
@@ -83,8 +86,7 @@ type basis struct {
 }
 
 // notify starts a round: Noticed, with a fixed date.
-func (t *turn) notify(id device.ID, b basis) error {
-	deadline := restriction.Deadline(b.place, b.terms, t.now)
+func (t *turn) notify(id device.ID, b basis, deadline time.Time) error {
 	err := t.tx.NoticeIfFree(&Restriction{
 		Device: id, Ground: b.ground, Stage: order.Noticed, Territory: b.territory, Authority: b.authority,
 		Reference: order.Reference(id, b.ground), NoticedAt: t.now, Deadline: deadline,

@@ -2,6 +2,7 @@ package authority
 
 import (
 	"context"
+	"slices"
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/order"
@@ -28,11 +29,9 @@ func (s *Service) UnlockCode(ctx context.Context, actor *Officer, id device.ID, 
 		if err != nil {
 			return err
 		}
-		restrictions, err := t.tx.Restrictions(id)
-		if err != nil {
+		if ordered, err := anyOrdered(t.tx, id); err != nil {
 			return err
-		}
-		if !anyOrdered(restrictions) {
+		} else if !ordered {
 			return ErrNotActive.saying("no lock was ever ordered for this device")
 		}
 		// The device tries unlock.Window counters from its own: more codes than that, given out while it cannot be reached, would
@@ -67,13 +66,13 @@ func (s *Service) UnlockCode(ctx context.Context, actor *Officer, id device.ID, 
 	return code, nil
 }
 
-// anyOrdered reports whether a lock was ever ordered. A lift that the device has not heard of yet does not matter: that is what
-// codes are for.
-func anyOrdered(restrictions []*Restriction) bool {
-	for _, r := range restrictions {
-		if r.Stage == order.Locked || !r.LockedAt.IsZero() {
-			return true
-		}
+// anyOrdered reports whether a lock was ever ordered. A lift that the device has not heard of yet does not matter, nor that the lock
+// was taken back: that is what codes are for.
+func anyOrdered(tx Tx, id device.ID) (bool, error) {
+	restrictions, err := tx.Restrictions(id)
+	if err != nil || slices.ContainsFunc(restrictions, func(r *Restriction) bool { return !r.LockedAt.IsZero() }) {
+		return err == nil, err
 	}
-	return false
+	orders, err := tx.OrdersOf(id, 200)
+	return slices.ContainsFunc(orders, func(o *Order) bool { return o.Kind == order.Lock }), err
 }

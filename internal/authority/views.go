@@ -104,6 +104,7 @@ type WaveDetail struct {
 type WaveApproval struct {
 	Note    string // at most 500 characters
 	Confirm int    // WaveDetail.Confirm, typed in by the officer; 0 when nothing asked for it
+	Shown   int    // locks in the wave as the officer saw it: a larger one is refused; 0 when it is not known
 }
 
 // WaveResult is what came of an approved wave. Every restriction is looked at again at approval.

@@ -46,6 +46,9 @@ func (s *Service) ApproveWave(ctx context.Context, actor *Officer, id int64, a W
 	if detail.Wave.State != WaveOpen {
 		return nil, ErrWaveDecided
 	}
+	if a.Shown != 0 && detail.Wave.Size > a.Shown {
+		return nil, hasGrown(a.Shown, detail.Wave.Size)
+	}
 	if detail.Confirm != 0 && a.Confirm != detail.Confirm {
 		return nil, outOfProportion(detail)
 	}
@@ -62,7 +65,16 @@ func (s *Service) ApproveWave(ctx context.Context, actor *Officer, id int64, a W
 	if err := s.clearWave(ctx, book, items, now, result); err != nil {
 		return nil, err
 	}
+	cleared := 0
+	for _, n := range result.Skipped {
+		cleared += n
+	}
 	err = s.update(ctx, func(tx Tx) error {
+		if w, err := tx.Wave(id); err != nil {
+			return err
+		} else if w.Size > detail.Wave.Size-cleared && w.State == WaveOpen {
+			return hasGrown(detail.Wave.Size-cleared, w.Size)
+		}
 		err := tx.DecideIfOpen(id, WaveApproved, actor.Name, now, note)
 		if errors.Is(err, ErrConflict) {
 			return ErrWaveDecided.because(err)
@@ -82,6 +94,11 @@ func (s *Service) ApproveWave(ctx context.Context, actor *Officer, id int64, a W
 		s.counters.waves.WithLabelValues(reason).Add(float64(n))
 	}
 	return result, nil
+}
+
+// hasGrown says that a sweep has put locks into a wave that the officer has not seen.
+func hasGrown(shown, size int) error {
+	return ErrChanged.saying("the wave has grown from %d to %d locks since you looked at it", shown, size)
 }
 
 func outOfProportion(d *WaveDetail) error {
@@ -158,16 +175,21 @@ func (t *turn) again(b *book, item *Restriction) (*Restriction, *look, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	d, err := t.tx.Device(item.Device)
+	l, err := t.lookAgain(b, r)
+	return r, l, err
+}
+
+// lookAgain decides anew about a restriction.
+func (t *turn) lookAgain(b *book, r *Restriction) (*look, error) {
+	d, err := t.tx.Device(r.Device)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	made, err := production(t.tx, d)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	l, err := t.look(b, d, made, r)
-	return r, l, err
+	return t.look(b, d, made, r)
 }
 
 // hindrance adds to the rules what only orders know: a hold whose warrant ends before the lock could begin is not ordered.

@@ -352,3 +352,43 @@ func TestTerritoryLeavesTheList(t *testing.T) {
 		t.Errorf("%d lifts counted, %d unread", lifts, public.Unread)
 	}
 }
+
+// What an officer approves is what they were shown: a lock that a sweep adds meanwhile needs another look.
+func TestAWaveThatGrowsWhileItIsApproved(t *testing.T) {
+	r := newRig(t)
+	phones := r.due(2)
+	w := r.openWave()
+	// The second one joins the wave between the officer's look and the decision.
+	late := phones[1]
+	out := func(tx authority.Tx) error { return tx.WithdrawProposal(late.id, cuba) }
+	in := func(tx authority.Tx) error { return tx.ProposeIfNoticed(w.ID, late.id, cuba) }
+	must(t, r.store.Update(ctx, out))
+	between := &betweenStore{Store: r.store}
+	config := r.config
+	config.Store, config.Registry = between, nil
+	slow, err := authority.New(config)
+	must(t, err)
+	between.once = func() error { return r.store.Update(ctx, in) }
+	if result, err := slow.ApproveWave(ctx, r.ana, w.ID, authority.WaveApproval{}); !errors.Is(err, authority.ErrChanged) {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	for _, p := range phones {
+		p.stage(cuba, order.Noticed, order.Noticed)
+	}
+	if result, err := slow.ApproveWave(ctx, r.ana, w.ID, authority.WaveApproval{}); err != nil || result.Locked != 2 {
+		t.Fatalf("after another look: %+v, %v", result, err)
+	}
+}
+
+// Between the page that was shown and the approval, too.
+func TestAWaveThatHasGrownSinceItWasShown(t *testing.T) {
+	r := newRig(t)
+	r.due(2)
+	w := r.openWave()
+	if result, err := r.ApproveWave(ctx, r.ana, w.ID, authority.WaveApproval{Shown: 1}); !errors.Is(err, authority.ErrChanged) {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	if result, err := r.ApproveWave(ctx, r.ana, w.ID, authority.WaveApproval{Shown: 2}); err != nil || result.Locked != 2 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+}

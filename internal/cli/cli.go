@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/term"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 )
@@ -37,11 +38,13 @@ type Environment struct {
 
 // System is the real world.
 func System() Environment {
-	info, err := os.Stderr.Stat()
-	return Environment{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now,
-		Terminal: err == nil && info.Mode()&os.ModeCharDevice != 0,
-	}
+	return Environment{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now, Terminal: drawable(os.Stderr)}
+}
+
+// drawable reports whether f is a terminal that has room for a bar; some say that they have no columns.
+func drawable(f *os.File) bool {
+	columns, _, err := term.GetSize(int(f.Fd()))
+	return err == nil && columns >= 40
 }
 
 type commands struct {

@@ -101,6 +101,9 @@ func (p *problem) Error() string {
 		text = p.Title
 	}
 	for _, fault := range p.Errors {
+		if strings.Contains(text, fault.Message) {
+			continue // told already
+		}
 		text += "\n  "
 		if fault.At != "" {
 			text += fault.At + ": "

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,7 +33,7 @@ type demoCommand struct {
 	Devices int    `help:"How many phones." default:"2000"`
 	Days    int    `help:"How many simulated days." default:"60"`
 	JSON    string `name:"json" help:"Write the report to this file as JSON; - is standard output." placeholder:"FILE"`
-	Listen  string `help:"Address and port of the server." default:"127.0.0.1:0"`
+	Listen  string `help:"Address and port of the server; 127.0.0.1:8470 when left out, or another port if that one is taken." placeholder:"ADDRESS"`
 	Data    string `help:"Data folder, which must be empty or new; a temporary one, deleted at the end, when left out." type:"path" placeholder:"DIR"`
 }
 
@@ -57,9 +58,9 @@ func (c *demoCommand) Run(ctx context.Context, env Environment) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, cleanUp()) }()
-	listener, err := net.Listen("tcp", c.Listen)
+	listener, err := c.listen()
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w (choose another with --listen)", c.Listen, err)
+		return err
 	}
 	clock := fleet.NewClock(fleet.Start.Add(-time.Hour))
 	base := "http://" + listener.Addr().String()
@@ -67,7 +68,7 @@ func (c *demoCommand) Run(ctx context.Context, env Environment) (err error) {
 		Dir: dir, BaseURL: base, Origin: "demo.bailiwick.example/ledger", Sandbox: true,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		Policy:         app.Document{Name: "terms-2021-09.yaml", Source: policies.Terms202109},
-		Now:            clock.Now, Random: newSeededReader(c.Seed), PasswordCost: 4, ManualWork: true, Unlimited: true,
+		Now:            clock.Now, DeviceIDs: newSeededReader(c.Seed), PasswordCost: 4, ManualWork: true, Unlimited: true,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -108,6 +109,27 @@ func (c *demoCommand) Run(ctx context.Context, env Environment) (err error) {
 		return err
 	}
 	return nil
+}
+
+// listen takes the usual port, so that the commands of the README work as they stand, unless nobody stays to use them.
+func (c *demoCommand) listen() (net.Listener, error) {
+	address := c.Listen
+	if address == "" && !c.Once {
+		if l, err := net.Listen("tcp", strings.TrimPrefix(defaultServer, "http://")); err == nil {
+			return l, nil
+		}
+	}
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w (choose another with --listen)", address, err)
+	}
+	if !l.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		return nil, errors.Join(usageError{fmt.Errorf("the demo trusts phones that anybody can make, and %s can be reached by other machines: listen on 127.0.0.1", address)}, l.Close())
+	}
+	return l, nil
 }
 
 func (c *demoCommand) simulate(ctx context.Context, env Environment, a *app.App, cfg fleet.Config, clock *fleet.Clock, base string, officers []demoOfficer) (*fleet.Report, error) {
@@ -299,9 +321,7 @@ func newProgress(ctx context.Context, env Environment) *progress {
 }
 
 func (p *progress) Made(phones, of int) {
-	if p.bars == nil {
-		fmt.Fprintf(p.env.Stderr, "made %d phones\n", phones)
-	}
+	fmt.Fprintf(p.env.Stderr, "made %d phones\n", phones) // no bar is up yet
 }
 
 func (p *progress) Day(day, of int, date time.Time, checkIns int64) {
@@ -331,11 +351,11 @@ func (p *progress) Day(day, of int, date time.Time, checkIns int64) {
 }
 
 func (p *progress) Verifying() {
-	if p.bars == nil {
-		fmt.Fprintln(p.env.Stderr, "verifying the ledger")
-	}
+	p.end()
+	fmt.Fprintln(p.env.Stderr, "verifying the ledger")
 }
 
+// end takes the bars down; it may be called again.
 func (p *progress) end() {
 	if p.bars != nil {
 		if p.days != nil && !p.days.Completed() {

@@ -172,7 +172,7 @@ func (c *loginCommand) Run(ctx context.Context, env Environment) error {
 			return err
 		}
 		change := map[string]string{"old": password, "new": chosen}
-		if err := callJSON(ctx, http.DefaultClient, http.MethodPost, server+"/v1/password", session.Token, change, nil); err != nil {
+		if err := callJSON(ctx, &http.Client{Timeout: time.Minute}, http.MethodPost, server+"/v1/password", session.Token, change, nil); err != nil {
 			return err
 		}
 		if session, err = begin(ctx, server, c.Name, chosen); err != nil {
@@ -207,7 +207,7 @@ type sessionAnswer struct {
 
 func begin(ctx context.Context, server, name, password string) (s sessionAnswer, err error) {
 	question := map[string]string{"name": name, "password": password}
-	return s, callJSON(ctx, http.DefaultClient, http.MethodPost, server+"/v1/login", "", question, &s)
+	return s, callJSON(ctx, &http.Client{Timeout: time.Minute}, http.MethodPost, server+"/v1/login", "", question, &s)
 }
 
 // passwords returns a function that asks on a terminal without showing what is typed, or reads lines elsewhere.
@@ -264,7 +264,8 @@ func (logoutCommand) Help() string {
 }
 
 func (c *logoutCommand) Run(ctx context.Context, env Environment) error {
-	if _, err := c.ask(ctx, env, http.MethodPost, "/v1/logout", struct{}{}, nil); err != nil {
+	raw, err := c.ask(ctx, env, http.MethodPost, "/v1/logout", struct{}{}, nil)
+	if err != nil {
 		return err
 	}
 	file, err := loginFile(env)
@@ -274,6 +275,5 @@ func (c *logoutCommand) Run(ctx context.Context, env Environment) error {
 	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	_, err = fmt.Fprintln(env.Stdout, "Logged out.")
-	return err
+	return c.show(env, raw, func() { fmt.Fprintln(env.Stdout, "Logged out.") })
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/bailiwick-dev/bailiwick/internal/app"
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/policies"
 )
@@ -47,6 +48,9 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 	if c.Sandbox && !c.SandboxAnywhere && !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		return usageError{fmt.Errorf("--sandbox trusts phones that anybody can make, and %s can be reached by other machines: listen on 127.0.0.1", c.Listen)}
 	}
+	if c.Sandbox && !c.SandboxAnywhere && len(c.TrustedProxy) > 0 {
+		return usageError{errors.New("--sandbox trusts phones that anybody can make and lets anybody move the clock on, and a proxy brings others here: leave out --trusted-proxy or --sandbox")}
+	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return usageError{err}
@@ -61,8 +65,11 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 	}
 	if c.Policy != "" {
 		cfg.Policy.Name = filepath.Base(c.Policy)
-		if cfg.Policy.Source, err = os.ReadFile(c.Policy); err != nil {
+		if cfg.Policy.Source, err = readPolicy(env, c.Policy); err != nil {
 			return err
+		}
+		if _, err := policy.Parse(cfg.Policy.Name, cfg.Policy.Source); err != nil {
+			return fmt.Errorf("the policy has faults:\n%w", err)
 		}
 	}
 	if cfg.Roots, err = readRoots(c.AttestationRoots); err != nil {

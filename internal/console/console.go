@@ -127,6 +127,7 @@ func (c *console) routes() http.Handler {
 
 	officer("GET /console/{$}", c.overview)
 	officer("GET /console/devices", c.devices)
+	officer("POST /console/devices/find", c.findDevice)
 	officer("GET /console/devices/{id}", c.device)
 	officer("POST /console/devices/{id}/lift", c.lift)
 	officer("POST /console/devices/{id}/unlock-code", c.unlockCode)

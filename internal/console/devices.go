@@ -21,8 +21,6 @@ type devicesView struct {
 	Stage       string
 	Consignment string
 	Model       string
-	IMEI        string
-	Message     string // why nothing was found
 	Next        string // link to the next page; empty on the last
 	Places      []place
 	Stages      []order.Stage
@@ -36,9 +34,9 @@ type place struct {
 func (c *console) devices(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
 	q := r.URL.Query()
 	view := devicesView{Territory: q.Get("territory"), Stage: q.Get("stage"), Consignment: strings.TrimSpace(q.Get("consignment")),
-		Model: strings.TrimSpace(q.Get("model")), IMEI: strings.TrimSpace(q.Get("imei")), Places: places(), Stages: stages}
-	if view.IMEI != "" {
-		return c.findDevice(w, r, o, view)
+		Model: strings.TrimSpace(q.Get("model")), Places: places(), Stages: stages}
+	if imei := strings.TrimSpace(q.Get("imei")); imei != "" { // a link that somebody wrote; the page itself sends none
+		return c.toDevice(w, r, imei)
 	}
 	query, err := deviceQuery(view, q.Get("after"))
 	if err != nil {
@@ -55,8 +53,16 @@ func (c *console) devices(w http.ResponseWriter, r *http.Request, o *authority.O
 	return c.show(w, r, o, http.StatusOK, "devices", "Devices", view)
 }
 
-func (c *console) findDevice(w http.ResponseWriter, r *http.Request, o *authority.Officer, view devicesView) error {
-	d, err := c.service.FindDevice(r.Context(), view.IMEI)
+// findDevice looks a device up by its IMEI. It is a POST, so that no IMEI gets into a URL, a history or a log.
+func (c *console) findDevice(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
+	if err := web.ParseForm(r); err != nil {
+		return err
+	}
+	return c.toDevice(w, r, strings.TrimSpace(r.PostFormValue("imei")))
+}
+
+func (c *console) toDevice(w http.ResponseWriter, r *http.Request, imei string) error {
+	d, err := c.service.FindDevice(r.Context(), imei)
 	if err == nil {
 		return web.Redirect(w, r, "/console/devices/"+d.ID.String())
 	}
@@ -64,8 +70,7 @@ func (c *console) findDevice(w http.ResponseWriter, r *http.Request, o *authorit
 	if e.Kind != authority.NotFound && e.Kind != authority.Invalid {
 		return err
 	}
-	view.Message = web.Sentence(e.Detail)
-	return c.show(w, r, o, http.StatusOK, "devices", "Devices", view)
+	return c.flash(w, r, "/console/devices", web.Flash{Tone: "bad", Text: strings.TrimSpace(web.Sentence(e.Detail) + " " + web.Sentence(e.Fix))})
 }
 
 func deviceQuery(v devicesView, after string) (authority.DeviceQuery, error) {

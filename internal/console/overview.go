@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/web"
 	"github.com/bailiwick-dev/bailiwick/order"
@@ -28,8 +29,32 @@ type overviewView struct {
 	Free       []territoryRow
 }
 
-// Newest cuts the latest events to what fits beside the rest.
-func (v overviewView) Newest() []authority.Event { return v.Recent[:min(8, len(v.Recent))] }
+// newestLines is what fits beside the rest.
+const newestLines = 8
+
+// Newest are the latest events. What happened to many devices at once, such as a release, is one line with their number.
+func (v overviewView) Newest() []authority.Event {
+	var lines []authority.Event
+	var counts []int
+	for _, e := range v.Recent {
+		last := len(lines) - 1
+		if last >= 0 && lines[last].Detail == e.Detail && lines[last].Actor == e.Actor && lines[last].Device != e.Device {
+			counts[last]++
+			continue
+		}
+		if len(lines) == newestLines {
+			break
+		}
+		lines, counts = append(lines, e), append(counts, 1)
+	}
+	for i, n := range counts {
+		if n > 1 {
+			lines[i].Detail = fmt.Sprintf("%s (%s)", lines[i].Detail, web.Count(n, "device", "devices"))
+			lines[i].Device = device.ID{} // it stands for several
+		}
+	}
+	return lines
+}
 
 // territoryRow is a line of the table below the map.
 type territoryRow struct {

@@ -82,6 +82,7 @@ func (c *console) approveWave(w http.ResponseWriter, r *http.Request, o *authori
 		return err
 	}
 	approval := authority.WaveApproval{Note: r.PostFormValue("note")}
+	approval.Shown, _ = strconv.Atoi(r.PostFormValue("shown")) // the page fills it in; 0 when it is missing
 	back := fmt.Sprintf("/console/waves/%d", id)
 	if typed := strings.TrimSpace(r.PostFormValue("confirm")); typed != "" {
 		if approval.Confirm, err = strconv.Atoi(typed); err != nil {

@@ -199,9 +199,13 @@ func cohorts() []cohort {
 			expected: "weeks without a network: noticed and locked only after coming back"},
 		{name: "appealed", share: .005, truth: liftedOnAppeal, model: lanternP, market: always(phone.Dubai), live: stays(phone.Damascus),
 			expected: "the owner appeals, a human grants it: lifted for good"},
-		{name: "diverted consignment", share: .04, truth: heldAndReleased, model: lanternP, market: always(phone.Delhi), live: diverted,
+		{name: "diverted consignment", share: .03, truth: heldAndReleased, model: lanternP, market: always(phone.Delhi), live: diverted,
 			consignment: divertedConsignment, consignee: divertedConsignee,
 			expected: "held by the case with an end date, released when it is concluded"},
+		{name: "diverted, then offline", share: .01, truth: heldAndReleased, model: lanternP, market: always(phone.Delhi),
+			live:        with(diverted, offlineAtTheRelease),
+			consignment: divertedConsignment, consignee: divertedConsignee,
+			expected: "held, offline at the release: released when it comes back"},
 	}
 }
 
@@ -238,15 +242,14 @@ func offlineWeeks(l *life, r *rand.Rand) {
 	l.online = func(day int) bool { return day < from || day >= until }
 }
 
-// diverted phones were shipped for one market and sold in others; some are offline when the case is released.
+// diverted phones were shipped for one market and sold in others.
 func diverted(_ phone.Place, r *rand.Rand) life {
-	where := []phone.Place{phone.Dubai, phone.NewYork, phone.Warsaw}[r.IntN(3)]
-	l := life{at: func(int) phone.Place { return where }}
-	if r.IntN(4) == 0 {
-		back := releaseDay + 4 + r.IntN(5)
-		l.online = func(day int) bool { return day < releaseDay-2 || day >= back }
-	}
-	return l
+	return stays(phone.Dubai, phone.NewYork, phone.Warsaw)(phone.Place{}, r)
+}
+
+func offlineAtTheRelease(l *life, r *rand.Rand) {
+	back := releaseDay + 4 + r.IntN(5)
+	l.online = func(day int) bool { return day < releaseDay-2-activationSpread || day >= back }
 }
 
 // world is what the phone sees on a day of its life.

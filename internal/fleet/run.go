@@ -282,7 +282,7 @@ func (r *run) decideWaves(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		approval := authority.WaveApproval{Note: "Counts and samples looked at.", Confirm: detail.Confirm}
+		approval := authority.WaveApproval{Note: "Counts and samples looked at.", Confirm: detail.Confirm, Shown: detail.Wave.Size}
 		result, err := r.cfg.Authority.ApproveWave(ctx, r.cfg.Officers[0], w.ID, approval)
 		if err != nil {
 			return fmt.Errorf("wave %d: %w", w.ID, err)

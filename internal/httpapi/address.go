@@ -25,13 +25,33 @@ func clientOf(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	client := peer.Addr().Unmap()
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && within(client, trusted); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		hop, err := parseHop(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break // nothing to the left of it can be believed
 		}
 		client = hop.Unmap().WithZone("")
 	}
 	return client
+}
+
+// parseHop reads an address; some proxies write its port behind it.
+func parseHop(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	if err == nil {
+		return a, nil
+	}
+	with, err := netip.ParseAddrPort(s)
+	return with.Addr(), err
+}
+
+// viaUnknown reports whether a proxy passed the request on and did not say for whom, or is none that is believed: then the address
+// is the proxy's, which is no reason to trust whoever is behind it.
+func viaUnknown(r *http.Request) bool {
+	if r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == "" {
+		return false
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err != nil || ClientAddress(r.Context()) == peer.Addr().Unmap()
 }
 
 func within(a netip.Addr, prefixes []netip.Prefix) bool {

@@ -62,7 +62,7 @@ func (e *edge) operational() {
 	})
 	metrics := promhttp.HandlerFor(e.cfg.Registry, promhttp.HandlerOpts{})
 	e.api.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		if !within(ClientAddress(r.Context()), e.cfg.MetricsFrom) {
+		if viaUnknown(r) || !within(ClientAddress(r.Context()), e.cfg.MetricsFrom) {
 			newProblem(http.StatusForbidden, "metrics-elsewhere", "metrics are not shown to this address", "ask from an address in the server's setting for metrics").write(w)
 			return
 		}

@@ -51,7 +51,7 @@ var calls = []struct {
 	{"POST", idPath + "/unlock-code", `{"challenge":"12345678","justification":"In hospital."}`, 200, []any{"kim", someID, "12345678", "In hospital."}, `"code":"12345678"`},
 	{"GET", "/v1/waves", "", 200, []any{100}, `"size":2`},
 	{"GET", "/v1/waves/1", "", 200, []any{int64(1)}, `"confirm":2`},
-	{"POST", "/v1/waves/1/approve", `{"note":"n","confirm":2}`, 200, []any{"kim", int64(1), authority.WaveApproval{Note: "n", Confirm: 2}}, `"locked":2,"skipped":{}`},
+	{"POST", "/v1/waves/1/approve", `{"note":"n","confirm":2,"shown":3}`, 200, []any{"kim", int64(1), authority.WaveApproval{Note: "n", Confirm: 2, Shown: 3}}, `"locked":2,"skipped":{}`},
 	{"POST", "/v1/waves/1/reject", `{"note":"n"}`, 204, []any{"kim", int64(1), "n"}, ""},
 	{"GET", "/v1/cases?limit=7", "", 200, []any{7}, `"consignment":"c-1"`},
 	{"POST", "/v1/cases", `{"title":"T","consignment":"c-1"}`, 200, []any{"kim", "T", "c-1"}, `"id":"case-0001"`},
@@ -288,10 +288,20 @@ func TestOperational(t *testing.T) {
 	wantProblem(t, s.ask("GET", "/readyz", ""), 503, "not-ready")
 	wantProblem(t, s.ask("GET", "/metrics", ""), 403, "metrics-elsewhere")
 
-	r := httptest.NewRequest("GET", "/metrics", nil)
-	r.RemoteAddr = "127.0.0.1:5"
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
+	ask := func(headers ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("GET", "/metrics", nil)
+		r.RemoteAddr = "127.0.0.1:5"
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		return w
+	}
+	for _, header := range []string{"X-Forwarded-For", "Forwarded"} { // a proxy on this machine that nobody named
+		wantProblem(t, ask(header, "198.51.100.1"), 403, "metrics-elsewhere")
+	}
+	w := ask()
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `bailiwick_http_request_seconds_count{route="GET /readyz",status="503"} 2`) {
 		t.Errorf("metrics: %d %s", w.Code, w.Body)
 	}

@@ -23,6 +23,7 @@ type approveInput struct {
 	Body struct {
 		Note    string `json:"note,omitempty" maxLength:"500"`
 		Confirm int    `json:"confirm,omitempty" minimum:"0" doc:"the wave's confirm, when it asks for one"`
+		Shown   int    `json:"shown,omitempty" minimum:"0" doc:"locks in the wave as you saw it; if it has grown, the approval is refused"`
 	}
 }
 
@@ -48,7 +49,7 @@ func (e *edge) waves(api huma.API) {
 		})
 	huma.Register(api, op(http.MethodPost, "/v1/waves/{id}/approve", "approve-wave", "Approve a wave: its locks are issued"),
 		func(ctx context.Context, in *approveInput) (*bodyOf[waveResult], error) {
-			r, err := a.ApproveWave(ctx, actor(ctx), in.ID, authority.WaveApproval{Note: in.Body.Note, Confirm: in.Body.Confirm})
+			r, err := a.ApproveWave(ctx, actor(ctx), in.ID, authority.WaveApproval{Note: in.Body.Note, Confirm: in.Body.Confirm, Shown: in.Body.Shown})
 			return one(r, err, func(r *authority.WaveResult) waveResult { return waveResult{r.Locked, orEmpty(r.Skipped)} })
 		})
 	huma.Register(api, silent(op(http.MethodPost, "/v1/waves/{id}/reject", "reject-wave", "Reject a wave")),

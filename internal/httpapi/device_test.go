@@ -128,6 +128,8 @@ func TestClientAddress(t *testing.T) {
 		{"IPv4 in IPv6", proxies, []string{"::ffff:198.51.100.1"}, "198.51.100.1"},
 		{"no address", proxies, []string{"198.51.100.1, unknown"}, "203.0.113.7"},
 		{"empty", proxies, []string{""}, "203.0.113.7"},
+		{"with a port", proxies, []string{"192.0.2.1, 198.51.100.1:4711"}, "198.51.100.1"},
+		{"IPv6 with a port", proxies, []string{"[2001:db8:2::1]:4711"}, "2001:db8:2::1"},
 		{"only proxies", proxies, []string{"203.0.113.9"}, "203.0.113.9"},
 	} {
 		s := serve(t, func(c *Config) { c.TrustedProxies = tc.trusted })

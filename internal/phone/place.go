@@ -27,7 +27,7 @@ var (
 	MexicoCity = Place{Name: "Mexico City", Code: "MX", Lat: 19.4285, Lon: -99.1277, Cell: "334-020", WiFi: "MX", Address: "189.128.0.1"}
 	Delhi      = Place{Name: "Delhi", Code: "IN", Lat: 28.6519, Lon: 77.2315, Cell: "404-10", WiFi: "IN", Address: "59.144.0.1"}
 	Jakarta    = Place{Name: "Jakarta", Code: "ID", Lat: -6.2146, Lon: 106.8451, Cell: "510-10", WiFi: "ID", Address: "36.64.0.1"}
-	Kyiv       = Place{Name: "Kyiv", Code: "UA-30", Lat: 50.4547, Lon: 30.5238, Cell: "255-03", WiFi: "UA", Address: "93.72.0.1"}
+	Kyiv       = Place{Name: "Kyiv", Code: "UA-30", Lat: 50.4547, Lon: 30.5238, Cell: "255-03", WiFi: "UA", Address: "37.52.0.1"}
 	Dubai      = Place{Name: "Dubai", Code: "AE", Lat: 25.0772, Lon: 55.3093, Cell: "424-02", WiFi: "AE", Address: "94.200.0.1"}
 	NewYork    = Place{Name: "New York", Code: "US", Lat: 40.7143, Lon: -74.006, Cell: "310-260", WiFi: "US", Address: "24.0.0.1"}
 

@@ -174,7 +174,11 @@ func (r Report) String() string {
 		fmt.Fprintf(&b, "%s:%d: warning: %s (%s)\n", r.File, w.Line, w.Message, w.Code)
 	}
 	fmt.Fprintf(&b, "%s version %d, sha256 %s\n", r.ID, r.Version, r.Hash)
-	fmt.Fprintf(&b, "%d of %d tests passed, %d warnings on %s\n", len(r.Tests)-r.Failed, len(r.Tests), len(r.Warnings), r.On)
+	warnings := "warnings"
+	if len(r.Warnings) == 1 {
+		warnings = "warning"
+	}
+	fmt.Fprintf(&b, "%d of %d tests passed, %d %s on %s\n", len(r.Tests)-r.Failed, len(r.Tests), len(r.Warnings), warnings, r.On)
 	return b.String()
 }
 

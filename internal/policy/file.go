@@ -154,7 +154,7 @@ func (r *reader) notice(n *yaml.Node, p *Policy) {
 	at := r.mapping(n, "notice",
 		key{"days", true, func(n *yaml.Node) { p.Notice.Days = r.number(n, "days", charter, LeastNoticeDays, 365) }},
 		key{"shown_days", true, func(n *yaml.Node) {
-			p.Notice.ShownDays = r.number(n, "shown_days", charter, LeastShownDays, 365)
+			p.Notice.ShownDays = r.number(n, "shown_days", charter, LeastShownDays, MostShownDays)
 		}},
 	)
 	if p.Notice.Days != 0 && p.Notice.ShownDays > p.Notice.Days {

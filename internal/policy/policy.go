@@ -18,6 +18,7 @@ const (
 	LeastObservedDays = 3   // distinct days that must agree before a territory of activation is established
 	LeastNoticeDays   = 7   // days from the first notice to its deadline
 	LeastShownDays    = 3   // distinct days on which a notice must have been shown
+	MostShownDays     = 250 // as many as a device counts
 	MostSunsetDays    = 730 // days after which a device lifts a lock by itself
 )
 

@@ -2,7 +2,14 @@
 //
 //	            notice issued          wave approved            end, rule, human, case
 //	observed ───────────────▶ noticed ───────────────▶ locked ───────────────▶ lifted
-//	                             └───────────────────── lifted ◀──────┘
+//	                            ▲ │ ◀── appeal before ───┘                       ▲ │
+//	                            │ │     it holds                                 │ │
+//	                            │ └──────────────────────────────────────────────┘ │
+//	                            └───────── new round, after a lift by rule ────────┘
+//
+// An appeal stops the clock. One that is filed after a lock was ordered and before it holds takes the lock back, with a date after
+// the day on which the appeal is due. A device that does not hear of it locks all the same and is lifted at its next contact; its
+// notice then begins anew, in another round.
 //
 // A stage is reached by one guarded UPDATE in a store; this package says which one is due and never writes. The device
 // checks the same conditions by itself, from its own facts (package agent).

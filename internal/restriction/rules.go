@@ -51,6 +51,7 @@ type Standing struct {
 	Attestation policy.Attestation
 	ClockDoubt  bool
 	LastSeen    time.Time
+	HasPolicy   bool // the device says that it has the policy in force
 }
 
 // Terms are the times that a policy, or the Charter for a warrant, gives to an owner.
@@ -131,15 +132,19 @@ func mayNotify(r *Restriction, s Standing) bool {
 	return r == nil || r.Stage == order.Observed || r.Cause == order.ByRule
 }
 
-// noticeTooShort is the agent's reason for refusing a first notice that arrived with too little time left.
-const noticeTooShort = "notice-too-short"
+// The agent's reasons for refusing a first notice that arrived with too little time left, or after two later policies.
+const (
+	noticeTooShort = "notice-too-short"
+	policyUnknown  = "policy-unknown"
+)
 
-// tooLate reports whether a notice that the device does not follow yet would leave it too little time.
+// tooLate reports whether a notice that the device does not follow yet would leave it too little time, or rests on a policy that the
+// device has forgotten.
 func tooLate(r *Restriction, s Standing, now time.Time) bool {
 	if r.Applied == order.Noticed || r.Appealing || s.Support != Holds || s.ClockDoubt || s.Attestation != policy.Genuine {
 		return false
 	}
-	return r.AppliedNote == noticeTooShort || r.AppliedNote == "" && r.Deadline.Sub(now) < order.MinNotice+day
+	return r.AppliedNote == noticeTooShort || r.AppliedNote == policyUnknown && s.HasPolicy || r.AppliedNote == "" && r.Deadline.Sub(now) < order.MinNotice+day
 }
 
 // Hinder is why no lock is due; it is counted by name when a wave is approved.

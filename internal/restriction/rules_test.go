@@ -81,6 +81,12 @@ func TestDue(t *testing.T) {
 		{"told again when it came too late", with(func(r *Restriction) {
 			r.Applied, r.Deadline, r.AppliedNote = order.Observed, now.Add(9*day), "notice-too-short"
 		}), fine, Remind},
+		{"told again under the policy that the device has", with(func(r *Restriction) {
+			r.Applied, r.Deadline, r.AppliedNote = order.Observed, now.Add(9*day), "policy-unknown"
+		}), standing(func(s *Standing) { s.HasPolicy = true }), Remind},
+		{"not under one that it has not", with(func(r *Restriction) {
+			r.Applied, r.Deadline, r.AppliedNote = order.Observed, now.Add(9*day), "policy-unknown"
+		}), fine, Nothing},
 		{"not told again in doubt", with(func(r *Restriction) { r.Applied, r.Deadline = order.Observed, now }), Standing{Support: Holds}, Nothing},
 	} {
 		if got := Due(tc.r, tc.s, terms, now); got != tc.want {

@@ -28,7 +28,7 @@ var (
 	oidKeyDescription  = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 1, 17}
 	oidSubjectAltName  = asn1.ObjectIdentifier{2, 5, 29, 17}
 	oidHardwareModule  = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 4} // id-on-hardwareModuleName, RFC 4108, section 5
-	errNoIMEI          = errors.New("the leaf certificate names no IMEI: neither attested by the key, nor as hwSerialNum, nor as the subject's serialNumber")
+	errNoIMEI          = errors.New("the leaf certificate names no IMEI: a key attestation attests it, an IDevID has it as hwSerialNum or as the subject's serialNumber")
 	errKeyAlgorithm    = errors.New("the device's key is neither ECDSA on P-256 nor Ed25519")
 	errDeepKeyDescript = errors.New("a certificate other than the leaf carries a key attestation")
 )
@@ -203,8 +203,9 @@ func keyDescription(certs []*x509.Certificate) (*KeyDescription, error) {
 	return found, nil
 }
 
-// namedIMEI returns the IMEI that the certificate names: attested by the key, else hwSerialNum of an IDevID's
-// hardwareModuleName (IEEE 802.1AR, 8.10.4), else the subject's serialNumber (8.6).
+// namedIMEI returns the IMEI that the certificate names: attested by the hardware where there is a key attestation, because
+// whoever makes such a key chooses the certificate's names; else hwSerialNum of an IDevID's hardwareModuleName (IEEE 802.1AR,
+// 8.10.4), else the subject's serialNumber (8.6).
 func namedIMEI(leaf *x509.Certificate, d *KeyDescription) (device.IMEI, error) {
 	text := leaf.Subject.SerialNumber
 	hw, err := hardwareSerial(leaf)
@@ -214,7 +215,7 @@ func namedIMEI(leaf *x509.Certificate, d *KeyDescription) (device.IMEI, error) {
 	if hw != "" {
 		text = hw
 	}
-	if d != nil && d.IMEI != "" {
+	if d != nil {
 		text = d.IMEI
 	}
 	imei, err := device.ParseIMEI(text)

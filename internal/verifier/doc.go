@@ -4,12 +4,12 @@
 // # Enrolment
 //
 // [Verifier.Enrolment] reads the token, follows its x5chain (RFC 9360) to one of the attestation roots, checks the signature with
-// the leaf's key, the epoch, and that the certificate names the IMEI that the enrolment claims. The IMEI is looked for in this
-// order, and must be 15 bare digits:
+// the leaf's key, the epoch, and that the certificate names the IMEI that the enrolment claims, in 15 bare digits. With an
+// Android key attestation it is attestationIdImei in the hardware-enforced list and nothing else, because the maker of the key
+// chooses the certificate's subject. Without one it is, of an IDevID, the first of
 //
-//  1. attestationIdImei in the hardware-enforced list of an Android key attestation;
-//  2. hwSerialNum of the hardwareModuleName in an IDevID's subjectAltName (IEEE 802.1AR-2018, 8.10.4; RFC 4108, section 5);
-//  3. serialNumber (2.5.4.5) of the leaf's subject (IEEE 802.1AR-2018, 8.6).
+//  1. hwSerialNum of the hardwareModuleName in the subjectAltName (IEEE 802.1AR-2018, 8.10.4; RFC 4108, section 5);
+//  2. serialNumber (2.5.4.5) of the leaf's subject (IEEE 802.1AR-2018, 8.6).
 //
 // The leaf's key is ECDSA on P-256 or Ed25519, and the leaf is no certificate authority. IDevID certificates without an end
 // (99991231235959Z, RFC 5280, section 4.1.2.5) are fine. The challenge of a key attestation is not compared with anything: that the

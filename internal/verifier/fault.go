@@ -16,7 +16,6 @@ const (
 	EpochUnknown   Refusal = "epoch-unknown"
 	ChainUntrusted Refusal = "chain-untrusted"
 	IMEIMismatch   Refusal = "imei-mismatch"
-	WrongDevice    Refusal = "wrong-device"
 	Replayed       Refusal = "sequence-replayed"
 )
 

@@ -150,9 +150,16 @@ func TestEnrolmentRefused(t *testing.T) {
 			t.Errorf("%s: %v (%q), want %q", tc.name, err, got, tc.want)
 		}
 	}
+	rootless, err := New(nil, NewEpochs([32]byte{1}))
+	must(t, err)
+	token, err := protocol.SignEnrolment(enrolment(v), f.chain(k.Public(), idevid()), k)
+	must(t, err)
+	if _, err := rootless.Enrolment(token, now); RefusalOf(err) != ChainUntrusted {
+		t.Errorf("without any root: %v", err)
+	}
 	e := enrolment(v)
 	e.Epoch = NewEpochs([32]byte{9}).At(now)
-	token, err := protocol.SignEnrolment(e, f.chain(k.Public(), idevid()), k)
+	token, err = protocol.SignEnrolment(e, f.chain(k.Public(), idevid()), k)
 	must(t, err)
 	if _, err := v.Enrolment(token, now); RefusalOf(err) != EpochUnknown {
 		t.Errorf("another server's epoch: %v", err)
@@ -199,12 +206,34 @@ func TestIMEIInHardwareModuleName(t *testing.T) {
 	}
 }
 
+// Whoever makes an attested key chooses the subject and the subjectAltName of its certificate (Android's CERTIFICATE_SUBJECT):
+// with a key attestation only the IMEI that the hardware attested counts, or any phone could enrol as any other.
+func TestKeyAttestationWithoutIMEINamesNone(t *testing.T) {
+	f := newFactory(t)
+	v, k := f.verifier(), key(t)
+	attested := pkix.Extension{Id: oidKeyDescription, Value: description{level: 1, locked: true}.der(t)}
+	inSubject := idevid()
+	inSubject.ExtraExtensions = []pkix.Extension{attested}
+	for name, leaf := range map[string]*x509.Certificate{
+		"the subject's serialNumber": inSubject,
+		"hwSerialNum":                {ExtraExtensions: []pkix.Extension{attested, hardwareName(t, string(imei))}},
+	} {
+		token, err := protocol.SignEnrolment(enrolment(v), f.chain(k.Public(), leaf), k)
+		must(t, err)
+		if got, err := v.Enrolment(token, now); RefusalOf(err) != Malformed {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
 func TestKeyAttestationBoundsTheAppraisal(t *testing.T) {
 	f := newFactory(t)
 	v, k := f.verifier(), key(t)
 	enrol := func(d description) (*Enrolled, error) {
-		leaf := idevid()
-		leaf.ExtraExtensions = []pkix.Extension{{Id: oidKeyDescription, Value: d.der(t)}}
+		if d.imei == "" {
+			d.imei = string(imei)
+		}
+		leaf := &x509.Certificate{ExtraExtensions: []pkix.Extension{{Id: oidKeyDescription, Value: d.der(t)}}}
 		token, err := protocol.SignEnrolment(enrolment(v), f.chain(k.Public(), leaf), k)
 		must(t, err)
 		return v.Enrolment(token, now)

@@ -72,7 +72,7 @@ func (b *tab) another(name string) *tab {
 // behind when the test failed.
 func (b *tab) listen() {
 	b.t.Helper()
-	b.do(chromedp.EmulateViewport(narrow, 844), stillness())
+	b.do(chromedp.EmulateViewport(narrow, 844), stillness("light"))
 	err := chromedp.Listen(b.ctx, func(ev any) {
 		switch e := ev.(type) {
 		case *runtime.EventExceptionThrown:
@@ -93,11 +93,12 @@ func (b *tab) listen() {
 	b.t.Cleanup(b.picture)
 }
 
-// stillness asks pages not to move: while one fades into the next, a click meets neither.
-func stillness() chromedp.Action[chromedp.Void] {
+// stillness asks pages for their light or dark colours, and not to move: while one fades into the next, a click meets neither.
+func stillness(scheme string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}}})
+			Features: []*emulation.MediaFeature{
+				{Name: "prefers-reduced-motion", Value: "reduce"}, {Name: "prefers-color-scheme", Value: scheme}}})
 		return err
 	})
 }
@@ -256,6 +257,39 @@ const audit = `(() => {
 	return found
 })()`
 
+// faint lists texts whose contrast with what is behind them is below WCAG 2.2's 1.4.3: 4.5, or 3 for large type.
+const faint = `(() => {
+	const pen = Object.assign(document.createElement("canvas"), {width: 1, height: 1}).getContext("2d", {willReadFrequently: true})
+	const rgba = colour => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1); return [...pen.getImageData(0, 0, 1, 1).data] }
+	const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] / 255 + below[i] * (1 - top[3] / 255)).concat(255)
+	const behind = e => {
+		const layers = []
+		for (; e; e = e.parentElement) {
+			const style = getComputedStyle(e)
+			if (style.backgroundImage !== "none") return null // a picture: nobody can tell
+			const layer = rgba(style.backgroundColor)
+			layers.push(layer)
+			if (layer[3] === 255) break
+		}
+		const page = matchMedia("(prefers-color-scheme: dark)").matches ? [18, 18, 18, 255] : [255, 255, 255, 255]
+		return layers.reverse().reduce((below, top) => over(top, below), page)
+	}
+	const luminance = c => c.slice(0, 3).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+		.reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0)
+	const found = []
+	for (const e of document.querySelectorAll("body *")) {
+		if (e.closest("svg") || e.closest("[disabled]") || ![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue
+		if (!e.checkVisibility({checkOpacity: true, checkVisibilityCSS: true}) || e.getBoundingClientRect().width <= 1) continue
+		const style = getComputedStyle(e), back = behind(e)
+		if (!back) continue
+		const [a, b] = [luminance(over(rgba(style.color), back)), luminance(back)].sort((x, y) => y - x)
+		const ratio = (a + .05) / (b + .05), size = parseFloat(style.fontSize)
+		const least = size >= 24 || size >= 18.66 && style.fontWeight >= 700 ? 3 : 4.5
+		if (ratio < least) found.push("contrast " + ratio.toFixed(2) + " below " + least + ": " + e.outerHTML.slice(0, 120))
+	}
+	return found
+})()`
+
 const tooWide = `document.documentElement.scrollWidth - document.documentElement.clientWidth`
 
 // look checks the page that the tab came to.
@@ -269,6 +303,12 @@ func (b *tab) look(status int) {
 		b.looked[page] = true
 		for _, fault := range evaluate[[]string](b, audit) {
 			b.t.Errorf("tab %s: %s: %s", b.name, page, fault)
+		}
+		for _, scheme := range []string{"dark", "light"} {
+			b.do(stillness(scheme))
+			for _, fault := range evaluate[[]string](b, faint) {
+				b.t.Errorf("tab %s: %s, %s: %s", b.name, page, scheme, fault)
+			}
 		}
 		b.do(chromedp.EmulateViewport(wide, 900))
 		if over := evaluate[int](b, tooWide); over > 0 {
@@ -332,14 +372,14 @@ func TestTheEyeSees(t *testing.T) {
 			return
 		}
 		fmt.Fprint(w, `<!doctype html><html lang="fa" dir="ltr"><title> </title><body><div id="a" style="width:3000px">x</div><p id="a">
-<button></button><input name="q"><img src="data:,"><svg></svg><script>alert(1)</script><script src="/own.js"></script>`)
+<span style="color:#999;background:#fff">hardly to be read</span><button></button><input name="q"><img src="data:,"><svg></svg><script>alert(1)</script><script src="/own.js"></script>`)
 	}))
 	defer site.Close()
 	b := browse(t)
 	b.do(chromedp.Navigate(site.URL))
-	found := append(evaluate[[]string](b, audit), b.complaints()...)
+	found := slices.Concat(evaluate[[]string](b, audit), evaluate[[]string](b, faint), b.complaints())
 	for _, want := range []string{"direction ltr for language fa", "no title", "not one h1", "no main part", "an id twice", "control without a name",
-		"field without a label", "image without alt", "drawing neither named", "something inline", "Content Security Policy", "console error", "exception"} {
+		"field without a label", "image without alt", "drawing neither named", "something inline", "contrast 2.8", "Content Security Policy", "console error", "exception"} {
 		if !slices.ContainsFunc(found, func(s string) bool { return strings.Contains(s, want) }) {
 			t.Errorf("nothing says %q among %q", want, found)
 		}

@@ -19,7 +19,7 @@ func live(t *testing.T, cfg fleet.Config, change func(*app.Config), fault func(*
 	t.Helper()
 	s := serve(t, fleet.Start.Add(-time.Hour), func(server *app.Config) {
 		server.ManualWork, server.Unlimited = true, true
-		server.Random = rand.NewChaCha8([32]byte{byte(cfg.Seed)})
+		server.DeviceIDs = rand.NewChaCha8([32]byte{byte(cfg.Seed)})
 		if change != nil {
 			change(server)
 		}

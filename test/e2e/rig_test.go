@@ -8,8 +8,10 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -161,4 +163,23 @@ type problem struct {
 	Detail string `json:"detail"`
 	Fix    string `json:"fix"`
 	Epoch  []byte `json:"epoch"`
+}
+
+func ignore[T any](_ T, err error) error { return err }
+
+// direct hands a request to a server's handler without a network.
+func direct(a *app.App, r *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	a.Handler().ServeHTTP(answer, r)
+	return answer.Result(), nil
+}
+
+// readKey returns the verifier key from a ledger's key file, its second line.
+func readKey(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	_, public, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	return public, nil
 }

@@ -323,7 +323,7 @@ func (s *story) appeal(noticed agent.Screen) {
 	s.find(noticed.Reference)
 	s.desk.says("section.card[aria-labelledby=dates]", s.fa.Date(noticed.Deadline))
 	s.desk.says("main", "Executive Order 12959")
-	s.desk.write("#text", "این تلفن هدیه است.\nمن آن را از دبی آورده‌ام.")
+	s.desk.write("#text", "این تلفن هدیه است.\nمن آن را از دبی آورده\u200cام.")
 	s.desk.press("form[action^='/owner/appeal'] button")
 	s.desk.need(".note.good")
 	s.desk.says("main", "این تلفن هدیه است")

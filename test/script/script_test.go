@@ -53,7 +53,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits, "waitfor": waitFor, "fetch": fetch, "signal": sendSignal,
-			"shaped": shaped, "sameoutcome": sameOutcome, "manylines": manyLines, "countlines": countLines, "crlf": crlf,
+			"shaped": shaped, "sameoutcome": sameOutcome, "manylines": manyLines, "countlines": countLines, "crlf": crlf, "password": passwordLines, "private": private,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -204,6 +204,9 @@ func missingFields(at string, want, got any) (missing []string) {
 			missing = append(missing, missingFields(at+"."+name, value, field)...)
 		}
 	case []any:
+		if len(want) == 0 {
+			return nil
+		}
 		if len(got.([]any)) == 0 {
 			return []string{at + "[0]"}
 		}
@@ -260,4 +263,24 @@ func crlf(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: crlf FILE COPY")
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.ReplaceAll(ts.ReadFile(args[0]), "\n", "\r\n")), 0o644))
+}
+
+// password FILE LINE... writes what somebody would type.
+func passwordLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: password FILE LINE...")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Join(args[1:], "\n")+"\n"), 0o600))
+}
+
+// private FILE checks that its owner alone can read a file.
+func private(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: private FILE")
+	}
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if info.Mode().Perm()&0o077 != 0 {
+		ts.Fatalf("%s is %v", args[0], info.Mode())
+	}
 }

@@ -154,8 +154,8 @@ func TestLives(t *testing.T) {
 	}
 }
 
-// shownElsewhere are the reasons that policies.json shows, and those that only a server that breaks the format can cause.
+// shownElsewhere are the reasons that policies.json shows, and those for what has no room in the formats that are shown.
 var shownElsewhere = map[agent.Reason]bool{
 	agent.PolicyNoticeTooShort: true, agent.PolicyTooFewShown: true, agent.PolicyTooFewDays: true, agent.PolicyLockTooLong: true,
-	agent.PolicyIncomplete: true, agent.ProofMissing: true,
+	agent.PolicyIncomplete: true, agent.PolicyTooLarge: true, agent.ProofMissing: true,
 }

@@ -80,22 +80,22 @@ func (t *tx) Warrants(caseID string) ([]*authority.Warrant, error) {
 }
 
 const appealColumns = `number, device, ground_kind, ground, words, contact, opened_at, due_at, state, answered_by, answered_at,
-	answer`
+	answer, stopped_lock`
 
 func scanAppeal(s scanner) (*authority.Appeal, error) {
 	a := new(authority.Appeal)
 	var kind int64
 	err := s.Scan(&a.ID, fixed{a.Device[:]}, &kind, &a.Ground.ID, &a.Text, &a.Contact, when{&a.OpenedAt}, when{&a.DueAt}, &a.State,
-		&a.AnsweredBy, when{&a.AnsweredAt}, &a.Answer)
+		&a.AnsweredBy, when{&a.AnsweredAt}, &a.Answer, &a.StoppedLock)
 	a.Ground.Kind = order.GroundKind(kind)
 	return a, err
 }
 
 // InsertAppeal stores an open appeal.
 func (t *tx) InsertAppeal(a *authority.Appeal) (int64, error) {
-	return t.insert(`INSERT INTO appeal (device, ground_kind, ground, words, contact, opened_at, due_at, state, answered_by, answer)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'open', '', '')`,
-		append(one(a.Device, a.Ground), a.Text, a.Contact, stamp(a.OpenedAt), stamp(a.DueAt))...)
+	return t.insert(`INSERT INTO appeal (device, ground_kind, ground, words, contact, opened_at, due_at, state, answered_by, answer, stopped_lock)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'open', '', '', ?)`,
+		append(one(a.Device, a.Ground), a.Text, a.Contact, stamp(a.OpenedAt), stamp(a.DueAt), a.StoppedLock)...)
 }
 
 func (t *tx) Appeal(id int64) (*authority.Appeal, error) {

@@ -75,13 +75,21 @@ func (t *tx) Settle(id order.ID, refusal string) error {
 
 // SettleOlder: of two orders of the same second, the one that was inserted first is older.
 func (t *tx) SettleOlder(id device.ID, g order.Ground, keep order.ID) error {
+	return t.settleOlder(id, g, keep, "")
+}
+
+func (t *tx) SettleOlderEscalations(id device.ID, g order.Ground, keep order.ID) error {
+	return t.settleOlder(id, g, keep, " AND kind <> 3")
+}
+
+func (t *tx) settleOlder(id device.ID, g order.Ground, keep order.ID, which string) error {
 	var at, number int64
 	err := t.row("SELECT issued_at, number FROM orders WHERE id = ?", key(keep[:]), &at, &number)
 	if err != nil {
 		return err
 	}
 	_, err = t.exec(`UPDATE orders SET settled = 1 WHERE device = ? AND ground_kind = ? AND ground = ? AND settled = 0
-		AND (issued_at, number) < (?, ?)`, append(one(id, g), at, number)...)
+		AND (issued_at, number) < (?, ?)`+which, append(one(id, g), at, number)...)
 	return err
 }
 

@@ -54,6 +54,11 @@ func (t *tx) DeleteSession(tokenHash [32]byte) error {
 	return err
 }
 
+func (t *tx) DeleteSessionsOf(officer string, but [32]byte) error {
+	_, err := t.exec("DELETE FROM session WHERE officer = ? AND token_hash <> ?", officer, but[:])
+	return err
+}
+
 func (t *tx) DeleteExpiredSessions(now time.Time) (int, error) {
 	n, err := t.exec("DELETE FROM session WHERE expires_at <= ?", now.UnixMicro())
 	return int(n), err

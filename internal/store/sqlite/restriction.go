@@ -50,12 +50,12 @@ func (t *tx) Restrictions(id device.ID) ([]*restriction.Restriction, error) {
 		ORDER BY ground_kind, ground`, id[:])
 }
 
-func (t *tx) RestrictionsOf(g order.Ground, after device.ID, limit int) ([]*restriction.Restriction, error) {
+func (t *tx) ActiveOn(g order.Ground, after device.ID, limit int) ([]*restriction.Restriction, error) {
 	if err := within(limit); err != nil {
 		return nil, err
 	}
 	return rows(t, scanRestriction, "SELECT "+restrictionColumns+` FROM restriction
-		WHERE ground_kind = ? AND ground = ? AND device > ? ORDER BY device LIMIT ?`, int64(g.Kind), g.ID, after[:], limit)
+		WHERE ground_kind = ? AND ground = ? AND device > ? AND stage IN (1, 2) ORDER BY device LIMIT ?`, int64(g.Kind), g.ID, after[:], limit)
 }
 
 // NoticeIfFree: a new round starts with nothing shown, nothing applied and no wave.
@@ -86,6 +86,14 @@ func (t *tx) LockIfNoticed(id device.ID, g order.Ground, lockedAt, effectAt, end
 	return t.guarded(restrictionExists, one(id, g), `UPDATE restriction SET stage = 2, locked_at = ?4, effect_at = ?5, ends_at = ?6
 		WHERE device = ?1 AND ground_kind = ?2 AND ground = ?3 AND stage = 1 AND appealing = 0 AND deadline <= ?5`,
 		append(one(id, g), stamp(lockedAt), stamp(effectAt), stamp(endsAt))...)
+}
+
+// WithdrawLockIfNotInEffect also leaves the wave: after the appeal another approval is needed.
+func (t *tx) WithdrawLockIfNotInEffect(id device.ID, g order.Ground, now, deadline time.Time) error {
+	return t.guarded(restrictionExists, one(id, g), `UPDATE restriction SET stage = 1, appealing = 1, deadline = ?5, wave = NULL,
+			locked_at = NULL, effect_at = NULL, ends_at = NULL
+		WHERE device = ?1 AND ground_kind = ?2 AND ground = ?3 AND stage = 2 AND appealing = 0 AND applied <> 2
+			AND effect_at > ?4 AND effect_at < ?5`, append(one(id, g), stamp(now), stamp(deadline))...)
 }
 
 // LiftIfActive also ends the mark of an appeal: there is nothing left to stop the clock of.

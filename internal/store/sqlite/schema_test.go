@@ -37,39 +37,43 @@ func TestSchemaHoldsTheCharter(t *testing.T) {
 	must(`INSERT INTO device (id, imei, serial, model, place, attestation_key, attestation, key_ceiling, boot, software, sequence, days, clock_doubt,
 		unlocks, verdict, verdict_rule, reasons, licences) VALUES (` + device1 + `, '350000000000001', '', '', '', x'', 0, 0, 0, '', 0, x'', 0, 0, 0, '', '', '')`)
 	week := "7 * " + dayLong
-	for _, ground := range []string{"noticed", "appealed", "locked", "final", "ended"} {
+	for _, ground := range []string{"noticed", "appealed", "locked", "holds", "final", "ended"} {
 		must(restriction(ground, "stage, deadline, cause, appealing", "1, "+week+", 0, 0"))
 	}
 	must("UPDATE restriction SET appealing = 1" + of1 + "'appealed'")
 	times := ", locked_at = 0, effect_at = deadline, ends_at = deadline + " + dayLong
 	must("UPDATE restriction SET stage = 2" + times + of1 + "'locked'")
+	must("UPDATE restriction SET stage = 2, applied = 2" + times + of1 + "'holds'")
 	must("UPDATE restriction SET stage = 3, lifted_at = 1, cause = 2" + of1 + "'final'")
 	must("UPDATE restriction SET stage = 3, lifted_at = 1, cause = 4" + of1 + "'ended'")
 	must("INSERT INTO cases VALUES ('case-1', '', '', 'open', 'kim', 0, '', '', NULL)")
 	must("INSERT INTO warrant VALUES ('warrant-1', 'case-1', '', 'kim', 0, NULL, NULL, 100, NULL, x'', 0)")
 
 	again := "stage = 1, cause = 0, lifted_at = NULL"
+	back := "stage = 1, locked_at = NULL, effect_at = NULL, ends_at = NULL"
 	for name, query := range map[string]string{
-		"C3 notice of six days":               restriction("x", "stage, deadline, cause, appealing", "1, 6 * "+dayLong+", 0, 0"),
-		"C3 a lock without a notice":          restriction("x", "stage, deadline, cause, appealing", "0, "+week+", 0, 0"),
-		"C3 a date that moves earlier":        "UPDATE restriction SET noticed_at = -" + dayLong + ", deadline = deadline - 1" + of1 + "'noticed'",
-		"C3 a lock before the deadline":       "UPDATE restriction SET stage = 2" + times + ", effect_at = deadline - 1" + of1 + "'noticed'",
-		"C8 a lock without an end":            "UPDATE restriction SET stage = 2, locked_at = 0, effect_at = deadline" + of1 + "'noticed'",
-		"C8 a lock that ends as it begins":    "UPDATE restriction SET stage = 2" + times + ", ends_at = deadline" + of1 + "'noticed'",
-		"C8 a lock of 731 days":               "UPDATE restriction SET stage = 2, locked_at = 0, effect_at = deadline, ends_at = deadline + 731 * " + dayLong + of1 + "'noticed'",
-		"a lock while an appeal is open":      "UPDATE restriction SET stage = 2" + times + of1 + "'appealed'",
-		"back to noticed":                     "UPDATE restriction SET stage = 1, locked_at = NULL, effect_at = NULL, ends_at = NULL" + of1 + "'locked'",
-		"C9 a lift without a cause":           "UPDATE restriction SET stage = 3, lifted_at = 1" + of1 + "'locked'",
-		"C9 again after a final lift":         "UPDATE restriction SET round = 2, " + again + of1 + "'final'",
-		"again without a new round":           "UPDATE restriction SET " + again + of1 + "'ended'",
-		"straight from lifted to locked":      "UPDATE restriction SET stage = 2, cause = 0, lifted_at = NULL" + times + of1 + "'ended'",
-		"C7 one officer twice":                "UPDATE warrant SET countersign_by = 'kim', countersign_at = 1, hash = zeroblob(32), document = x'01'",
-		"C7 countersigned without a hash":     "UPDATE warrant SET countersign_by = 'lee', countersign_at = 1",
-		"C8 a hold of 91 days":                "UPDATE warrant SET countersign_by = 'lee', countersign_at = 1, hash = zeroblob(32), document = x'01', ends_at = 91 * " + dayLong,
-		"an order that nobody got":            "INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, delivered_at, settled, refusal) VALUES (zeroblob(32), " + device1 + ", x'01', zeroblob(32), 1, 1, 'cuba', 0, 1, 0, '')",
-		"a kind of order that is none":        "INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, settled, refusal) VALUES (zeroblob(32), " + device1 + ", x'01', zeroblob(32), 4, 1, 'cuba', 0, 0, '')",
-		"a device that forgets its number":    "UPDATE device SET imei = '35'",
-		"a device gone under its restriction": "DELETE FROM device",
+		"C3 notice of six days":                  restriction("x", "stage, deadline, cause, appealing", "1, 6 * "+dayLong+", 0, 0"),
+		"C3 a lock without a notice":             restriction("x", "stage, deadline, cause, appealing", "0, "+week+", 0, 0"),
+		"C3 a date that moves earlier":           "UPDATE restriction SET noticed_at = -" + dayLong + ", deadline = deadline - 1" + of1 + "'noticed'",
+		"C3 a lock before the deadline":          "UPDATE restriction SET stage = 2" + times + ", effect_at = deadline - 1" + of1 + "'noticed'",
+		"C8 a lock without an end":               "UPDATE restriction SET stage = 2, locked_at = 0, effect_at = deadline" + of1 + "'noticed'",
+		"C8 a lock that ends as it begins":       "UPDATE restriction SET stage = 2" + times + ", ends_at = deadline" + of1 + "'noticed'",
+		"C8 a lock of 731 days":                  "UPDATE restriction SET stage = 2, locked_at = 0, effect_at = deadline, ends_at = deadline + 731 * " + dayLong + of1 + "'noticed'",
+		"a lock while an appeal is open":         "UPDATE restriction SET stage = 2" + times + of1 + "'appealed'",
+		"back to noticed without an appeal":      "UPDATE restriction SET " + back + of1 + "'locked'",
+		"back to noticed by the old date":        "UPDATE restriction SET appealing = 1, " + back + of1 + "'locked'",
+		"back to noticed from a lock that holds": "UPDATE restriction SET appealing = 1, deadline = deadline + 1, " + back + of1 + "'holds'",
+		"C9 a lift without a cause":              "UPDATE restriction SET stage = 3, lifted_at = 1" + of1 + "'locked'",
+		"C9 again after a final lift":            "UPDATE restriction SET round = 2, " + again + of1 + "'final'",
+		"again without a new round":              "UPDATE restriction SET " + again + of1 + "'ended'",
+		"straight from lifted to locked":         "UPDATE restriction SET stage = 2, cause = 0, lifted_at = NULL" + times + of1 + "'ended'",
+		"C7 one officer twice":                   "UPDATE warrant SET countersign_by = 'kim', countersign_at = 1, hash = zeroblob(32), document = x'01'",
+		"C7 countersigned without a hash":        "UPDATE warrant SET countersign_by = 'lee', countersign_at = 1",
+		"C8 a hold of 91 days":                   "UPDATE warrant SET countersign_by = 'lee', countersign_at = 1, hash = zeroblob(32), document = x'01', ends_at = 91 * " + dayLong,
+		"an order that nobody got":               "INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, delivered_at, settled, refusal) VALUES (zeroblob(32), " + device1 + ", x'01', zeroblob(32), 1, 1, 'cuba', 0, 1, 0, '')",
+		"a kind of order that is none":           "INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, settled, refusal) VALUES (zeroblob(32), " + device1 + ", x'01', zeroblob(32), 4, 1, 'cuba', 0, 0, '')",
+		"a device that forgets its number":       "UPDATE device SET imei = '35'",
+		"a device gone under its restriction":    "DELETE FROM device",
 	} {
 		if err := run(query); err == nil {
 			t.Errorf("%s was stored", name)
@@ -78,6 +82,7 @@ func TestSchemaHoldsTheCharter(t *testing.T) {
 		}
 	}
 	must("UPDATE restriction SET round = 2, " + again + of1 + "'ended'")
+	must("UPDATE restriction SET appealing = 1, deadline = deadline + 1, " + back + of1 + "'locked'")
 }
 
 // TestDeviceRecordIsSmall weighs many records of the usual kind in a real file.

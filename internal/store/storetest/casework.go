@@ -116,6 +116,7 @@ var caseworkTests = map[string]func(*testing.T, authority.Store){
 		long.Text, long.DueAt = strings.Repeat("ж", 2000), start.Add(2*day)
 		appealed(t, s, long)
 		other := newAppeal(1, crimea)
+		other.StoppedLock = true
 		other.DueAt = start.Add(20 * day)
 		appealed(t, s, other)
 

@@ -53,7 +53,7 @@ func testModel(t *testing.T, s authority.Store) {
 		}
 		h := &history{s: s, n: n, m: model{}}
 		t.Repeat(map[string]func(*rapid.T){
-			"notice": h.notice, "extend": h.extend, "lock": h.lock, "lift": h.lift, "appeal": h.appeal, "report": h.report, "": h.check,
+			"notice": h.notice, "extend": h.extend, "lock": h.lock, "take back": h.takeBack, "lift": h.lift, "appeal": h.appeal, "report": h.report, "": h.check,
 		})
 	})
 }
@@ -104,6 +104,19 @@ func (h *history) lock(t *rapid.T) {
 			r.Stage, r.LockedAt, r.EffectAt, r.EndsAt = order.Locked, locked, effect, ends
 		})
 	h.both(t, want, func(tx authority.Tx) error { return tx.LockIfNoticed(deviceID(h.n), g, locked, effect, ends) })
+}
+
+func (h *history) takeBack(t *rapid.T) {
+	g, now, to := drawGround(t), at(rapid.IntRange(0, 60).Draw(t, "now")), at(rapid.IntRange(7, 90).Draw(t, "deadline"))
+	want := h.m.change(g,
+		func(r *restriction.Restriction) bool {
+			return r.Stage == order.Locked && !r.Appealing && r.Applied != order.Locked && r.EffectAt.After(now) && r.EffectAt.Before(to)
+		},
+		func(r *restriction.Restriction) {
+			r.Stage, r.Appealing, r.Deadline, r.Wave = order.Noticed, true, to, 0
+			r.LockedAt, r.EffectAt, r.EndsAt = time.Time{}, time.Time{}, time.Time{}
+		})
+	h.both(t, want, func(tx authority.Tx) error { return tx.WithdrawLockIfNotInEffect(deviceID(h.n), g, now, to) })
 }
 
 func (h *history) lift(t *rapid.T) {

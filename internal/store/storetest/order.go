@@ -125,6 +125,19 @@ var orderTests = map[string]func(*testing.T, authority.Store){
 		same(t, "unsettled", [3]int{unsettled(cuba), unsettled(crimea), unsettled(warrant)}, [3]int{3, 1, 0})
 	},
 
+	"settle older notices and locks": func(t *testing.T, s authority.Store) {
+		enrolled(t, s, 1)
+		inserted(t, s, newOrder(1, 1, order.Notice, cuba, start), newOrder(2, 1, order.Lock, cuba, start), newOrder(3, 1, order.Lift, cuba, start),
+			newOrder(4, 1, order.Notice, cuba, start), newOrder(5, 1, order.Lock, cuba, start))
+		does(t, s, func(tx authority.Tx) error { return tx.SettleOlderEscalations(deviceID(1), cuba, hash(4)) })
+		for n, settled := range map[int]bool{1: true, 2: true, 3: false, 4: false, 5: false} {
+			o := got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(hash(n)) })
+			if o.Settled != settled {
+				t.Errorf("order %d: %+v", n, o)
+			}
+		}
+	},
+
 	"list": func(t *testing.T, s authority.Store) {
 		enrolled(t, s, 2)
 		inserted(t, s, newOrder(1, 1, order.Notice, cuba, start), newOrder(2, 1, order.Lock, cuba, start.Add(day)), newOrder(3, 1, order.Lift, cuba, start.Add(day)),

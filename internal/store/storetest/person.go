@@ -54,5 +54,16 @@ var personTests = map[string]func(*testing.T, authority.Store){
 		same(t, "expired", expired, 1)
 		missing(t, s, session(1))
 		got(t, s, session(3))
+		does(t, s, put(5, 9*day))
+		does(t, s, func(tx authority.Tx) error {
+			if err := tx.InsertOfficer(&authority.Officer{Name: "lee", Role: "admin", CreatedAt: start}); err != nil {
+				return err
+			}
+			return tx.PutSession(&authority.Session{TokenHash: hash(6), Officer: "lee", CreatedAt: start, ExpiresAt: start.Add(day)})
+		})
+		does(t, s, func(tx authority.Tx) error { return tx.DeleteSessionsOf("kim", hash(5)) })
+		missing(t, s, session(3))
+		got(t, s, session(5))
+		got(t, s, session(6))
 	},
 }

@@ -135,6 +135,46 @@ var restrictionTests = map[string]func(*testing.T, authority.Store){
 		refuses(t, s, authority.ErrConflict, appealing(1, false))
 	},
 
+	"an appeal takes back a lock that does not hold yet": func(t *testing.T, s authority.Store) {
+		enrolled(t, s, 3)
+		noticed(t, s, 2, cuba)
+		effect, later := start.Add(10*day), start.Add(19*day)
+		back := func(n int, now, deadline time.Time) txFunc {
+			return func(tx authority.Tx) error { return tx.WithdrawLockIfNotInEffect(deviceID(n), cuba, now, deadline) }
+		}
+		before := effect.Add(-time.Microsecond)
+		refuses(t, s, authority.ErrAbsent, back(3, before, later))
+		refuses(t, s, authority.ErrConflict, back(1, before, later)) // not locked
+		wave := openWave(t, s)
+		does(t, s, propose(wave, 1, cuba))
+		does(t, s, func(tx authority.Tx) error { return tx.DecideIfOpen(wave, authority.WaveApproved, "kim", start, "") })
+		does(t, s, lock(1, cuba))
+		refuses(t, s, authority.ErrConflict, back(1, effect, later))  // it holds by now
+		refuses(t, s, authority.ErrConflict, back(1, before, effect)) // the date would not be later
+		does(t, s, back(1, before, later))
+		want := notice(1, cuba)
+		want.Deadline, want.Appealing = later, true
+		same(t, "noticed again, out of its wave", stored(t, s, 1, cuba), want)
+		refuses(t, s, authority.ErrConflict, back(1, before, later.Add(day)))
+		refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error {
+			return tx.LockIfNoticed(deviceID(1), cuba, start, later, later.Add(day))
+		})
+		does(t, s, func(tx authority.Tx) error { return tx.SetAppealing(deviceID(1), cuba, false) })
+		refuses(t, s, authority.ErrConflict, lock(1, cuba)) // by the old date
+		does(t, s, func(tx authority.Tx) error {
+			return tx.LockIfNoticed(deviceID(1), cuba, start, later, later.Add(day))
+		})
+
+		does(t, s, lock(2, cuba)) // the device says that it holds, or an appeal is open already
+		does(t, s, func(tx authority.Tx) error { return tx.ReportApplied(deviceID(2), cuba, order.Locked, 5, start, "") })
+		refuses(t, s, authority.ErrConflict, back(2, before, later))
+		does(t, s, func(tx authority.Tx) error { return tx.ReportApplied(deviceID(2), cuba, order.Noticed, 5, start, "") })
+		does(t, s, func(tx authority.Tx) error { return tx.SetAppealing(deviceID(2), cuba, true) })
+		refuses(t, s, authority.ErrConflict, back(2, before, later))
+		does(t, s, lift(2, cuba, order.ByHuman))
+		refuses(t, s, authority.ErrConflict, back(2, before, later))
+	},
+
 	"lift": func(t *testing.T, s authority.Store) {
 		enrolled(t, s, 3)
 		noticed(t, s, 2, cuba)
@@ -194,9 +234,12 @@ var restrictionTests = map[string]func(*testing.T, authority.Store){
 		one := got(t, s, func(tx authority.Tx) ([]*restriction.Restriction, error) { return tx.Restrictions(deviceID(1)) })
 		same(t, "of one device, by ground", one, []*restriction.Restriction{notice(1, crimea), notice(1, cuba), notice(1, warrant)})
 		of := func(g order.Ground, after device.ID, limit int) []*restriction.Restriction {
-			return got(t, s, func(tx authority.Tx) ([]*restriction.Restriction, error) { return tx.RestrictionsOf(g, after, limit) })
+			return got(t, s, func(tx authority.Tx) ([]*restriction.Restriction, error) { return tx.ActiveOn(g, after, limit) })
 		}
 		same(t, "of a ground", of(cuba, device.ID{}, 9), []*restriction.Restriction{notice(1, cuba), notice(2, cuba), notice(3, cuba)})
+		does(t, s, lock(1, cuba))
+		does(t, s, lift(3, cuba, order.ByRule))
+		same(t, "what is lifted is left out", of(cuba, device.ID{}, 9), []*restriction.Restriction{stored(t, s, 1, cuba), notice(2, cuba)})
 		same(t, "page", of(cuba, deviceID(1), 1), []*restriction.Restriction{notice(2, cuba)})
 		same(t, "the kind is part of a ground", of(order.Ground{Kind: order.Warrant, ID: "cuba"}, device.ID{}, 9), []*restriction.Restriction{})
 	},

@@ -1,0 +1,157 @@
+package authority_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/policies"
+)
+
+// busyStore counts updates.
+type busyStore struct {
+	authority.Store
+	updates atomic.Int64
+}
+
+func (s *busyStore) Update(ctx context.Context, fn func(authority.Tx) error) error {
+	s.updates.Add(1)
+	return s.Store.Update(ctx, fn)
+}
+
+// A sweep with nothing to do leaves the writer to check-ins, however many devices are held or wait.
+func TestAnIdleSweepKeepsOffTheWriter(t *testing.T) {
+	r := newRig(t)
+	store := &busyStore{Store: r.store}
+	r.config.Store = store
+	phones := r.due(2) // past their date
+	held := r.newPhone(r.made("C-9", "trader", "ES")).enrol()
+	held.live(2, madrid)
+	r.warrant("C-9", 80*day)
+	r.sequence()
+	held.live(12, madrid)
+	r.open()
+	must(t, r.Sweep(ctx))
+	_, err := r.ApproveWave(ctx, r.ana, r.openWave().ID, authority.WaveApproval{})
+	must(t, err)
+	r.sequence()
+	held.live(3, madrid)
+	for _, g := range held.detail().Restrictions {
+		if g.Stage != order.Locked {
+			t.Fatalf("%+v", g)
+		}
+	}
+	must(t, r.Sweep(ctx))
+	phones[0].wait(day)
+	before := store.updates.Load()
+	must(t, r.Sweep(ctx))
+	if n := store.updates.Load() - before; n != 1 { // of the sessions that expired
+		t.Errorf("%d updates", n)
+	}
+}
+
+// slowStore holds one view up after it has read, until told to go on.
+type slowStore struct {
+	authority.Store
+	armed     atomic.Bool
+	held, now chan struct{}
+}
+
+func (s *slowStore) View(ctx context.Context, fn func(authority.Tx) error) error {
+	err := s.Store.View(ctx, fn)
+	if s.armed.CompareAndSwap(true, false) {
+		close(s.held)
+		<-s.now
+	}
+	return err
+}
+
+// A sweep that read the policies before one was published does not put what it read in the place of what is known since.
+func TestASlowReaderDoesNotTakeAPolicyBack(t *testing.T) {
+	r := newRig(t)
+	store := &slowStore{Store: r.store, held: make(chan struct{}), now: make(chan struct{})}
+	r.config.Store = store
+	r.open()
+	_, before, err := r.PolicyInForce(ctx)
+	must(t, err)
+	var wait sync.WaitGroup
+	store.armed.Store(true)
+	wait.Go(func() { must(t, r.Sweep(ctx)) })
+	<-store.held
+	wait.Go(func() {
+		_, _, err := r.PublishPolicy(ctx, r.ana, "newer.yaml", append([]byte("# newer\n"), policies.Terms202109...), time.Time{})
+		must(t, err)
+	})
+	for published := 0; published < 2; { // it is in the store
+		documents, err := r.Policies(ctx, 10)
+		must(t, err)
+		published = len(documents)
+	}
+	time.Sleep(20 * time.Millisecond) // and its publisher has read it, if it can
+	close(store.now)
+	wait.Wait()
+	if _, now, err := r.PolicyInForce(ctx); err != nil || now.Hash == before.Hash {
+		t.Fatalf("in force is %s, %v", now.Name, err)
+	}
+}
+
+// Two officers publish at once, each of them a policy that the other one's rules out: one is told so.
+func TestTwoPoliciesAtOnceDoNotGoBackwards(t *testing.T) {
+	r := newRig(t)
+	version := func(effective string) []byte {
+		source, _, _ := bytes.Cut(policies.Terms202109, []byte("\ntests:"))
+		return bytes.Replace(source, []byte("effective_from: 2021-09-01"), []byte("effective_from: "+effective), 1)
+	}
+	var wait sync.WaitGroup
+	var accepted, refused atomic.Int32
+	for source, at := range map[string]time.Time{
+		string(version("2021-09-08")): r.now().Add(2 * day), string(version("2021-09-09")): r.now().Add(day),
+	} {
+		wait.Go(func() {
+			switch _, _, err := r.PublishPolicy(ctx, r.ana, "p.yaml", []byte(source), at); {
+			case err == nil:
+				accepted.Add(1)
+			case errors.Is(err, authority.ErrPolicyFaulty):
+				refused.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	if accepted.Load() != 1 || refused.Load() != 1 {
+		t.Errorf("%d accepted, %d refused", accepted.Load(), refused.Load())
+	}
+}
+
+// Whoever runs the server reads why records cannot be written; a flood of failures is one line a second.
+func TestTheCauseOfAFailingStoreIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	r := newRig(t, func(c *authority.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	p := r.newPhone(r.made("C-1", "trader", "ES")).enrol()
+	full := &betweenStore{Store: r.store}
+	r.config.Store = full
+	r.open()
+	for range 3 {
+		full.once = func() error { return errors.New("database or disk is full") }
+		if _, err := r.CheckIn(ctx, p.token(), home); !errors.Is(err, authority.ErrStoreUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(log.String(), "database or disk is full"); n != 1 || strings.Contains(log.String(), string(p.imei)) {
+		t.Errorf("%d lines:\n%s", n, &log)
+	}
+	r.wait(time.Second)
+	full.once = func() error { return errors.New("still full") }
+	if _, err := r.CheckIn(ctx, p.token(), home); err == nil || !strings.Contains(log.String(), "still full") {
+		t.Errorf("%v\n%s", err, &log)
+	}
+}
