@@ -85,11 +85,11 @@
 // With a key the record is authenticated: one that another hand wrote is ErrDamaged, and restricts nothing. With a counter
 // each record has a generation. It is saved first and the counter follows, so that a crash between the two leaves the
 // counter behind, and the next Open has it follow. A record that is behind the counter was rolled back, or a disk tore the
-// newest one. What the lost ones said can only be guessed, and doubt favours the owner: every restriction ends, as by its
-// end date; nothing escalates before the next contact, when all that was issued up to then is void; a final lift that the
+// newest one. What the lost ones said can only be guessed, and doubt favours the owner: every restriction is lifted, as by a
+// rule that no longer applies; nothing escalates before the next contact, when all that was issued up to then is void; a final lift that the
 // record knows stays; the sequence leads on beyond every one that the lost records can have used. So does a record that
 // is gone altogether, after which the activation counts as mixed, because nobody knows any more where it was.
 //
-// This frees a phone whose record was rolled back on purpose, as removing the record does; the evidence tells of it (ended by
-// the device, and a doubtful clock). A counter out of order stops nothing ([Agent.CounterFault]).
+// This frees a phone whose record was rolled back on purpose, as removing the record does; the evidence tells of it (lifted by
+// the device, and a doubtful clock), and the server may begin anew, with a notice. A counter out of order stops nothing ([Agent.CounterFault]).
 package agent

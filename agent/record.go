@@ -182,7 +182,7 @@ func (s *state) restore(lost uint64) {
 	s.Unsure = s.Unsure || s.Activation == nil
 	for i := range s.Restrictions {
 		if r := &s.Restrictions[i]; r.Stage != order.Lifted {
-			r.lift(order.ByEnd, order.ID{}, s.Clock)
+			r.lift(order.ByRule, order.ID{}, s.Clock) // the server follows, and may begin anew with a notice
 		}
 	}
 }
