@@ -14,7 +14,8 @@ import (
 const hearing = 48 * time.Hour
 
 // FileAppeal takes an owner's objection. While it is open the clock of that restriction stands still, and no lock is ordered; one
-// that was ordered and does not hold yet is taken back. One appeal may be filed until a lock holds, and another one while it does.
+// that was ordered and does not hold yet is taken back. One appeal may be filed while a notice runs, one against a lock on its way,
+// and one while it holds.
 func (s *Service) FileAppeal(ctx context.Context, imei, reference, text, contact string) (*Appeal, error) {
 	text, err := line("appeal", text, 1, 2000)
 	if err != nil {
@@ -110,8 +111,9 @@ func mayAppeal(r *Restriction, appeals []*Appeal, now time.Time) error {
 	if !r.Active() {
 		return ErrNotActive
 	}
+	coming := notInEffect(r, now)
 	since := r.NoticedAt
-	if r.Stage == order.Locked && !notInEffect(r, now) {
+	if r.Stage == order.Locked && !coming {
 		since = r.LockedAt
 	}
 	for _, a := range appeals {
@@ -119,7 +121,7 @@ func mayAppeal(r *Restriction, appeals []*Appeal, now time.Time) error {
 		case a.Ground != r.Ground:
 		case a.State == AppealOpen:
 			return ErrAppealOpen
-		case a.State == AppealDenied && !a.OpenedAt.Before(since):
+		case a.State == AppealDenied && !a.OpenedAt.Before(since) && (!coming || a.StoppedLock): // once a round, a lock is put off
 			return &Error{Kind: Conflict, Name: "appeal-answered-already", Detail: "an appeal at this stage was answered already",
 				Fix: "read the answer; another one may be filed while a lock holds, and support may lift what it denies"}
 		}

@@ -119,13 +119,28 @@ func (s *Service) CountersignWarrant(ctx context.Context, actor *Officer, warran
 	now := s.now()
 	var w *Warrant
 	var c *Case
-	err := s.update(ctx, func(tx Tx) (err error) {
+	read := func(tx Tx) (err error) {
 		if w, err = tx.Warrant(warrantID); err != nil {
 			return err
 		}
-		if c, err = tx.Case(w.Case); err != nil {
+		c, err = tx.Case(w.Case)
+		return err
+	}
+	enrolled := 0
+	err := s.view(ctx, func(tx Tx) (err error) { // beside the writer: a consignment may be large
+		if err = read(tx); err == nil {
+			enrolled, err = countEnrolled(tx, c.Consignment)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = s.update(ctx, func(tx Tx) error {
+		if err := read(tx); err != nil {
 			return err
 		}
+		w.DevicesAtIssue = enrolled
 		return countersign(tx, actor, w, c, now)
 	})
 	if err != nil {
@@ -156,9 +171,6 @@ func countersign(tx Tx, actor *Officer, w *Warrant, c *Case, now time.Time) erro
 		return err
 	}
 	if w.Hash, err = document.Hash(); err != nil {
-		return err
-	}
-	if w.DevicesAtIssue, err = countEnrolled(tx, c.Consignment); err != nil {
 		return err
 	}
 	if err := tx.CountersignIfDraft(w); errors.Is(err, ErrConflict) {

@@ -101,6 +101,12 @@ func (v *visit) refusals() (map[order.Ground]string, error) {
 		if err := v.note(v.device.ID, "refused", o.Ground, "device", "The device did not follow a %s: %s.", o.Kind, reason); err != nil {
 			return nil, err
 		}
+		if r := v.restriction(o.Ground); o.Kind == order.Lock && r != nil && r.Stage == order.Locked {
+			// It never will. The notice on the device ends with it, and another may begin under the policy in force.
+			if err := v.lifted(r, order.ByRule, "rule", "The device did not follow the lock, and never will: "+reason+"."); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return notes, nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/policies"
@@ -153,5 +154,48 @@ func TestTheCauseOfAFailingStoreIsLogged(t *testing.T) {
 	full.once = func() error { return errors.New("still full") }
 	if _, err := r.CheckIn(ctx, p.token(), home); err == nil || !strings.Contains(log.String(), "still full") {
 		t.Errorf("%v\n%s", err, &log)
+	}
+}
+
+// listingStore counts which updates go through a consignment's records.
+type listingStore struct {
+	authority.Store
+	listed []int // by update
+}
+
+type listingTx struct {
+	authority.Tx
+	listed *int
+}
+
+func (t listingTx) Productions(consignment string, after device.IMEI, limit int) ([]authority.Production, error) {
+	*t.listed++
+	return t.Tx.Productions(consignment, after, limit)
+}
+
+func (s *listingStore) Update(ctx context.Context, fn func(authority.Tx) error) error {
+	n := 0
+	err := s.Store.Update(ctx, func(tx authority.Tx) error { return fn(listingTx{tx, &n}) })
+	s.listed = append(s.listed, n)
+	return err
+}
+
+// A large consignment is not counted by the writer, where check-ins wait behind it; notices go through it page by page.
+func TestACountersignatureDoesNotCountOnTheWriter(t *testing.T) {
+	r := newRig(t)
+	for range 3 {
+		r.newPhone(r.made("C-9", "trader", "ES")).enrol()
+	}
+	c, err := r.OpenCase(ctx, r.ana, "Found at a fair", "C-9")
+	must(t, err)
+	w, err := r.DraftWarrant(ctx, r.ana, c.ID, "Looking into a diversion", r.now().Add(60*day))
+	must(t, err)
+	store := &listingStore{Store: r.store}
+	r.config.Store = store
+	r.open()
+	w, err = r.CountersignWarrant(ctx, r.ben, w.ID)
+	must(t, err)
+	if w.DevicesAtIssue != 3 || store.listed[0] != 0 {
+		t.Errorf("%d devices; the updates listed %v", w.DevicesAtIssue, store.listed)
 	}
 }

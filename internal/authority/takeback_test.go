@@ -101,27 +101,43 @@ func TestAppealTakesBackALockThatDoesNotHoldYet(t *testing.T) {
 	}
 }
 
-// The appeal that was answered before a lock was ordered cannot be filed a second time while the lock is on its way, so that nobody
-// puts a lock off without end.
-func TestOneAppealUntilALockHolds(t *testing.T) {
+// Each stage has its appeal, and a lock is put off once: nobody puts it off without end.
+func TestALockIsPutOffOnce(t *testing.T) {
 	r := newRig(t)
 	p := r.noticedPhone()
-	a := p.appealIt()
-	must(t, r.AnswerAppeal(ctx, r.ben, a.ID, false, "nothing speaks for it"))
-	p.live(20, havana)
-	must(t, r.Sweep(ctx))
-	_, err := r.ApproveWave(ctx, r.ana, r.openWave().ID, authority.WaveApproval{})
-	must(t, err)
-	v, err := r.OwnerLook(ctx, string(p.imei), order.Reference(p.id, cuba))
-	must(t, err)
-	if _, err := r.FileAppeal(ctx, string(p.imei), v.Reference, "again", ""); authority.AsError(err).Name != "appeal-answered-already" || v.CanAppeal {
-		t.Fatalf("may appeal: %v, %v", v.CanAppeal, err)
+	denied := func() {
+		t.Helper()
+		must(t, r.AnswerAppeal(ctx, r.ben, p.appealIt().ID, false, "nothing speaks for it"))
+		p.sync()
+		v, err := r.OwnerLook(ctx, string(p.imei), order.Reference(p.id, cuba))
+		must(t, err)
+		if _, err := r.FileAppeal(ctx, string(p.imei), v.Reference, "again", ""); authority.AsError(err).Name != "appeal-answered-already" || v.CanAppeal {
+			t.Fatalf("may appeal: %v, %v", v.CanAppeal, err)
+		}
 	}
-	r.sequence()
+	approved := func() {
+		t.Helper()
+		p.live(20, havana)
+		must(t, r.Sweep(ctx))
+		_, err := r.ApproveWave(ctx, r.ana, r.openWave().ID, authority.WaveApproval{})
+		must(t, err)
+		r.sequence()
+		p.checkIn()
+		p.stage(cuba, order.Locked, order.Noticed)
+	}
+	denied() // the notice
+	approved()
+	denied() // the lock on its way
+	p.stage(cuba, order.Noticed, order.Noticed)
+	approved()
+	if _, err := r.FileAppeal(ctx, string(p.imei), order.Reference(p.id, cuba), "again", ""); authority.AsError(err).Name != "appeal-answered-already" {
+		t.Fatalf("a second lock on its way: %v", err)
+	}
 	p.live(3, havana)
 	p.checkIn()
 	p.stage(cuba, order.Locked, order.Locked)
-	p.appealIt()
+	denied() // the lock that holds
+	p.stage(cuba, order.Locked, order.Locked)
 }
 
 func TestTakenBackLockGranted(t *testing.T) {

@@ -219,7 +219,11 @@ func (p *ownerPage) appeal(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	p.flashes.Set(w, r, web.Flash{Tone: "good", Text: m.T("owner.appeal.sent", "Date", m.Date(filed.DueAt))})
+	text := m.T("owner.appeal.sent", "Date", m.Date(filed.DueAt))
+	if filed.StoppedLock {
+		text += " " + m.T("owner.appeal.stopped")
+	}
+	p.flashes.Set(w, r, web.Flash{Tone: "good", Text: text})
 	return web.Redirect(w, r, link("/owner/phone", m))
 }
 

@@ -219,6 +219,17 @@ func TestAppeal(t *testing.T) {
 	}
 }
 
+// Whoever stops a lock that is on its way reads what the phone needs to hear of it.
+func TestAppealAgainstALockOnItsWay(t *testing.T) {
+	o := visit(t)
+	o.staged.StopsLock = true
+	o.look(1, "en")
+	w := o.post("/owner/appeal?lang=en", url.Values{"text": {"I bought it in a shop."}})
+	if text := o.parse(o.get(w.Header().Get("Location"))).Text(); !strings.Contains(text, "The lock that was ordered is taken back. Connect the phone to a network soon") {
+		t.Error(text)
+	}
+}
+
 func TestAppealThatCannotBe(t *testing.T) {
 	o := visit(t)
 	o.look(2, "en")

@@ -29,12 +29,13 @@ const Password = "a long enough password"
 
 // Authority answers like *authority.Service. The zero value is not usable; call New.
 type Authority struct {
-	Policy   *policy.Policy
-	Document *authority.PolicyDocument
-	Calls    []string // actions asked for, "ApproveWave 7 nora"
-	Hostile  string   // replaces every text that people or devices wrote, to see that it is escaped
-	Fail     error    // returned by every report when set
-	Confirm  int      // what the wave asks to be typed in
+	Policy    *policy.Policy
+	Document  *authority.PolicyDocument
+	Calls     []string // actions asked for, "ApproveWave 7 nora"
+	Hostile   string   // replaces every text that people or devices wrote, to see that it is escaped
+	Fail      error    // returned by every report when set
+	StopsLock bool     // an appeal takes a lock back
+	Confirm   int      // what the wave asks to be typed in
 
 	mu    sync.Mutex
 	fleet []*authority.DeviceDetail
@@ -215,7 +216,8 @@ func (a *Authority) FileAppeal(ctx context.Context, imei, reference, text, conta
 		return nil, authority.ErrAppealOpen
 	}
 	a.called("FileAppeal %s: %s", imei, text)
-	return &authority.Appeal{ID: 9, Text: text, Contact: contact, OpenedAt: Today, DueAt: Today.AddDate(0, 0, 7)}, nil
+	return &authority.Appeal{ID: 9, Text: text, Contact: contact, OpenedAt: Today, DueAt: Today.AddDate(0, 0, 7),
+		StoppedLock: a.StopsLock}, nil
 }
 
 func day(y int, m time.Month, d int) territory.Day {
