@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -29,6 +28,9 @@ type Agent struct {
 	savedOn  time.Duration   // own time of the last save
 	unsaved  bool            // the memory is ahead of the storage by something that must not be lost
 	reopened bool            // the record was loaded and no evidence was made since, see Evidence
+
+	generation uint64 // of the last save, whether it succeeded or not; see record.go
+	behind     error  // why the counter has not reached generation
 }
 
 // Open reads the agent's record, or begins one. It saves nothing, so that it works with a full disk. A record that is
@@ -39,17 +41,10 @@ func Open(p Platform) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{platform: p, state: &state{}}
-	record, err := p.Storage.Load()
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-	case err != nil:
-		return nil, fmt.Errorf("agent: load the record: %w", err)
-	default:
-		if a.state, err = parseState(record); err != nil {
-			return nil, err
-		}
-		a.reopened, a.savedOn = true, a.state.Clock.Elapsed
+	if err := a.load(); err != nil {
+		return nil, err
 	}
+	var err error
 	if a.state.enrolled() {
 		if a.verifier, err = newVerifier(a.state.Trust); err != nil {
 			return nil, fmt.Errorf("agent: the record's trust: %w", err)
@@ -89,11 +84,7 @@ func (a *Agent) change(f func(s *state) (durable bool, err error)) error {
 func (a *Agent) commit(next *state, durable bool) error {
 	durable = durable || a.unsaved || next.Clock.Elapsed-a.savedOn >= clockSaveStep
 	if durable {
-		record, err := marshalState(next)
-		if err == nil {
-			err = a.platform.Storage.Save(record)
-		}
-		if err != nil {
+		if err := a.save(next); err != nil {
 			a.relieve(next)
 			return fmt.Errorf("agent: the change was not saved and does not count; make room and try again: %w", err)
 		}

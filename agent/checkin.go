@@ -106,7 +106,9 @@ func (a *Agent) Accept(answer []byte) (Outcome, error) {
 
 // contact takes what only the answer to the last evidence may bring.
 func (s *state) contact(ans *protocol.CheckInAnswer) {
+	before := s.Clock.likely()
 	s.Clock.contact(ans.Time)
+	s.settle(ans.Time, before)
 	s.acknowledge(ans.Sequence)
 	s.Epoch = ans.Epoch
 	s.DueOn = s.Clock.Elapsed + ans.NextCheckIn

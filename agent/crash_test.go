@@ -14,12 +14,24 @@ import (
 	"github.com/bailiwick-dev/bailiwick/unlock"
 )
 
+// survive calls f, and returns the error of a phone that died in it.
+func survive(f func() error) (err error) {
+	defer func() {
+		if died := recover(); died == any(agenttest.ErrCrash) {
+			err = agenttest.ErrCrash
+		} else if died != nil {
+			panic(died)
+		}
+	}()
+	return f()
+}
+
 // story plays a whole life, from the first boot to a lift, as a driver that tries again after each failure does. It calls
 // crashed after each failure, which may boot the phone. It returns the sequences of all tokens that left.
 func story(r *rig, crashed func(error)) (sequences []uint64) {
 	try := func(f func() error) {
 		for range 100 {
-			err := f()
+			err := survive(f)
 			if err == nil {
 				return
 			}
@@ -61,10 +73,10 @@ func story(r *rig, crashed func(error)) (sequences []uint64) {
 				r.Fatalf("after forty days the screen shows %+v", r.agent.Screen())
 			}
 			try(func() error { return r.agent.Observe(territory.Signals{GNSS: cuba}) })
-			try(r.agent.Shown)
+			try(func() error { return r.agent.Shown() })
 			checkIn()
 			r.phone.Wait(day)
-			try(r.agent.Tick)
+			try(func() error { return r.agent.Tick() })
 		}
 	}
 	liveUntil(func(s agent.Screen) bool { return s.Activation != nil })

@@ -67,6 +67,7 @@ func (s *state) establish() {
 		days = append(days, d.DayRecord)
 	}
 	if a, ok := territory.Establish(days, s.Policy.Observation); ok {
+		a.Mixed = a.Mixed || s.Unsure
 		s.Activation = &a
 	}
 }

@@ -76,4 +76,20 @@
 // and a sequence is never used twice. The one exception favours the owner: when a save fails, lifts count in memory, so that
 // a full disk keeps nobody locked. Days are kept for 90 days, without coordinates: the record, like the protocol, has no
 // field for them (C11). No call deletes anything of the owner's (C2), and every [Screen] carries every way out (C1).
+//
+// # Lost and forged records
+//
+// A platform may have a secret key ([Platform].StateKey) and a monotonic [Counter]; without them the record has a checksum,
+// and an older copy that somebody puts back is believed.
+//
+// With a key the record is authenticated: one that another hand wrote is ErrDamaged, and restricts nothing. With a counter
+// each record has a generation. It is saved first and the counter follows, so that a crash between the two leaves the
+// counter behind, and the next Open has it follow. A record that is behind the counter was rolled back, or a disk tore the
+// newest one. What the lost ones said can only be guessed, and doubt favours the owner: every restriction is lifted, as by a
+// rule that no longer applies; nothing escalates before the next contact, when all that was issued up to then is void; a final lift that the
+// record knows stays; the sequence leads on beyond every one that the lost records can have used. So does a record that
+// is gone altogether, after which the activation counts as mixed, because nobody knows any more where it was.
+//
+// This frees a phone whose record was rolled back on purpose, as removing the record does; the evidence tells of it (lifted by
+// the device, and a doubtful clock), and the server may begin anew, with a notice. A counter out of order stops nothing ([Agent.CounterFault]).
 package agent

@@ -52,9 +52,10 @@ func (a *Agent) AcceptEnrolment(answer []byte) error {
 		s.Epoch, s.DueOn = ans.Epoch, s.Clock.Elapsed
 		// A device that lost its record enrols again with the same key, and does not know what it sent before: the seconds
 		// of its life are more than its check-ins can have been.
-		s.Sequence = uint64(ans.Time.Unix())
+		s.Sequence = max(s.Sequence, uint64(ans.Time.Unix()))
 		s.Unlock = unlockState{Challenge: challenge}
 		s.moveDays(s.Clock.contact(ans.Time))
+		s.settle(ans.Time, ans.Time)
 		s.establish()
 		return true, nil
 	})

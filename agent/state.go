@@ -45,6 +45,9 @@ type state struct {
 	Tombstones   []tombstone // grounds ended for good that no longer have a slot
 	VoidUnknown  time.Time   // orders on grounds without a slot that were issued up to here are void
 
+	Restored bool // newer records were lost: at the next contact all that was issued up to then is void
+	Unsure   bool // a record was lost that may have known the activation: one established now counts as mixed
+
 	Refusals []refusalEntry
 	Unlock   unlockState
 }

@@ -57,7 +57,7 @@ func fullState() *state {
 			},
 			{Ground: order.Ground{Kind: order.Rule, ID: "x"}, Stage: order.Lifted, Cause: order.ByCode, Final: true},
 		},
-		Tombstones: []tombstone{{1}, {2}}, VoidUnknown: at,
+		Tombstones: []tombstone{{1}, {2}}, VoidUnknown: at, Restored: true, Unsure: true,
 		Refusals: []refusalEntry{{evidence.Refusal{Order: order.ID{9}, Reason: string(NoNotice)}, 5}},
 		Unlock:   unlockState{Challenge: "12345678", Counter: 3, Failures: 2, FailedOn: day},
 	}
@@ -148,7 +148,7 @@ func TestParseStateRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	body := record[1 : len(record)-sha256.Size]
-	if _, err := parseState(sealRecord(2, body)); err == nil || !strings.Contains(err.Error(), "version 2") {
+	if _, err := parseState(sealRecord(3, body)); err == nil || !strings.Contains(err.Error(), "version 3") {
 		t.Errorf("a later version: %v", err)
 	}
 	for name, bad := range map[string][]byte{

@@ -64,7 +64,7 @@ func stateFromWire(w *wireState) (*state, error) {
 		Epoch: w.Epoch, Sequence: w.Sequence, Acked: w.Acked, DueOn: b.span(w.DueOn, "the next check-in"),
 		IP: b.code(w.IP), IPOn: b.span(w.IPOn, "the address's time"),
 		DayMark: markFromWire(w.DayMark), Current: territory.Day(w.Current),
-		VoidUnknown: b.moment(w.VoidUnknown, "a lift's time"),
+		VoidUnknown: b.moment(w.VoidUnknown, "a lift's time"), Restored: w.Restored, Unsure: w.Unsure,
 		Unlock: unlockState{
 			Challenge: w.Unlock.Challenge, Counter: w.Unlock.Counter,
 			Failures: w.Unlock.Failures, FailedOn: b.span(w.Unlock.FailedOn, "the last wrong code"),

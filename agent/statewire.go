@@ -1,8 +1,6 @@
 package agent
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -11,10 +9,10 @@ import (
 	"github.com/bailiwick-dev/bailiwick/protocol"
 )
 
-// The record is one byte of version, deterministic CBOR, and the SHA-256 of both. Times are Unix seconds, durations
-// nanoseconds; absent means zero.
+// The plain record is one byte of version, deterministic CBOR, and the SHA-256 of both; see record.go for the authenticated
+// one. Times are Unix seconds, durations nanoseconds; absent means zero.
 const (
-	stateVersion = 1
+	stateVersion = plainRecord
 	maxState     = protocol.MaxPolicy + 384<<10 // the rest at its fullest: 16 grounds with the longest texts
 )
 
@@ -41,6 +39,8 @@ type wireState struct {
 	Refusals    []wireRefusal     `cbor:"19,keyasint,omitempty"`
 	Unlock      wireUnlock        `cbor:"20,keyasint"`
 	Earlier     *wireDay          `cbor:"21,keyasint,omitempty"`
+	Restored    bool              `cbor:"22,keyasint,omitempty"`
+	Unsure      bool              `cbor:"23,keyasint,omitempty"`
 }
 
 type wireClock struct {
@@ -155,8 +155,16 @@ type wireUnlock struct {
 	FailedOn  int64
 }
 
-// marshalState returns the record.
+// marshalState returns the plain record.
 func marshalState(s *state) ([]byte, error) {
+	body, err := marshalBody(s)
+	if err != nil {
+		return nil, err
+	}
+	return checkedSize(seal(plainRecord, nil, 0, body))
+}
+
+func marshalBody(s *state) ([]byte, error) {
 	w, err := stateToWire(s)
 	if err != nil {
 		return nil, fmt.Errorf("agent: write the record: %w", err)
@@ -165,28 +173,21 @@ func marshalState(s *state) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("agent: write the record: %w", err)
 	}
-	record := append([]byte{stateVersion}, body...)
-	sum := sha256.Sum256(record)
-	if record = append(record, sum[:]...); len(record) > maxState {
-		return nil, fmt.Errorf("agent: the record would have %d bytes; at most %d are allowed", len(record), maxState)
-	}
-	return record, nil
+	return body, nil
 }
 
 // parseState reads what marshalState wrote and nothing else: it fails with ErrDamaged, or when the record is of another version.
 func parseState(record []byte) (*state, error) {
-	n := len(record) - sha256.Size
-	if n < 2 || len(record) > maxState {
-		return nil, fmt.Errorf("agent: %w: it has %d bytes", ErrDamaged, len(record))
+	body, _, err := unseal(record, nil)
+	if err != nil {
+		return nil, err
 	}
-	if sum := sha256.Sum256(record[:n]); !bytes.Equal(sum[:], record[n:]) {
-		return nil, fmt.Errorf("agent: %w: the checksum does not fit", ErrDamaged)
-	}
-	if record[0] != stateVersion {
-		return nil, fmt.Errorf("agent: the record has version %d, this agent reads %d; install an agent that knows it", record[0], stateVersion)
-	}
+	return parseBody(body)
+}
+
+func parseBody(body []byte) (*state, error) {
 	var w wireState
-	if err := dcbor.Unmarshal(record[1:n], &w); err != nil {
+	if err := dcbor.Unmarshal(body, &w); err != nil {
 		return nil, fmt.Errorf("agent: %w: %w", ErrDamaged, err)
 	}
 	s, err := stateFromWire(&w)
@@ -204,7 +205,7 @@ func stateToWire(s *state) (*wireState, error) {
 			ServerAt: int64(s.Clock.ServerAt), Contacted: s.Clock.Contacted, Base: s.Clock.Base, Doubt: s.Clock.Doubt,
 		},
 		Epoch: s.Epoch, Sequence: s.Sequence, Acked: s.Acked, DueOn: int64(s.DueOn), IP: string(s.IP), IPOn: int64(s.IPOn),
-		DayMark: markToWire(s.DayMark), Current: int32(s.Current), VoidUnknown: unix(s.VoidUnknown),
+		Restored: s.Restored, Unsure: s.Unsure, DayMark: markToWire(s.DayMark), Current: int32(s.Current), VoidUnknown: unix(s.VoidUnknown),
 		Unlock: wireUnlock{
 			Challenge: s.Unlock.Challenge, Counter: s.Unlock.Counter,
 			Failures: s.Unlock.Failures, FailedOn: int64(s.Unlock.FailedOn),

@@ -28,6 +28,9 @@ type Phone struct {
 	Boot   evidence.Boot
 	Flash  *Flash
 
+	StateKey []byte   // nil on a phone that cannot authenticate its record
+	Counter  *Counter // nil on a phone without one
+
 	uptime time.Duration
 	boots  int
 	random *rand.ChaCha8
@@ -63,7 +66,7 @@ func NewPhone(seed uint64) (*Phone, error) {
 
 // Platform returns what an agent on this phone needs.
 func (p *Phone) Platform() agent.Platform {
-	return agent.Platform{
+	platform := agent.Platform{
 		Storage: p.Flash, Key: p.key, Chain: p.chain,
 		Now:      func() time.Time { return p.True.Add(p.Offset) },
 		Uptime:   func() time.Duration { return p.uptime },
@@ -72,7 +75,12 @@ func (p *Phone) Platform() agent.Platform {
 		Random:   p.random,
 		Software: "agenttest/1",
 		Identity: agent.Identity{IMEI: p.imei, Serial: "SN" + string(p.imei[8:14]), Model: "Test 1"},
+		StateKey: p.StateKey,
 	}
+	if p.Counter != nil {
+		platform.Counter = p.Counter
+	}
+	return platform
 }
 
 // ID returns an id that a server could give this phone.
@@ -143,3 +151,40 @@ func (f *Flash) Save(record []byte) error {
 
 // Record returns the bytes that a boot would find, nil when there are none.
 func (f *Flash) Record() []byte { return f.record }
+
+// Protect gives the phone what authenticates its record and detects its rollback.
+func (p *Phone) Protect() {
+	key := seedOf("state/"+string(p.imei), 0)
+	p.StateKey, p.Counter = key[:], &Counter{}
+}
+
+// Counter is a monotonic counter in hardware, whose advances a test can make fail.
+type Counter struct {
+	Value    uint64
+	Advances int // attempted so far
+
+	// Fail says what becomes of the advance with this number, from 0: whether the counter moved all the same, and what
+	// happens then. ErrCrash is a phone that dies: Advance panics with it, because nobody is there to return to.
+	Fail func(advance int) (moved bool, err error)
+}
+
+// Read implements agent.Counter.
+func (c *Counter) Read() (uint64, error) { return c.Value, nil }
+
+// Advance implements agent.Counter.
+func (c *Counter) Advance(to uint64) error {
+	number := c.Advances
+	c.Advances++
+	var err error
+	moved := true
+	if c.Fail != nil {
+		moved, err = c.Fail(number)
+	}
+	if moved {
+		c.Value = max(c.Value, to)
+	}
+	if errors.Is(err, ErrCrash) {
+		panic(err)
+	}
+	return err
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ var floors = [][]string{
 }
 
 // device side: packages that must build into firmware import nothing of the server.
-var deviceSide = []string{"device", "territory", "order", "evidence", "protocol", "ledger/proof", "unlock", "agent", "agent/client"}
+var deviceSide = []string{"device", "territory", "order", "evidence", "protocol", "ledger/proof", "unlock", "agent", "agent/client", "agent/lines", "agent/daemon", "agent/capi", "cmd/bailiwick-agent"}
 
 type listed struct {
 	ImportPath string
@@ -83,8 +84,9 @@ func floorOf(name string) int {
 
 func list(t *testing.T, pattern string) []listed {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", pattern)
+	cmd := exec.Command("go", "list", "-tags=capi", "-json=ImportPath,Imports,Deps", pattern)
 	cmd.Dir = "../.."
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1") // agent/capi is looked at too; listing it compiles nothing
 	out, err := cmd.Output()
 	if err != nil {
 		var exit *exec.ExitError
