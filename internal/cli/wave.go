@@ -22,7 +22,7 @@ func (waveCommand) Help() string {
 	return `Examples:
   bailiwick wave list
   bailiwick wave show 3
-  bailiwick wave approve 3 --note "Counts and samples looked at." --confirm 120
+  bailiwick wave approve 3 --shown 120 --note "Counts and samples looked at."
   bailiwick wave reject 3 --note "A spike in one model: look at its clocks first."`
 }
 
@@ -135,7 +135,7 @@ func (c *waveShowCommand) Run(ctx context.Context, env Environment) error {
 			if d.Confirm > 0 {
 				confirm = fmt.Sprintf(" --confirm %d", d.Confirm)
 			}
-			fmt.Fprintf(env.Stdout, "Approve with: bailiwick wave approve %d%s    Reject with: bailiwick wave reject %d --note WHY\n", d.Wave.ID, confirm, d.Wave.ID)
+			fmt.Fprintf(env.Stdout, "Approve with: bailiwick wave approve %d --shown %d%s\nReject with:  bailiwick wave reject %d --note WHY\n", d.Wave.ID, d.Wave.Size, confirm, d.Wave.ID)
 		}
 	})
 }
@@ -144,12 +144,13 @@ type waveApproveCommand struct {
 	officerFlags
 	ID      int64  `arg:"" help:"Number of the wave."`
 	Note    string `help:"What you looked at; kept with the wave." placeholder:"TEXT"`
+	Shown   int    `help:"Number of locks that you saw with wave show; refused when the wave has grown since." placeholder:"N"`
 	Confirm int    `help:"Number of locks, when the wave asks for it." placeholder:"N"`
 }
 
 func (waveApproveCommand) Help() string {
 	return `Examples:
-  bailiwick wave approve 3 --note "Counts and samples looked at."
+  bailiwick wave approve 3 --shown 42 --note "Counts and samples looked at."
   bailiwick wave approve 4 --note "Read 40 samples." --confirm 120`
 }
 
@@ -158,7 +159,11 @@ func (c *waveApproveCommand) Run(ctx context.Context, env Environment) error {
 		Locked  int            `json:"locked"`
 		Skipped map[string]int `json:"skipped"`
 	}
-	raw, err := c.ask(ctx, env, http.MethodPost, fmt.Sprintf("/v1/waves/%d/approve", c.ID), map[string]any{"note": c.Note, "confirm": c.Confirm}, &result)
+	question := map[string]any{"note": c.Note, "confirm": c.Confirm}
+	if c.Shown > 0 {
+		question["shown"] = c.Shown
+	}
+	raw, err := c.ask(ctx, env, http.MethodPost, fmt.Sprintf("/v1/waves/%d/approve", c.ID), question, &result)
 	if err != nil {
 		return err
 	}

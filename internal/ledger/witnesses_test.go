@@ -243,7 +243,7 @@ func TestWitnessesThatLie(t *testing.T) {
 		"empty":     func(http.ResponseWriter, *http.Request) {},
 		"garbage":   func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "\u2014 witness.example/w1 AAAA") },
 		"endless":   func(w http.ResponseWriter, _ *http.Request) { _, _ = io.Copy(w, neverEnds{}) },
-		"elsewhere": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, d.URL+"/add-checkpoint", 307) },
+		"elsewhere": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, d.URL+"/add-checkpoint", http.StatusTemporaryRedirect) },
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked.Add(1); answer(w, r) }))
 		opts := ledger.Options{Origin: origin, Witnesses: []ledger.Witness{{URL: server.URL, Key: d.Key}}}
