@@ -240,10 +240,12 @@ func TestWitnessesThatLie(t *testing.T) {
 	d := newDesk(t, "witness.example/w1", newKey(t, dir))
 	var asked atomic.Int64
 	for name, answer := range map[string]http.HandlerFunc{
-		"empty":     func(http.ResponseWriter, *http.Request) {},
-		"garbage":   func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "\u2014 witness.example/w1 AAAA") },
-		"endless":   func(w http.ResponseWriter, _ *http.Request) { _, _ = io.Copy(w, neverEnds{}) },
-		"elsewhere": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, d.URL+"/add-checkpoint", http.StatusTemporaryRedirect) },
+		"empty":   func(http.ResponseWriter, *http.Request) {},
+		"garbage": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "\u2014 witness.example/w1 AAAA") },
+		"endless": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.Copy(w, neverEnds{}) },
+		"elsewhere": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, d.URL+"/add-checkpoint", http.StatusTemporaryRedirect)
+		},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked.Add(1); answer(w, r) }))
 		opts := ledger.Options{Origin: origin, Witnesses: []ledger.Witness{{URL: server.URL, Key: d.Key}}}
