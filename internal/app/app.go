@@ -39,6 +39,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix      // whose X-Forwarded-For is believed
 	Origin         string              // the ledger's name; the host of BaseURL when empty; fixed at the first start
 	Policy         Document            // published at the first start
+	ResetAdmin     bool                // give the officer "admin" a new one-time password
 	Logger         *slog.Logger        // nothing is logged when nil
 	Registry       *prometheus.Registry
 
@@ -65,7 +66,7 @@ type App struct {
 	Factory  *sandbox.Factory // nil unless a sandbox
 	Registry *prometheus.Registry
 
-	// OneTimePassword is that of the officer "admin", when this start created it.
+	// OneTimePassword is that of the officer "admin", when this start created or reset it.
 	OneTimePassword string
 
 	cfg     Config
@@ -231,7 +232,11 @@ func (a *App) firstStart(ctx context.Context) (err error) {
 			}
 		}
 	}
-	a.OneTimePassword, _, err = a.Service.EnsureAdmin(ctx)
+	var created bool
+	a.OneTimePassword, created, err = a.Service.EnsureAdmin(ctx)
+	if err == nil && a.cfg.ResetAdmin && !created {
+		a.OneTimePassword, err = a.Service.ResetAdmin(ctx)
+	}
 	return err
 }
 

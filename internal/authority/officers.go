@@ -8,6 +8,7 @@ import (
 	"errors"
 	"regexp"
 	"slices"
+	"time"
 )
 
 // officerName is what an officer may be called: it stands in warrants and on time lines.
@@ -215,6 +216,35 @@ func (s *Service) EnsureAdmin(ctx context.Context) (oneTimePassword string, crea
 		return "", false, nil
 	}
 	return password, err == nil, err
+}
+
+// ResetAdmin gives the officer "admin" a new one-time password, opens the account again if it was closed, and ends its sessions.
+// Whoever may start a server on the data folder may do this: they hold every key in it as well.
+func (s *Service) ResetAdmin(ctx context.Context) (oneTime string, err error) {
+	oneTime = oneTimePassword()
+	hash, err := s.passwords.hash(ctx, oneTime)
+	if err != nil {
+		return "", err
+	}
+	now := s.now()
+	err = s.update(ctx, func(tx Tx) error {
+		o, err := tx.Officer("admin")
+		if err != nil {
+			return err
+		}
+		o.PasswordHash, o.MustChange, o.DisabledAt = hash, true, time.Time{}
+		if err := tx.PutOfficer(o); err != nil {
+			return err
+		}
+		if err := tx.DeleteSessionsOf(o.Name, [32]byte{}); err != nil {
+			return err
+		}
+		return tx.AddEvent(Event{At: now, Kind: "officer-reset", Actor: "start-up", Detail: "The password of admin was reset where the server was started."})
+	})
+	if err != nil {
+		return "", err
+	}
+	return oneTime, nil
 }
 
 // Officers lists all officers, closed accounts included. Password hashes are left out.

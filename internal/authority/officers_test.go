@@ -62,6 +62,27 @@ func TestEnsureAdminOnAnEmptyStore(t *testing.T) {
 	}
 }
 
+func TestResetAdmin(t *testing.T) {
+	r := newRig(t)
+	once, err := r.AddOfficer(ctx, &authority.Officer{Name: "root", Role: authority.RoleAdmin}, "admin", authority.RoleAdmin)
+	must(t, err)
+	token, admin, err := r.Login(ctx, "admin", once)
+	must(t, err)
+	must(t, r.ChangePassword(ctx, admin, once, "a password that gets lost"))
+	must(t, r.DisableOfficer(ctx, &authority.Officer{Name: "root", Role: authority.RoleAdmin}, "admin"))
+	fresh, err := r.ResetAdmin(ctx)
+	must(t, err)
+	if _, err := r.Authenticate(ctx, token); !errors.Is(err, authority.ErrNoSession) {
+		t.Errorf("an old session still counts: %v", err)
+	}
+	if _, _, err := r.Login(ctx, "admin", "a password that gets lost"); !errors.Is(err, authority.ErrLoginFailed) {
+		t.Errorf("the old password still counts: %v", err)
+	}
+	if _, admin, err = r.Login(ctx, "admin", fresh); err != nil || !admin.MustChange {
+		t.Errorf("the new one-time password: %+v, %v", admin, err)
+	}
+}
+
 func TestLoginAndSessions(t *testing.T) {
 	r := newRig(t)
 	password := "a long password of ana"

@@ -29,6 +29,7 @@ type serveCommand struct {
 	Policy           string         `help:"Policy to publish at the first start, instead of the sample." type:"existingfile" placeholder:"FILE"`
 	Witness          []string       `help:"Witness whose cosignature the ledger needs, as its URL, a plus sign and its verifier key; may be repeated." sep:"none" placeholder:"URL+VKEY"`
 	WitnessQuorum    int            `help:"How many of the witnesses must cosign; more than half when left out." placeholder:"N"`
+	ResetAdmin       bool           `help:"Give the officer admin a new one-time password, when the old one is lost."`
 	LogLevel         string         `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 }
 
@@ -60,7 +61,7 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 		return usageError{err}
 	}
 	cfg := app.Config{
-		Dir: c.Data, BaseURL: c.BaseURL, Sandbox: c.Sandbox, TrustedProxies: c.TrustedProxy, Now: env.Now,
+		Dir: c.Data, BaseURL: c.BaseURL, Sandbox: c.Sandbox, ResetAdmin: c.ResetAdmin, TrustedProxies: c.TrustedProxy, Now: env.Now,
 		Policy: app.Document{Name: "terms-2026-11.yaml", Source: policies.Current},
 		Logger: slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: level})),
 	}

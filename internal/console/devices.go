@@ -35,9 +35,6 @@ func (c *console) devices(w http.ResponseWriter, r *http.Request, o *authority.O
 	q := r.URL.Query()
 	view := devicesView{Territory: q.Get("territory"), Stage: q.Get("stage"), Consignment: strings.TrimSpace(q.Get("consignment")),
 		Model: strings.TrimSpace(q.Get("model")), Places: places(), Stages: stages}
-	if imei := strings.TrimSpace(q.Get("imei")); imei != "" { // a link that somebody wrote; the page itself sends none
-		return c.toDevice(w, r, imei)
-	}
 	query, err := deviceQuery(view, q.Get("after"))
 	if err != nil {
 		return err

@@ -217,7 +217,9 @@ func (s *story) console(path string) {
 // openDevice finds the phone in the console by its IMEI.
 func (s *story) openDevice() {
 	s.t.Helper()
-	s.console("devices?imei=" + string(s.phone.Config().IMEI))
+	s.console("devices")
+	s.desk.write("form[action='/console/devices/find'] input[name=imei]", string(s.phone.Config().IMEI))
+	s.desk.press("form[action='/console/devices/find'] button")
 	s.desk.says("h1", string(s.phone.Config().IMEI))
 }
 
