@@ -58,7 +58,8 @@ func (s *fileStorage) Save(record []byte) error {
 		return err
 	}
 	next := newest + 1
-	if err := s.replace(generationNames[next%2], frame(next, record)); err != nil {
+	name, data := generationNames[next%2], frame(next, record)
+	if err := s.replace(name, data); err != nil && s.overwrite(name, data) != nil {
 		return fmt.Errorf("agent: save the record: %w", err)
 	}
 	return nil
@@ -117,6 +118,25 @@ func (s *fileStorage) replace(name string, data []byte) error {
 		err = syncDir(s.dir)
 	}
 	return err
+}
+
+// overwrite writes into the room that name has already: on a full disk, where its owner cannot make room either while the
+// device is locked, a lift must be kept all the same. The other generation stays whole whatever becomes of this one.
+func (s *fileStorage) overwrite(name string, data []byte) error {
+	path := filepath.Join(s.dir, name)
+	_ = os.Remove(path + ".new") // what replace could not finish takes room, too
+	f, err := os.OpenFile(path, os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	if err == nil {
+		err = f.Truncate(int64(len(data)))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // syncDir makes a rename durable.

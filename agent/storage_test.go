@@ -92,3 +92,28 @@ func TestFileStorageSaysWhyItCannotSave(t *testing.T) {
 		t.Fatal("saved a record far beyond the bound")
 	}
 }
+
+// Where no new file can be made, as on a full disk, the record is written into the room that it has.
+func TestFileStorageWithoutRoomForAnotherFile(t *testing.T) {
+	dir := t.TempDir()
+	storage := agent.FileStorage(dir)
+	for _, record := range []string{"first", "second, which is longer"} {
+		if err := storage.Save([]byte(record)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A folder that is not empty stands where the temporary file would.
+	for _, name := range []string{"agent.a.new", "agent.b.new"} {
+		if err := os.MkdirAll(filepath.Join(dir, name, "full"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, record := range []string{"third, which is the longest of all of them", "4th", "5th"} {
+		if err := storage.Save([]byte(record)); err != nil {
+			t.Fatalf("%s: %v", record, err)
+		}
+		if got, err := agent.FileStorage(dir).Load(); err != nil || string(got) != record {
+			t.Fatalf("loaded %q, %v; want %q", got, err, record)
+		}
+	}
+}
