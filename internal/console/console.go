@@ -9,7 +9,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"path"
@@ -99,11 +98,7 @@ func New(cfg Config) (http.Handler, error) {
 	if cfg.Site == nil || cfg.Service == nil {
 		return nil, errors.New("console: Config.Site and Config.Service are needed")
 	}
-	files, err := fs.Sub(pageFiles, "pages")
-	if err != nil {
-		return nil, err
-	}
-	pages, err := web.NewPages(cfg.Site, files)
+	pages, err := web.NewPages(cfg.Site, pageFiles)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"io/fs"
 	"net/http"
 	"strings"
 	"time"
@@ -65,11 +64,7 @@ func New(cfg Config) (http.Handler, error) {
 	if cfg.Site == nil || cfg.Service == nil {
 		return nil, errors.New("ownerpage: Config.Site and Config.Service are needed")
 	}
-	files, err := fs.Sub(pageFiles, "pages")
-	if err != nil {
-		return nil, err
-	}
-	pages, err := web.NewPages(cfg.Site, files)
+	pages, err := web.NewPages(cfg.Site, pageFiles)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"net/http"
 	"slices"
 	"strings"
@@ -56,11 +55,7 @@ func New(cfg Config) (http.Handler, error) {
 	if cfg.Site == nil || cfg.Service == nil {
 		return nil, errors.New("publicpage: Config.Site and Config.Service are needed")
 	}
-	files, err := fs.Sub(pageFiles, "pages")
-	if err != nil {
-		return nil, err
-	}
-	pages, err := web.NewPages(cfg.Site, files)
+	pages, err := web.NewPages(cfg.Site, pageFiles)
 	if err != nil {
 		return nil, err
 	}

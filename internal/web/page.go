@@ -58,9 +58,13 @@ type Pages struct {
 	pages map[string]*template.Template
 }
 
-// NewPages parses every *.html in files, each of which defines "content", together with the shared layout. Files whose
+// NewPages parses every pages/*.html in files, each of which defines "content", together with the shared layout. Files whose
 // names begin with an underscore hold parts for all of them.
 func NewPages(site *Site, files fs.FS) (*Pages, error) {
+	files, err := fs.Sub(files, "pages")
+	if err != nil {
+		return nil, err
+	}
 	base, err := template.New("layout.html").Funcs(functions).ParseFS(sharedFiles, "shared/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: shared templates: %w", err)

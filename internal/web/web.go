@@ -4,7 +4,7 @@
 // Pages are rendered on the server with html/template and work without JavaScript; htmx, served from here, only saves
 // reloads. Nothing on a page comes from another host, and the Content-Security-Policy allows no inline script or style.
 //
-//	pages, err := web.NewPages(site, files)      // *.html of one face, each defining "content"
+//	pages, err := web.NewPages(site, files)      // pages/*.html of one face, each defining "content"
 //	mux.Handle("GET /console/{$}", sink.Handle(func(w http.ResponseWriter, r *http.Request) error {
 //		return pages.Render(w, http.StatusOK, "overview", web.Page{Title: "Overview", Data: view})
 //	}))
