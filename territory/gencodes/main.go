@@ -13,10 +13,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/bailiwick-dev/bailiwick/internal/npm"
 )
 
 // The pinned packages. A change here changes the committed files, and their NOTICE.
@@ -38,18 +39,11 @@ func run(args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *folder == "" {
-		scratch, err := install()
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(scratch)
-		*folder = scratch
-	}
-	modules := filepath.Join(*folder, "node_modules")
-	if err := checkVersions(modules); err != nil {
+	modules, done, err := npm.Modules(*folder, packages)
+	if err != nil {
 		return err
 	}
+	defer done()
 	codes, err := readCodes(modules)
 	if err != nil {
 		return err
@@ -74,34 +68,6 @@ func run(args []string, out io.Writer) error {
 	_, err = fmt.Fprintf(out, "%d countries, %d subdivisions, %d languages in %d bytes, %d networks in %d bytes\n",
 		len(codes.countries), len(codes.subdivisions), languages, len(names), rows, len(table))
 	return err
-}
-
-// install fetches the packages without running any script of theirs.
-func install() (string, error) {
-	scratch, err := os.MkdirTemp("", "gencodes")
-	if err != nil {
-		return "", err
-	}
-	args := append([]string{"install", "--prefix", scratch, "--ignore-scripts", "--no-audit", "--no-fund"}, packages...)
-	if out, err := exec.Command("npm", args...).CombinedOutput(); err != nil {
-		os.RemoveAll(scratch)
-		return "", fmt.Errorf("npm install: %w\n%s", err, out)
-	}
-	return scratch, nil
-}
-
-func checkVersions(modules string) error {
-	for _, p := range packages {
-		name, want, _ := strings.Cut(p, "@")
-		var about struct{ Version string }
-		if err := readJSON(filepath.Join(modules, name, "package.json"), &about); err != nil {
-			return err
-		}
-		if about.Version != want {
-			return fmt.Errorf("%s is %s, the pinned version is %s", name, about.Version, want)
-		}
-	}
-	return nil
 }
 
 func readJSON(path string, to any) error {

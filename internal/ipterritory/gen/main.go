@@ -7,15 +7,12 @@
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 
+	"github.com/bailiwick-dev/bailiwick/internal/npm"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
@@ -57,18 +54,11 @@ func run(args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *folder == "" {
-		scratch, err := install()
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(scratch)
-		*folder = scratch
-	}
-	modules := filepath.Join(*folder, "node_modules")
-	if err := checkVersions(modules); err != nil {
+	modules, done, err := npm.Modules(*folder, packages)
+	if err != nil {
 		return err
 	}
+	defer done()
 	var t table
 	for _, f := range []family{{"ipv4", 32}, {"ipv6", 64}} {
 		segments, err := f.segments(modules)
@@ -84,36 +74,4 @@ func run(args []string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "%d territories, %d bytes\n", len(t.codes)-1, len(packed))
 	return os.WriteFile(*target, packed, 0o644)
-}
-
-// install fetches the packages without running any script of theirs.
-func install() (string, error) {
-	scratch, err := os.MkdirTemp("", "ipterritory")
-	if err != nil {
-		return "", err
-	}
-	args := append([]string{"install", "--prefix", scratch, "--ignore-scripts", "--no-audit", "--no-fund"}, packages...)
-	if out, err := exec.Command("npm", args...).CombinedOutput(); err != nil {
-		os.RemoveAll(scratch)
-		return "", fmt.Errorf("npm install: %w\n%s", err, out)
-	}
-	return scratch, nil
-}
-
-func checkVersions(modules string) error {
-	for _, p := range packages {
-		at := strings.LastIndexByte(p, '@')
-		data, err := os.ReadFile(filepath.Join(modules, p[:at], "package.json"))
-		if err != nil {
-			return err
-		}
-		var about struct{ Version string }
-		if err := json.Unmarshal(data, &about); err != nil {
-			return fmt.Errorf("%s: %w", p, err)
-		}
-		if about.Version != p[at+1:] {
-			return fmt.Errorf("%s is %s, the pinned version is %s", p[:at], about.Version, p[at+1:])
-		}
-	}
-	return nil
 }
