@@ -20,6 +20,24 @@ import (
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
+// marshalState returns the plain record, as a platform without a key stores it.
+func marshalState(s *state) ([]byte, error) {
+	body, err := marshalBody(s)
+	if err != nil {
+		return nil, err
+	}
+	return checkedSize(seal(plainRecord, nil, 0, body))
+}
+
+// parseState reads what marshalState wrote and nothing else: it fails with ErrDamaged, or when the record is of another version.
+func parseState(record []byte) (*state, error) {
+	body, _, err := unseal(record, nil)
+	if err != nil {
+		return nil, err
+	}
+	return parseBody(body)
+}
+
 // fullState is a state in which every field says something.
 func fullState() *state {
 	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)

@@ -155,15 +155,7 @@ type wireUnlock struct {
 	FailedOn  int64
 }
 
-// marshalState returns the plain record.
-func marshalState(s *state) ([]byte, error) {
-	body, err := marshalBody(s)
-	if err != nil {
-		return nil, err
-	}
-	return checkedSize(seal(plainRecord, nil, 0, body))
-}
-
+// marshalBody returns what a record seals.
 func marshalBody(s *state) ([]byte, error) {
 	w, err := stateToWire(s)
 	if err != nil {
@@ -176,15 +168,7 @@ func marshalBody(s *state) ([]byte, error) {
 	return body, nil
 }
 
-// parseState reads what marshalState wrote and nothing else: it fails with ErrDamaged, or when the record is of another version.
-func parseState(record []byte) (*state, error) {
-	body, _, err := unseal(record, nil)
-	if err != nil {
-		return nil, err
-	}
-	return parseBody(body)
-}
-
+// parseBody reads what marshalBody wrote and nothing else: it fails with ErrDamaged.
 func parseBody(body []byte) (*state, error) {
 	var w wireState
 	if err := dcbor.Unmarshal(body, &w); err != nil {

@@ -79,7 +79,9 @@ func (r *run) report(ctx context.Context, took time.Duration) (*Report, error) {
 		CheckIns: r.checkIns.Load(), Seconds: took.Seconds(),
 		Ledger: LedgerReport{Origin: verified.Origin, Size: verified.Size, Verified: len(verified.Orders)},
 	}
-	r.auditors(func(a *auditor) { a.atTheEnd(verified.Orders) })
+	for _, m := range r.members {
+		m.audit.atTheEnd(verified.Orders)
+	}
 	if locks := count(verified.Orders, order.Lock); locks != r.approved {
 		rep.Charter.violate(fmt.Sprintf("C7: %d locks in the ledger, %d approved by an officer", locks, r.approved))
 	}

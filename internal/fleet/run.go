@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -352,13 +351,4 @@ func (r *run) appeal(ctx context.Context, day int) error {
 		delete(r.appeals, id)
 	}
 	return nil
-}
-
-// auditors gives every member's auditor its turn, in parallel.
-func (r *run) auditors(fn func(*auditor)) {
-	var wg sync.WaitGroup
-	for _, m := range r.members {
-		wg.Go(func() { fn(m.audit) })
-	}
-	wg.Wait()
 }

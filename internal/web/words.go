@@ -172,9 +172,6 @@ func VerdictText(v policy.Verdict) string {
 	return "Undecided"
 }
 
-// Hex writes bytes that name something; short is enough to tell two apart.
-func Hex(b []byte) string { return hex.EncodeToString(b) }
-
 // SignalNames lists kinds of signals.
 func SignalNames(k territory.Kinds) string { return strings.ReplaceAll(k.String(), ",", ", ") }
 
