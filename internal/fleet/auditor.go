@@ -142,16 +142,20 @@ func (a *auditor) read(path string, body []byte) {
 	if err != nil {
 		return
 	}
+	named := false
 	for _, g := range claims.Grounds {
 		if g.Stage == order.Locked {
-			a.applied[g.Order], a.unnamed = g.Ground, false
+			a.applied[g.Order], named = g.Ground, true
 		}
 	}
+	a.unnamed = !named
+	a.check("C6", named || a.member.phone.Agent().Screen().Stage != order.Locked, "locked, and its evidence names no order")
 }
 
 // atTheEnd checks C6 for every lock that the phone followed: its order is in the ledger.
-func (a *auditor) atTheEnd(ledger map[order.ID]order.Leaf) {
-	a.check("C6", !a.unnamed, "a lock without an order")
+// A run that was cut short may end before the phone told of it.
+func (a *auditor) atTheEnd(ledger map[order.ID]order.Leaf, cutShort bool) {
+	a.check("C6", !a.unnamed || cutShort, "a lock without an order")
 	for id := range a.applied {
 		leaf, logged := ledger[id]
 		a.check("C6", logged && leaf.Kind == order.Lock && leaf.Ground == a.applied[id], "the lock %x is not in the ledger", id[:8])

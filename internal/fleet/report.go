@@ -25,6 +25,9 @@ type Report struct {
 	Charter       CharterReport  `json:"charter"`
 	Case          CaseReport     `json:"case"`
 	Ledger        LedgerReport   `json:"ledger"`
+
+	// CutShort says that the run ended before the story did: what has not happened by then is not held against it.
+	CutShort bool `json:"cut_short,omitempty"`
 }
 
 // CohortReport is what became of the phones of one story.
@@ -65,7 +68,7 @@ type LedgerReport struct {
 // was released, the Charter held, and the ledger is whole.
 func (r *Report) OK() bool {
 	asExpected := !slices.ContainsFunc(r.Cohorts, func(c CohortReport) bool { return !c.AsExpected })
-	return asExpected && r.FalseLocks == 0 && r.MissedLocks == 0 && r.Charter.Violations == 0 && r.Case.Stragglers == 0 &&
+	return asExpected && r.FalseLocks == 0 && r.MissedLocks == 0 && r.Charter.Violations == 0 && (r.CutShort || r.Case.Stragglers == 0) &&
 		r.Ledger.Verified == int(r.Ledger.Size)
 }
 
@@ -76,11 +79,11 @@ func (r *run) report(ctx context.Context, took time.Duration) (*Report, error) {
 	}
 	rep := &Report{
 		Seed: r.cfg.Seed, Devices: len(r.members), SimulatedDays: r.cfg.Days,
-		CheckIns: r.checkIns.Load(), Seconds: took.Seconds(),
+		CheckIns: r.checkIns.Load(), Seconds: took.Seconds(), CutShort: r.cfg.Days < WholeStory,
 		Ledger: LedgerReport{Origin: verified.Origin, Size: verified.Size, Verified: len(verified.Orders)},
 	}
 	for _, m := range r.members {
-		m.audit.atTheEnd(verified.Orders)
+		m.audit.atTheEnd(verified.Orders, rep.CutShort)
 	}
 	if locks := count(verified.Orders, order.Lock); locks != r.approved {
 		rep.Charter.violate(fmt.Sprintf("C7: %d locks in the ledger, %d approved by an officer", locks, r.approved))
@@ -103,6 +106,8 @@ func (r *run) report(ctx context.Context, took time.Duration) (*Report, error) {
 
 func (r *Report) add(row *CohortReport, m *member) {
 	o := m.outcome()
+	o.missedLock = o.missedLock && !r.CutShort
+	waiting := m.cohort.truth >= heldAndReleased && !o.lifted && !r.CutShort
 	row.Devices++
 	row.Noticed += one(o.noticed)
 	row.Locked += one(o.locked)
@@ -111,7 +116,7 @@ func (r *Report) add(row *CohortReport, m *member) {
 	r.FalseLocks += one(o.falseLock)
 	r.FalseNotices += one(o.falseNotice)
 	r.MissedLocks += one(o.missedLock)
-	if o.falseLock || o.falseNotice || o.missedLock || m.cohort.truth >= heldAndReleased && !o.lifted {
+	if o.falseLock || o.falseNotice || o.missedLock || waiting {
 		row.AsExpected = false
 	}
 	if m.cohort.truth == heldAndReleased {
@@ -168,6 +173,9 @@ ledger: %s, %d orders, %d verified from its files
 `, r.Devices, r.SimulatedDays, r.CheckIns, r.Seconds, r.FalseLocks, r.FalseNotices, r.MissedLocks,
 		r.Charter.Checked, r.Charter.Violations, r.Case.Held, r.Case.Lifted, r.Case.OfflineAtRelease, r.Case.Stragglers,
 		r.Ledger.Origin, r.Ledger.Size, r.Ledger.Verified)
+	if r.CutShort {
+		fmt.Fprintf(w, "The run was cut short: the story takes %d days, and what has not happened yet is not counted as missed.\n", WholeStory)
+	}
 	for _, v := range r.Charter.Examples {
 		fmt.Fprintln(w, "  violation:", v)
 	}

@@ -23,9 +23,10 @@ import (
 
 // Bounds of a run.
 const (
-	LeastDevices = 100
+	LeastDevices = 30 // one for each story
 	MostDevices  = 200_000
-	LeastDays    = 55  // the case and its release, and the return of phones that were offline, need so many
+	LeastDays    = 1
+	WholeStory   = 55  // days: the case and its release, and the return of phones that were offline, need so many
 	MostDays     = 170 // the locks of the story last 180 days
 )
 
@@ -98,7 +99,7 @@ func (c *Config) Validate() error {
 	case c.Devices < LeastDevices || c.Devices > MostDevices:
 		return fmt.Errorf("the number of devices is %d to %d, not %d", LeastDevices, MostDevices, c.Devices)
 	case c.Days < LeastDays || c.Days > MostDays:
-		return fmt.Errorf("the number of days is %d to %d, not %d: the story has to come to its end", LeastDays, MostDays, c.Days)
+		return fmt.Errorf("the number of days is %d to %d, not %d", LeastDays, MostDays, c.Days)
 	}
 	return nil
 }
