@@ -1,0 +1,68 @@
+package authority_test
+
+import (
+	"testing"
+
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/store/memory"
+	"github.com/bailiwick-dev/bailiwick/order"
+)
+
+// An old backup of the store was put back. What it knows nothing of, and what it has lifted in the meantime, still restricts devices:
+// nobody could lift it, neither an appeal nor an officer, until its own end.
+func TestRestoredBackupLiftsStrays(t *testing.T) {
+	db := memory.New()
+	r := newRig(t, func(c *authority.Config) { c.Store = db })
+	p := r.newPhone(r.made("C-1", "ACME", "ES")).enrol()
+	p.live(1, havana)
+	early := db.Backup()
+	p.live(9, havana)
+	p.stage(cuba, order.Noticed, order.Noticed)
+
+	db.Restore(early)
+	r.open()
+	p.checkIn() // all days are not in the store any more, so that no notice is due by these records
+	r.sequence()
+	if _, outcome := p.checkIn(); len(outcome.Applied) != 1 {
+		t.Fatalf("%+v", outcome)
+	}
+	p.stage(cuba, order.Observed, order.Lifted)
+	before := r.orders(p)
+	p.live(3, havana)
+	if after := r.orders(p); after != before {
+		t.Errorf("%d orders, then %d: the lift was issued again", before, after)
+	}
+}
+
+// The same for a record that has the ground as lifted: the restored store knows the first round only.
+func TestRestoredBackupLiftsAnew(t *testing.T) {
+	db := memory.New()
+	r := newRig(t, func(c *authority.Config) { c.Store = db })
+	p := r.newPhone(r.made("C-1", "ACME", "ES")).enrol()
+	p.live(8, havana)
+	p.stage(cuba, order.Noticed, order.Noticed)
+	record := p.record.data
+	must(t, r.LiftByHuman(ctx, r.ana, p.id, cuba, "A mistake."))
+	p.sync()
+	p.checkIn() // tells of it
+	p.stage(cuba, order.Lifted, order.Lifted)
+
+	p.record.data = record // of a device without a counter, which believes it
+	p.start()
+	p.stage(cuba, order.Lifted, order.Noticed)
+	p.wait(day)
+	must(t, p.SetEpoch(p.Epoch(ctx).Epoch))
+	for range 12 { // sequences that were used before are refused
+		if _, err := p.CheckIn(ctx, p.token(), home); err == nil {
+			break
+		}
+	}
+	r.sequence()
+	p.checkIn()
+	p.stage(cuba, order.Lifted, order.Lifted)
+}
+
+func (r *rig) orders(p *phone) int {
+	r.Helper()
+	return len(p.detail().Orders)
+}
