@@ -67,7 +67,7 @@ func (v *visit) strays() error {
 		if r == nil {
 			r = v.unknown(state.Ground)
 		}
-		on, err := v.liftUnderWay(state.Ground)
+		on, err := v.liftUnderWay(state)
 		if err != nil || on || r.Authority == [32]byte{} {
 			if err != nil {
 				return err
@@ -105,10 +105,18 @@ func (v *visit) unknown(g order.Ground) *Restriction {
 	return r
 }
 
-// liftUnderWay reports whether a lift on the ground waits for the ledger or for the device.
-func (v *visit) liftUnderWay(g order.Ground) (bool, error) {
+// liftUnderWay reports whether a lift on the ground waits for the ledger or for the device. One from before the notice that the device
+// follows does not count when these records have lost that notice: the device has followed the lift already.
+func (v *visit) liftUnderWay(state *evidence.GroundState) (bool, error) {
+	_, err := v.tx.Order(state.Order)
+	lost, err := absent(err)
+	if err != nil {
+		return false, err
+	}
 	orders, err := v.tx.OrdersOf(v.device.ID, maxListing)
-	return slices.ContainsFunc(orders, func(o *Order) bool { return o.Kind == order.Lift && o.Ground == g && !o.Settled }), err
+	return slices.ContainsFunc(orders, func(o *Order) bool {
+		return o.Kind == order.Lift && o.Ground == state.Ground && !o.Settled && !(lost && territory.DayOf(o.IssuedAt) <= state.FirstSeen)
+	}), err
 }
 
 // state returns what the device says of a ground, nil when it does not know it.

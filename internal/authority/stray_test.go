@@ -6,6 +6,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/store/memory"
 	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
 // An old backup of the store was put back. What it knows nothing of, and what it has lifted in the meantime, still restricts devices:
@@ -60,6 +61,39 @@ func TestRestoredBackupLiftsAnew(t *testing.T) {
 	r.sequence()
 	p.checkIn()
 	p.stage(cuba, order.Lifted, order.Lifted)
+}
+
+// The restored store still has a lift to deliver that the device followed long ago, before a notice that the store has lost: it passes
+// over a lift that it knows, so that another one is needed.
+func TestRestoredBackupHasAnOldLift(t *testing.T) {
+	db := memory.New()
+	r := newRig(t, func(c *authority.Config) { c.Store = db })
+	damascus := territory.Signals{GNSS: &territory.Fix{Lat: 33.5102, Lon: 36.2913, AccuracyM: 20}, Cell: "417-01"}
+	syria := order.Ground{Kind: order.Rule, ID: "syria"}
+	imei := r.made("C-1", "ACME", "ES")
+	shippedTo := func(consignee string) {
+		t.Helper()
+		_, err := r.ImportProduction(ctx, r.ana, []authority.Production{{IMEI: imei, Model: "Lantern X", Market: "ES", Consignee: consignee}})
+		must(t, err)
+	}
+	p := r.newPhone(imei).enrol()
+	p.live(8, damascus)
+	p.stage(syria, order.Noticed, order.Noticed)
+	shippedTo("EXAMPLE-AID") // which has a licence
+	p.checkIn()
+	r.sequence()
+	undelivered := db.Backup()
+	p.sync()
+	p.stage(syria, order.Lifted, order.Lifted)
+	shippedTo("ACME")
+	p.live(2, damascus)
+	p.stage(syria, order.Noticed, order.Noticed)
+
+	db.Restore(undelivered)
+	r.open()
+	p.sync()
+	p.sync()
+	p.stage(syria, order.Lifted, order.Lifted)
 }
 
 func (r *rig) orders(p *phone) int {
