@@ -139,8 +139,12 @@ func (v *visit) formerRound(r *Restriction, state *evidence.GroundState) (bool, 
 		return state.Stage == order.Lifted && r.Stage == order.Noticed && !state.Cause.Final(), nil
 	}
 	o, err := v.tx.Order(state.Order)
-	if none, err := absent(err); none || err != nil {
-		return none, err
+	if lost, err := absent(err); err != nil {
+		return false, err
+	} else if lost && state.Stage == order.Locked { // by a lock that a restored store does not know: it is undone, once
+		return v.liftUnderWay(state)
+	} else if lost {
+		return true, nil
 	}
 	// A lift and the notice of the next round may be issued in the same second.
 	return o.IssuedAt.Before(r.NoticedAt) || o.Kind == order.Lift && o.IssuedAt.Equal(r.NoticedAt), nil

@@ -96,6 +96,38 @@ func TestRestoredBackupHasAnOldLift(t *testing.T) {
 	p.stage(syria, order.Lifted, order.Lifted)
 }
 
+// The restored store has a restriction as noticed, in its first round or a later one, and the device is locked by an order that the
+// store has lost. The lock is undone, once, and the notice begins anew.
+func TestRestoredBackupDoesNotKnowALock(t *testing.T) {
+	db := memory.New()
+	r := newRig(t, func(c *authority.Config) { c.Store = db })
+	p := r.due(1)[0]
+	for round := 2; round <= 3; round++ {
+		backup := db.Backup()
+		must(t, r.Sweep(ctx))
+		_, err := r.ApproveWave(ctx, r.ana, r.openWave().ID, authority.WaveApproval{})
+		must(t, err)
+		r.sequence()
+		p.live(5, havana)
+		p.stage(cuba, order.Locked, order.Locked)
+
+		db.Restore(backup)
+		r.open()
+		before := r.orders(p)
+		p.sync()
+		for range 3 {
+			p.sync()
+		}
+		if after := r.orders(p); after != before+2 {
+			t.Errorf("%d orders, then %d", before, after)
+		}
+		if again := p.stage(cuba, order.Noticed, order.Noticed); again.Round != round {
+			t.Errorf("%+v", again)
+		}
+		p.live(20, havana)
+	}
+}
+
 func (r *rig) orders(p *phone) int {
 	r.Helper()
 	return len(p.detail().Orders)
