@@ -23,6 +23,9 @@ type auditor struct {
 	notes  notes // with what only the device's memory knows
 	stored notes // as the device would find them after a power loss
 
+	screen   agent.Screen // as of the last step
+	lookedAt time.Time
+
 	sequence  uint64 // of the newest evidence
 	delivered map[order.ID]order.Leaf
 	policies  [][32]byte // the policy that the device has: one, or several when nobody can know
@@ -51,9 +54,9 @@ type placed struct {
 type seen struct {
 	ground    order.Ground
 	stage     order.Stage
-	firstSeen time.Time // of this round, in true time
-	deadline  time.Time // as told last
-	shown     []territory.Day
+	firstSeen time.Time   // of this round, in true time
+	deadline  time.Time   // as told last
+	shown     []time.Time // when somebody looked
 	lockedAt  time.Time
 	lockedOn  time.Duration // time switched on, then
 	endsAt    time.Time
@@ -144,20 +147,21 @@ func (a *auditor) stepped(err error) {
 		return
 	}
 	a.notes.unsaved = a.notes.unsaved || err != nil
-	a.look(a.h.agent.Screen())
+	a.screen, a.lookedAt = a.h.agent.Screen(), a.h.w.now
+	a.look(&a.screen)
 	a.blind = false
 	if !a.notes.unsaved {
 		a.stored = a.notes.clone()
 	}
 }
 
-func (a *auditor) look(s agent.Screen) {
+func (a *auditor) look(s *agent.Screen) {
 	a.check("C2", slices.Contains(s.WayOut, agent.SaveFiles), "files cannot be saved in stage %v", s.Stage)
 	for _, exit := range agent.Exits() {
 		a.check("C1", slices.Contains(s.WayOut, exit), "%v is not offered in stage %v", exit, s.Stage)
 	}
 	for i := range s.Grounds {
-		a.lookAt(&s, &s.Grounds[i], a.notes.of(s.Grounds[i].Ground))
+		a.lookAt(s, &s.Grounds[i], a.notes.of(s.Grounds[i].Ground))
 	}
 	if len(s.Grounds) == len(a.notes.grounds) {
 		return
@@ -263,7 +267,8 @@ func (a *auditor) newLock(s *agent.Screen, g *agent.GroundView, n *seen) {
 	a.escalated(s, g, n)
 	a.h.w.result.Locks++
 	a.check("C3", !now.Before(n.deadline) && !now.Before(g.EffectAt), "locked before the dates told, %v and %v", n.deadline, g.EffectAt)
-	a.check("C3", len(n.shown) >= order.MinShownDays, "locked after a notice shown on %d days", len(n.shown))
+	days := distinctDays(n.shown)
+	a.check("C3", days >= order.MinShownDays, "locked after a notice shown on %d days", days)
 	if !a.h.touched.After(n.firstSeen.Add(-100 * day)) {
 		a.check("C3", now.Sub(n.firstSeen) >= order.MinNotice-slack, "locked %v after the first notice", now.Sub(n.firstSeen))
 	}
@@ -278,18 +283,30 @@ func (a *auditor) newLock(s *agent.Screen, g *agent.GroundView, n *seen) {
 
 // showing hears that the owner looks at the screen.
 func (a *auditor) showing() {
-	today := territory.DayOf(a.h.w.now)
 	for i := range a.notes.grounds {
-		if n := &a.notes.grounds[i]; n.stage == order.Noticed && !slices.Contains(n.shown, today) {
-			n.shown = append(slices.Clip(n.shown), today)
+		if n := &a.notes.grounds[i]; n.stage == order.Noticed {
+			n.shown = append(slices.Clip(n.shown), a.h.w.now)
 		}
 	}
+}
+
+// distinctDays is on how many days somebody looked. A device knows no time zone, and the hour at which its days begin is as good as
+// any: the one that gives the most days counts.
+func distinctDays(looks []time.Time) (most int) {
+	for hour := range time.Duration(24) {
+		days := map[territory.Day]bool{}
+		for _, at := range looks {
+			days[territory.DayOf(at.Add(hour*time.Hour))] = true
+		}
+		most = max(most, len(days))
+	}
+	return most
 }
 
 // observed hears of an observation.
 func (a *auditor) observed(place territory.Code, strong bool) {
 	known := slices.ContainsFunc(a.notes.places, func(p placed) bool { return p.code == place && (p.strong || !strong) })
-	if known || a.h.agent.Screen().Activation != nil && len(a.notes.places) > 0 {
+	if known || a.screen.Activation != nil && len(a.notes.places) > 0 {
 		return
 	}
 	a.notes.places = append(a.notes.places, placed{place, territory.DayOf(a.h.w.now), strong})

@@ -173,8 +173,11 @@ func (h *handset) reset() {
 // use is what an owner, a network and time make of a device that is on.
 func (h *handset) use() {
 	w, d := h.w, h.w.dice
-	screen := h.agent.Screen()
-	hot := screen.Activation == nil || h.open(screen) || w.quiet
+	screen := h.audit.screen // of the tick after its boot, or new
+	if h.audit.lookedAt != w.now {
+		screen = h.agent.Screen()
+	}
+	hot := screen.Activation == nil || h.open(&screen) || w.quiet
 	if hot || d.chance(0.15) {
 		s, strong := h.signals()
 		if h.do("observe", func() error { return h.agent.Observe(s) }) {
@@ -206,9 +209,15 @@ func (h *handset) use() {
 	}
 }
 
-// open reports whether the screen tells of something under way.
-func (h *handset) open(s agent.Screen) bool {
-	return s.Stage == order.Noticed || s.Stage == order.Locked && h.w.now.After(s.EndsAt.Add(-3*day))
+// open reports whether the screen tells of something under way. A notice whose date is long past waits for what may never come.
+func (h *handset) open(s *agent.Screen) bool {
+	for i := range s.Grounds {
+		g := &s.Grounds[i]
+		if g.Stage == order.Noticed && h.w.now.Before(g.Deadline.Add(12*day)) || g.Stage == order.Locked && h.w.now.After(g.EndsAt.Add(-2*day)) {
+			return true
+		}
+	}
+	return false
 }
 
 // pause is how long it takes to the next turn: not long while something is under way or a date comes, and long when all is settled.
@@ -217,13 +226,13 @@ func (h *handset) pause() time.Duration {
 	if !h.on || h.agent == nil { // it lost its power
 		return d.between(time.Minute, pick(d, time.Hour, 2*day))
 	}
-	s := h.agent.Screen()
-	wait := d.between(40*day, 200*day)
+	s := h.audit.screen
+	wait := d.between(60*day, 300*day)
 	switch {
-	case !h.agent.Enrolled(), s.Activation == nil && w.now.Sub(h.born) < 60*day, h.open(s):
+	case !h.agent.Enrolled(), s.Activation == nil && w.now.Sub(h.born) < 60*day, h.open(&s):
 		wait = d.between(3*time.Hour, 40*time.Hour)
-	case s.Stage == order.Locked:
-		wait = d.between(5*day, 70*day)
+	case s.Stage == order.Noticed, s.Stage == order.Locked:
+		wait = d.between(6*day, 80*day)
 	case s.Stage == order.Lifted && d.chance(0.3):
 		wait = d.between(day, 20*day)
 	}
@@ -258,7 +267,7 @@ func (h *handset) offline() {
 	if !h.on || !h.agent.Enrolled() || h.w.quiet {
 		return
 	}
-	s := h.agent.Screen()
+	s := h.audit.screen
 	switch {
 	case s.Stage == order.Locked && d.chance(0.1):
 		h.code(s)
@@ -319,7 +328,7 @@ func (h *handset) appeal() {
 	if !h.on || w.quiet {
 		return
 	}
-	s := h.agent.Screen()
+	s := h.audit.screen
 	if s.Stage != order.Noticed && s.Stage != order.Locked || !w.dice.chance(0.03) {
 		return
 	}
