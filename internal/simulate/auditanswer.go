@@ -70,7 +70,7 @@ func (a *auditor) accepted(answer *protocol.CheckInAnswer, out agent.Outcome, er
 	}
 	a.takenPolicy(answer, out)
 	if !a.notes.unsaved {
-		a.stored = a.notes.clone()
+		a.stored, a.kept = a.notes.clone(), a.h.flash.saves
 	}
 }
 

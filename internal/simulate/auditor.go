@@ -22,6 +22,7 @@ type auditor struct {
 
 	notes  notes // with what only the device's memory knows
 	stored notes // as the device would find them after a power loss
+	kept   int   // saves when they were stored
 
 	screen   agent.Screen // as of the last step
 	lookedAt time.Time
@@ -150,9 +151,15 @@ func (a *auditor) stepped(err error) {
 	a.screen, a.lookedAt = a.h.agent.Screen(), a.h.w.now
 	a.look(&a.screen)
 	a.blind = false
-	if !a.notes.unsaved {
-		a.stored = a.notes.clone()
+	a.keep()
+}
+
+// keep notes that what was seen is stored, as far as the device saved since.
+func (a *auditor) keep() {
+	if a.notes.unsaved || a.kept == a.h.flash.saves {
+		return
 	}
+	a.stored, a.kept = a.notes.clone(), a.h.flash.saves
 }
 
 func (a *auditor) look(s *agent.Screen) {

@@ -227,10 +227,10 @@ func (h *handset) pause() time.Duration {
 		return d.between(time.Minute, pick(d, time.Hour, 2*day))
 	}
 	s := h.audit.screen
-	wait := d.between(60*day, 300*day)
+	wait := d.between(90*day, 400*day)
 	switch {
 	case !h.agent.Enrolled(), s.Activation == nil && w.now.Sub(h.born) < 60*day, h.open(&s):
-		wait = d.between(3*time.Hour, 40*time.Hour)
+		wait = d.between(4*time.Hour, 44*time.Hour)
 	case s.Stage == order.Noticed, s.Stage == order.Locked:
 		wait = d.between(6*day, 80*day)
 	case s.Stage == order.Lifted && d.chance(0.3):

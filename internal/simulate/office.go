@@ -64,7 +64,7 @@ func (o *office) turn() {
 		o.liftOne()
 	}
 	if !w.quiet {
-		w.after(d.between(2*day, 20*day), o.turn)
+		w.after(d.between(3*day, 25*day), o.turn)
 	}
 }
 
