@@ -64,7 +64,7 @@ func (r *Repository) Break(f Fault, role string) *Repository {
 		c.signers[role] = func(all []signer) []signer { return all[:1] }
 	case OnlineKey:
 		c.grant(role, func(keys, grant map[string]any) {
-			keys[c.online.id] = c.online.public
+			keys[c.online.id] = clone(c.online.public)
 			grant["keyids"] = append(grant["keyids"].([]string), c.online.id)
 		})
 	case Expired:

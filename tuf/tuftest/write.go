@@ -12,11 +12,11 @@ func (r *Repository) writeRoot(by []*key) {
 	keys := map[string]any{}
 	r.list(keys, r.officers...)
 	r.list(keys, r.online)
-	officers := map[string]any{"keyids": ids(r.officers), "threshold": r.options.Threshold}
-	online := map[string]any{"keyids": ids([]*key{r.online}), "threshold": 1}
+	officers := func() any { return map[string]any{"keyids": ids(r.officers), "threshold": r.options.Threshold} }
+	online := func() any { return map[string]any{"keyids": []string{r.online.id}, "threshold": 1} }
 	data := r.file(tuf.Root, tuf.Root, by, map[string]any{
 		"consistent_snapshot": true, "keys": keys,
-		"roles": map[string]any{tuf.Root: officers, tuf.Targets: clone(officers), tuf.Snapshot: online, tuf.Timestamp: online},
+		"roles": map[string]any{tuf.Root: officers(), tuf.Targets: officers(), tuf.Snapshot: online(), tuf.Timestamp: online()},
 	})
 	r.roots = append(r.roots, data)
 }
@@ -87,7 +87,7 @@ func (r *Repository) delegations() map[string]any {
 
 func (r *Repository) list(keys map[string]any, more ...*key) {
 	for _, k := range more {
-		keys[k.id] = k.public
+		keys[k.id] = clone(k.public)
 	}
 }
 
@@ -99,9 +99,13 @@ func ids(keys []*key) []string {
 	return all
 }
 
+// clone copies a key, so that an edit of one version is none of the next.
 func clone(m map[string]any) map[string]any {
 	c := map[string]any{}
 	for k, v := range m {
+		if below, ok := v.(map[string]any); ok {
+			v = clone(below)
+		}
 		c[k] = v
 	}
 	return c
