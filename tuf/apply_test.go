@@ -136,16 +136,16 @@ func TestExpiredDelegation(t *testing.T) {
 			t.Errorf("%s: %+v until %v", role, next.Versions(), next.Expires(role))
 		}
 		// Its version counts: the one before it does not come back.
-		if _, _, err := next.Apply(old(broken, r), date()); !errors.Is(err, tuf.ErrRolledBack) {
+		if _, _, err := next.Apply(old(next.Versions(), r), date()); !errors.Is(err, tuf.ErrRolledBack) {
 			t.Errorf("%s before the expired one: %v", role, err)
 		}
 	}
 }
 
-// old lets the online key describe the officers' metadata that r has, in a version after those of now.
-func old(now, r *tuftest.Repository) tuf.Update {
+// old lets the online key describe the officers' metadata that r has, in a version after now's.
+func old(now tuf.Versions, r *tuftest.Repository) tuf.Update {
 	c := r.Clone()
-	for c.Versions().Timestamp <= now.Versions().Timestamp {
+	for c.Versions().Timestamp <= now.Timestamp {
 		c.Refresh(date())
 	}
 	return c.Update(2)
