@@ -69,6 +69,10 @@ func delegated(judge *trustedmetadata.TrustedMetadata, u tuf.Update) error {
 	return nil
 }
 
+func judgeRoot(root []byte) (*trustedmetadata.TrustedMetadata, error) {
+	return trustedmetadata.New(root)
+}
+
 // life is a device's: a repository, what the device trusts of it, and what go-tuf needs to know of that.
 type life struct {
 	repository *tuftest.Repository
