@@ -153,7 +153,7 @@ func formAttacks(r *tuftest.Repository) (all []attack) {
 		attack{"too many keys", tuf.ErrMalformed, edited(r, tuf.Root, keys), date()},
 		attack{"no consistent snapshots", tuf.ErrMalformed, edited(r, tuf.Root, func(s map[string]any) { s["consistent_snapshot"] = false }), date()},
 		attack{"no role targets", tuf.ErrMalformed, edited(r, tuf.Root, func(s map[string]any) { delete(s["roles"].(map[string]any), tuf.Targets) }), date()},
-		attack{"a policy that delegates", tuf.ErrMalformed, policy(func(s map[string]any) { s["delegations"] = map[string]any{} }), date()},
+		attack{"a policy that delegates", tuf.ErrMalformed, policy(func(s map[string]any) { s["delegations"] = map[string]any{"keys": map[string]any{}, "roles": []any{}} }), date()},
 		attack{"too many targets", tuf.ErrMalformed, policy(func(s map[string]any) {
 			for i := range 600 {
 				s["targets"].(map[string]any)[fmt.Sprint(i)] = map[string]any{}
