@@ -198,6 +198,33 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
+// What is too large costs nothing: it is refused before any of it is read.
+func TestOversizedIsNotRead(t *testing.T) {
+	r := published(tuftest.Options{})
+	trusted := trusting(t, r)
+	huge := bytes.Repeat([]byte("["), 100_000_000)
+	for _, role := range roles() {
+		u := r.Update(1)
+		*part(&u, role) = huge
+		if allocations := testing.AllocsPerRun(1, func() {
+			if _, _, err := trusted.Apply(u, date()); !errors.Is(err, tuf.ErrOversized) {
+				t.Errorf("%s: %v", role, err)
+			}
+		}); allocations > 30 {
+			t.Errorf("%s of 100 MB takes %v allocations to refuse", role, allocations)
+		}
+	}
+	for name, read := range map[string]func([]byte) (*tuf.Trusted, error){"Open": tuf.Open, "Parse": tuf.Parse} {
+		if allocations := testing.AllocsPerRun(1, func() {
+			if _, err := read(huge); !errors.Is(err, tuf.ErrOversized) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}); allocations > 30 {
+			t.Errorf("%s of 100 MB takes %v allocations to refuse", name, allocations)
+		}
+	}
+}
+
 // Every fault of Apply is in the table, so that none is a name for nothing.
 func TestEveryFaultIsAttacked(t *testing.T) {
 	seen := map[tuf.Fault]bool{tuf.ErrNotListed: true, tuf.ErrDiffers: true} // Listing.Verify's
