@@ -31,10 +31,11 @@ type auditor struct {
 	delivered map[order.ID]order.Leaf
 	policies  [][32]byte // the policy that the device has: one, or several when nobody can know
 	expected  []lift     // lifts in the answer that is being taken
-	blind     bool       // the device died in its last step: what it did then is seen later
-	unnamed   bool       // something escalated whose order evidence has yet to name
-	savedWall time.Time  // wall clock at the last save
-	bootWall  bool       // the last boot found the wall clock before the last save, and no contact since
+	blind     bool       // the device died in its last step, at diedAt: what it did then is seen later
+	diedAt    time.Time
+	unnamed   bool      // something escalated whose order evidence has yet to name
+	savedWall time.Time // wall clock at the last save
+	bootWall  bool      // the last boot found the wall clock before the last save, and no contact since
 }
 
 // notes are what the auditor has seen of a device.
@@ -256,6 +257,9 @@ func (a *auditor) ownFacts(s *agent.Screen, g *agent.GroundView) {
 
 func (a *auditor) newNotice(s *agent.Screen, g *agent.GroundView, n *seen) {
 	now := a.h.w.now
+	if a.blind {
+		now = a.diedAt
+	}
 	between := slices.ContainsFunc(a.expected, func(l lift) bool { return l.leaf.Ground == g.Ground })
 	a.check("stages", n.stage != order.Locked || between, "%v went from locked to noticed", g.Ground)
 	a.escalated(s, g, n)

@@ -125,7 +125,7 @@ func (h *handset) do(what string, fn func() error) (ok bool) {
 	if died {
 		w.tracef("%s %s: power lost", h.made.serial, what)
 		h.off()
-		h.audit.blind = true
+		h.audit.blind, h.audit.diedAt = true, w.now
 		return false
 	}
 	if err != nil {
