@@ -54,6 +54,7 @@ type tables struct {
 	ordersOf     map[device.ID][]order.ID // in the order of issue
 	pending      map[order.ID]bool
 	atIndex      map[uint64]order.ID
+	salts        map[[32]byte]bool
 
 	waves    []*authority.Wave
 	cases    map[string]*authority.Case
@@ -84,7 +85,7 @@ func New() *DB {
 	return &DB{tables: &tables{
 		production: map[device.IMEI]authority.Production{}, devices: map[device.ID]*authority.Device{}, byIMEI: map[device.IMEI]device.ID{},
 		eventsOf: map[device.ID][]authority.Event{}, restrictions: map[device.ID][]*restriction.Restriction{}, orders: map[order.ID]*row{},
-		ordersOf: map[device.ID][]order.ID{}, pending: map[order.ID]bool{}, atIndex: map[uint64]order.ID{},
+		ordersOf: map[device.ID][]order.ID{}, pending: map[order.ID]bool{}, atIndex: map[uint64]order.ID{}, salts: map[[32]byte]bool{},
 		cases: map[string]*authority.Case{}, warrants: map[string]*authority.Warrant{}, series: map[string]int64{},
 		officers: map[string]*authority.Officer{}, sessions: map[[32]byte]*authority.Session{},
 	}}
@@ -97,7 +98,7 @@ func (t *tables) clone() *tables {
 	c.production, c.devices, c.byIMEI = maps.Clone(t.production), maps.Clone(t.devices), maps.Clone(t.byIMEI)
 	c.events, c.eventsOf = slices.Clip(t.events), clipped(t.eventsOf)
 	c.restrictions, c.orders, c.ordersOf = maps.Clone(t.restrictions), maps.Clone(t.orders), clipped(t.ordersOf)
-	c.pending, c.atIndex = maps.Clone(t.pending), maps.Clone(t.atIndex)
+	c.pending, c.atIndex, c.salts = maps.Clone(t.pending), maps.Clone(t.atIndex), maps.Clone(t.salts)
 	c.waves, c.appeals, c.policies = slices.Clone(t.waves), slices.Clone(t.appeals), slices.Clip(t.policies)
 	c.cases, c.warrants, c.series = maps.Clone(t.cases), maps.Clone(t.warrants), maps.Clone(t.series)
 	c.officers, c.sessions = maps.Clone(t.officers), maps.Clone(t.sessions)

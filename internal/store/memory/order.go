@@ -22,7 +22,7 @@ func (t *tx) InsertOrder(o *authority.Order) error {
 	if _, known := t.devices[o.Device]; !known {
 		return authority.ErrAbsent
 	}
-	if _, taken := t.orders[o.ID]; taken {
+	if _, taken := t.orders[o.ID]; taken || t.salts[o.Salt] {
 		return authority.ErrConflict
 	}
 	if len(o.Leaf) == 0 || len(o.Leaf) > order.MaxLeaf || o.Refusal != "" && !o.Settled || !o.DeliveredAt.IsZero() && !o.Sequenced {
@@ -39,6 +39,7 @@ func (t *tx) InsertOrder(o *authority.Order) error {
 		put(t, t.pending, o.ID, true)
 	}
 	put(t, t.orders, o.ID, r)
+	put(t, t.salts, o.Salt, true)
 	ids := slices.Clone(t.ordersOf[o.Device])
 	i := len(ids)
 	for i > 0 && older(t.orders[ids[i-1]], r) > 0 {
