@@ -124,7 +124,7 @@ func readHead(version int64, expires time.Time) (head, error) {
 	if version < 1 || version > maxVersion {
 		return head{}, fmt.Errorf("version %d", version)
 	}
-	return head{uint64(version), expires}, nil
+	return head{uint64(version), expires.UTC().Truncate(time.Second)}, nil
 }
 
 func rebuilt(d document, signed any, role string) error {

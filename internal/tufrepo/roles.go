@@ -187,6 +187,8 @@ type Target struct {
 	SHA256 [32]byte // of the file
 }
 
-func (t Target) String() string { return fmt.Sprintf("%d bytes, SHA-256 %s", t.Length, hex.EncodeToString(t.SHA256[:])) }
+func (t Target) String() string {
+	return fmt.Sprintf("%d bytes, SHA-256 %s", t.Length, hex.EncodeToString(t.SHA256[:]))
+}
 
 func sortedPaths[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
