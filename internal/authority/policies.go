@@ -118,7 +118,7 @@ func checkedEdition(name string, source []byte, now time.Time) (*edition, *polic
 	if !report.OK() {
 		return nil, &report, ErrPolicyFaulty.saying("%d of its own tests fail", report.Failed)
 	}
-	e, err := newEdition(&PolicyDocument{Hash: p.Hash(), Name: name, Source: p.Source(), ActivateAt: now})
+	e, err := newEdition(&PolicyDocument{Hash: p.Hash(), Name: name, Source: p.Source(), ActivateAt: now}, nil)
 	if err != nil {
 		return nil, &report, ErrPolicyFaulty.because(err).saying("devices could not read it: %v", err)
 	}
@@ -317,8 +317,8 @@ func (s *Service) Policies(ctx context.Context, limit int) (list []*PolicyDocume
 // PolicyEdition is a published policy in the history of policies.
 type PolicyEdition struct {
 	Document  *PolicyDocument
-	ID        string    // the policy's own
-	Version   int       // the policy's own
+	ID        string // the policy's own
+	Version   int    // the policy's own
 	Title     string
 	Effective time.Time // effective_from
 	Signed    bool      // officers' signatures list it now: it counts, or will
