@@ -233,3 +233,12 @@ func others() (map[string][]byte, error) {
 	}
 	return files, nil
 }
+
+// IsPolicy reports whether a path is that of a policy file or of its extract.
+func IsPolicy(path string) bool {
+	if name, extract := strings.CutSuffix(path, ".cbor"); extract {
+		path = name + ".yaml"
+	}
+	_, ok := PolicyHash(path)
+	return ok
+}

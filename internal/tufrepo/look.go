@@ -64,3 +64,6 @@ func (r *Repository) SignedBy(role string) ([]PublicKey, error) {
 	}
 	return quorumOf(d, c.root.signers).Signed, nil
 }
+
+// Attachments returns the names of what is attached, in order.
+func (p *Proposal) Attachments() []string { return slices.Sorted(maps.Keys(p.attachments)) }
