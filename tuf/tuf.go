@@ -15,11 +15,7 @@
 // It runs on devices: no network, no clock, no files, the standard library and one package for canonical JSON.
 package tuf
 
-import (
-	"encoding/hex"
-	"errors"
-	"time"
-)
+import "encoding/hex"
 
 // The roles. Targets delegates to Policy and Warrant and is asked for no files itself.
 const (
@@ -48,41 +44,6 @@ type Update struct {
 type Versions struct {
 	Root, Timestamp, Snapshot, Targets, Policy, Warrant uint64
 }
-
-// Trusted is what a device keeps of the officers' metadata. It does not change, and may be used from many goroutines.
-type Trusted struct {
-	raw []byte // the root's exact bytes
-}
-
-// Listing is the files that an applied update lists.
-type Listing struct{}
-
-var errUnfinished = errors.New("tuf: not written yet")
-
-// Open takes a first root, which must be signed as it demands by itself. Its date is looked at by Apply.
-func Open(root []byte) (*Trusted, error) { return nil, errUnfinished }
-
-// Apply verifies an update at a time and returns what to trust next, with the files that it lists. Its errors wrap a
-// Fault, and t is unchanged in any case.
-func (t *Trusted) Apply(u Update, now time.Time) (*Trusted, *Listing, error) {
-	return nil, nil, errUnfinished
-}
-
-// Versions returns the versions of what is trusted.
-func (t *Trusted) Versions() Versions { return Versions{} }
-
-// Expires returns when the trust in a role ends: for Policy and Warrant the earliest date of root, targets and that role,
-// which is what officers' offline keys vouch for; for the others the role's own. It is zero before the first update.
-func (t *Trusted) Expires(role string) time.Time { return time.Time{} }
-
-// Marshal returns the deterministic CBOR of t, for the device's record.
-func (t *Trusted) Marshal() ([]byte, error) { return nil, errUnfinished }
-
-// Parse reads what Marshal wrote.
-func Parse(data []byte) (*Trusted, error) { return nil, errUnfinished }
-
-// Verify checks that data are the listed bytes of path in a role.
-func (l *Listing) Verify(role, path string, data []byte) error { return errUnfinished }
 
 // PolicyPath is where the extract for devices of the policy with this SHA-256 is listed.
 func PolicyPath(hash [32]byte) string { return "policy/" + hex.EncodeToString(hash[:]) + ".cbor" }

@@ -188,9 +188,9 @@ func countersign(tx Tx, actor *Officer, w *Warrant, c *Case, now time.Time) erro
 		Detail: fmt.Sprintf("The warrant %s was countersigned; it ends on %s.", w.ID, clock(w.EndsAt))})
 }
 
-// cohort calls fn for the production records of a consignment, in pages; fn must not call the store. It returns the last record's
+// consigned calls fn for the production records of a consignment, in pages; fn must not call the store. It returns the last record's
 // IMEI to go on after, empty at the end.
-func cohort(tx Tx, consignment string, after device.IMEI, page int, fn func(Production, *Device) error) (device.IMEI, error) {
+func consigned(tx Tx, consignment string, after device.IMEI, page int, fn func(Production, *Device) error) (device.IMEI, error) {
 	made, err := tx.Productions(consignment, after, page)
 	if err != nil {
 		return "", err
@@ -213,7 +213,7 @@ func cohort(tx Tx, consignment string, after device.IMEI, page int, fn func(Prod
 // eachOf goes through a whole consignment on one snapshot. The device is nil when it is not enrolled.
 func eachOf(tx Tx, consignment string, fn func(Production, *Device) error) error {
 	for after := device.IMEI(""); ; {
-		next, err := cohort(tx, consignment, after, sweepPage, fn)
+		next, err := consigned(tx, consignment, after, sweepPage, fn)
 		if err != nil || next == "" {
 			return err
 		}
@@ -241,7 +241,7 @@ func (s *Service) noticeCohort(ctx context.Context, consignment, warrantID strin
 	for after := device.IMEI(""); ; {
 		var next device.IMEI
 		err := s.turn(ctx, now, func(t *turn) (err error) {
-			next, err = cohort(t.tx, consignment, after, lockChunk, func(p Production, d *Device) error {
+			next, err = consigned(t.tx, consignment, after, lockChunk, func(p Production, d *Device) error {
 				if d == nil {
 					return nil
 				}
