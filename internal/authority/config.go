@@ -61,8 +61,6 @@ type Config struct {
 	Online *tufrepo.Key
 	// Signer signs in the name of officers; only for sandboxes and tests. Without it policies and warrants come by Publish.
 	Signer Signer
-	// Embedded are the borders and message catalogues of this release, which every policy proposal lists.
-	Embedded []tufrepo.File
 
 	Trust        protocol.Trust                  // told to devices at enrolment
 	UnlockMaster [32]byte                        // device unlock secrets are derived from it; keep it as safe as the ledger's key

@@ -84,13 +84,22 @@ func (s *Service) renewal(ctx context.Context, g *signatures, role string) (p *t
 	keep := func(path string) bool { return kept[path] }
 	switch role {
 	case tuf.Policy:
-		if kept, err = s.keptPolicies(ctx, now); err == nil {
-			p, err = g.repository.ProposePolicy(s.cfg.Embedded, keep, now)
+		beside, err := s.embedded(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		if kept, err = s.keptPolicies(ctx, now); err != nil {
+			return nil, err
+		}
+		p, err = g.repository.ProposePolicy(beside, keep, now)
+		if err != nil {
+			return nil, proposalFault(err)
 		}
 	case tuf.Warrant:
-		if kept, err = s.keptWarrants(ctx); err == nil {
-			p, err = g.repository.ProposeWarrant(nil, keep, now)
+		if kept, err = s.keptWarrants(ctx); err != nil {
+			return nil, err
 		}
+		p, err = g.repository.ProposeWarrant(nil, keep, now)
 	default:
 		p, err = g.repository.ProposeOfficers(tufrepo.Changes{Now: now})
 	}

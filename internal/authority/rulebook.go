@@ -10,7 +10,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
-	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
+	"github.com/bailiwick-dev/bailiwick/internal/targets"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
 	"github.com/bailiwick-dev/bailiwick/tuf"
@@ -21,6 +21,7 @@ type edition struct {
 	document *PolicyDocument // ActivateAt is never before the policy's own effective_from
 	policy   *policy.Policy
 	extract  protocol.Policy // what devices get
+	bytes    []byte          // of extract, as officers sign it
 	entries  map[string]policy.Prohibited
 	signed   bool // officers' signatures list it: only then it counts (Charter C7)
 }
@@ -134,27 +135,15 @@ func newEdition(d *PolicyDocument, known *edition) (*edition, error) {
 	for _, entry := range p.Territories() {
 		e.entries[entry.Rule] = entry
 	}
-	x := p.DeviceExtract()
-	e.extract = protocol.Policy{
-		Hash: x.Hash, ID: x.ID, Effective: x.Effective.Time(), Observation: x.Observation, NoticeDays: x.Notice.Days,
-		ShownDays: x.Notice.ShownDays, LockDays: x.LockDays, AppliesFrom: x.AppliesFrom,
-		Contact: protocol.Contact{Name: x.Contact.Name, Phone: x.Contact.Phone, Email: x.Contact.Email, OwnerURL: x.Contact.OwnerURL},
-	}
-	for _, r := range x.Rules {
-		e.extract.Rules = append(e.extract.Rules, protocol.Rule{
-			ID: r.ID, Codes: r.Codes, Name: r.Name, LegalBasis: r.LegalBasis, Source: r.Source,
-			Since: r.Since, Until: r.Until, ReviewBy: r.ReviewBy,
-		})
-	}
+	e.extract = targets.DevicePolicy(p)
 	document.ActivateAt = later(document.ActivateAt, e.extract.Effective)
-	_, err = e.extract.Marshal() // within the bounds of what devices read and keep
+	e.bytes, err = e.extract.Marshal() // within the bounds of what devices read and keep
 	return e, err
 }
 
 // listedIn reports whether officers have signed this policy, the file and the extract that devices get.
 func (e *edition) listedIn(g *signatures) bool {
-	files, err := e.files()
-	return err == nil && !slices.ContainsFunc(files, func(f tufrepo.File) bool { return !g.lists(tuf.Policy, f.Path, f.Data) })
+	return g.lists(tuf.Policy, targets.PolicyFile(e.document.Hash), e.document.Source) && g.lists(tuf.Policy, tuf.PolicyPath(e.document.Hash), e.bytes)
 }
 
 // terms are the times that the policy gives to owners.
