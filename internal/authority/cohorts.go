@@ -1,12 +1,14 @@
 package authority
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"slices"
 	"sync"
 
 	"github.com/bailiwick-dev/bailiwick/internal/cohort"
 	"github.com/bailiwick-dev/bailiwick/protocol"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 // maxMembers bounds how many devices of cohorts are kept in memory, at some 12 bytes each; what is over it is read again when it
@@ -84,24 +86,20 @@ func (s *Service) tree(tx Tx, warrant string) (*cohort.Tree, error) {
 // authentic reports whether a warrant counts: officers have signed its document, and the record and the cohort beside it say what the
 // document says. A record that somebody else wrote into the store holds nobody.
 func (s *Service) authentic(tx Tx, g *signatures, w *Warrant) (*cohort.Tree, bool, error) {
-	if w.CountersignBy == "" || !g.lists(roleWarrant, warrantPath(w.ID), w.Document) || sha256.Sum256(w.Document) != w.Hash {
+	if w.CountersignBy == "" || !g.lists(tuf.Warrant, tuf.WarrantPath(w.ID), w.Document) || sha256.Sum256(w.Document) != w.Hash {
 		return nil, false, nil
 	}
 	t, err := s.tree(tx, w.ID)
 	if err != nil || t == nil {
 		return nil, false, err
 	}
-	same, err := documents(w, t.Summary())
-	return t, same, err
+	return t, documents(w, t.Summary()), nil
 }
 
 // documents reports whether a warrant's document is the one of its record.
-func documents(w *Warrant, of protocol.Cohort) (bool, error) {
+func documents(w *Warrant, of protocol.Cohort) bool {
 	document, err := documentOf(w, of).Marshal()
-	if err != nil {
-		return false, nil // a record that makes no warrant
-	}
-	return string(document) == string(w.Document), nil
+	return err == nil && bytes.Equal(document, w.Document)
 }
 
 // documentOf is a warrant as officers sign it and devices read it; its hash is what orders rest on. Who signs is in the metadata; the

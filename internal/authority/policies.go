@@ -2,13 +2,13 @@ package authority
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/targets"
 	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/tuf"
 )
@@ -91,11 +91,11 @@ func (s *Service) proposePolicy(ctx context.Context, name string, source []byte)
 	if err := s.notBackwards(ctx, e); err != nil {
 		return nil, report, err
 	}
-	add, err := e.files()
+	add, err := targets.OfPolicy(e.policy)
 	if err != nil {
-		return nil, report, err
+		return nil, report, ErrPolicyFaulty.because(err).saying("%v", err)
 	}
-	p, err := g.repository.ProposePolicy(append(add, s.cfg.Embedded...), func(path string) bool { return kept[path] }, now)
+	p, err := g.repository.ProposePolicy(add, func(path string) bool { return kept[path] }, now)
 	if err == nil {
 		err = p.Attach(attachedName, []byte(name))
 	}
@@ -118,23 +118,11 @@ func checkedEdition(name string, source []byte, now time.Time) (*edition, *polic
 	if !report.OK() {
 		return nil, &report, ErrPolicyFaulty.saying("%d of its own tests fail", report.Failed)
 	}
-	e, err := newEdition(&PolicyDocument{Hash: p.Hash(), Name: name, Source: p.Source(), ActivateAt: now})
+	e, err := newEdition(&PolicyDocument{Hash: p.Hash(), Name: name, Source: p.Source(), ActivateAt: now}, nil)
 	if err != nil {
 		return nil, &report, ErrPolicyFaulty.because(err).saying("devices could not read it: %v", err)
 	}
 	return e, &report, nil
-}
-
-// policyFile is where the policy file itself is listed.
-func policyFile(hash [32]byte) string { return "policy/" + hex.EncodeToString(hash[:]) + ".yaml" }
-
-// files are what officers sign of a policy.
-func (e *edition) files() ([]tufrepo.File, error) {
-	extract, err := e.extract.Marshal()
-	if err != nil {
-		return nil, err
-	}
-	return []tufrepo.File{{Path: policyFile(e.document.Hash), Data: e.document.Source}, {Path: tuf.PolicyPath(e.document.Hash), Data: extract}}, nil
 }
 
 // keptPolicies lists the paths of the policies in force and to come: what came before them is listed no longer.
@@ -149,18 +137,18 @@ func (s *Service) keptPolicies(ctx context.Context, now time.Time) (map[string]b
 		editions = append(editions, present)
 	}
 	for _, e := range editions {
-		kept[policyFile(e.document.Hash)], kept[tuf.PolicyPath(e.document.Hash)] = true, true
+		kept[targets.PolicyFile(e.document.Hash)], kept[tuf.PolicyPath(e.document.Hash)] = true, true
 	}
 	return kept, nil
 }
 
 // checkPolicy looks at what a policy proposal lists, against this server's own reading of it.
 func (c *change) checkPolicy(ctx context.Context) error {
-	if err := c.checkEmbedded(); err != nil {
-		return err
-	}
 	fresh, err := c.newPolicy()
 	if err != nil {
+		return err
+	}
+	if err := c.checkEmbedded(ctx, fresh); err != nil {
 		return err
 	}
 	if err := c.mayReplace(ctx, fresh); err != nil {
@@ -189,9 +177,13 @@ func (c *change) checkPolicy(ctx context.Context) error {
 }
 
 // checkEmbedded holds the listed borders and message catalogues to those of this release.
-func (c *change) checkEmbedded() error {
+func (c *change) checkEmbedded(ctx context.Context, fresh *edition) error {
 	embedded := make(map[string]bool)
-	for _, f := range c.s.cfg.Embedded {
+	beside, err := c.s.embedded(ctx, fresh)
+	if err != nil {
+		return err
+	}
+	for _, f := range beside {
 		embedded[f.Path] = true
 		if !c.after.lists(tuf.Policy, f.Path, f.Data) {
 			return ErrProposalFaulty.saying("it does not list %s as this release of the server has it", f.Path).
@@ -199,12 +191,32 @@ func (c *change) checkEmbedded() error {
 		}
 	}
 	for path := range c.after.listed[tuf.Policy] {
-		if !strings.HasPrefix(path, "policy/") && !embedded[path] {
+		switch _, was := c.before.listed[tuf.Policy][path]; {
+		case embedded[path], was && strings.HasPrefix(path, "policy/"):
+		case fresh != nil && (path == targets.PolicyFile(fresh.document.Hash) || path == tuf.PolicyPath(fresh.document.Hash)):
+		default:
 			return ErrProposalFaulty.saying("it lists %s, which this release of the server does not have", path).
 				fixing("make the proposal anew, on this server or with tools of the same release")
 		}
 	}
 	return nil
+}
+
+// embedded are the borders and message catalogues of this release, which are listed beside policies; none while there is no policy.
+func (s *Service) embedded(ctx context.Context, fresh *edition) (beside []tufrepo.File, err error) {
+	if fresh == nil {
+		editions, err := s.readRules(ctx)
+		if err != nil {
+			return nil, err
+		}
+		at := slices.IndexFunc(editions, func(e *edition) bool { return e.signed })
+		if at < 0 {
+			return nil, nil
+		}
+		fresh = editions[at]
+	}
+	all, err := targets.OfPolicy(fresh.policy)
+	return slices.DeleteFunc(all, func(f tufrepo.File) bool { return targets.IsPolicy(f.Path) }), err
 }
 
 // newPolicy reads the policy that a proposal brings; nil when it brings none. There is at most one, the file and the extract of it.
@@ -233,15 +245,9 @@ func (c *change) newPolicy() (*edition, error) {
 	if err != nil {
 		return nil, err
 	}
-	derived, err := e.files()
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range derived {
-		if !c.after.lists(tuf.Policy, f.Path, f.Data) {
-			return nil, ErrProposalFaulty.saying("%s is not what this server derives from the policy file", f.Path).
-				fixing("make the proposal anew, on this server or with tools of the same release")
-		}
+	if !e.listedIn(c.after) {
+		return nil, ErrProposalFaulty.saying("the extract that devices would read is not what this server derives from the policy file").
+			fixing("make the proposal anew, on this server or with tools of the same release")
 	}
 	return e, nil
 }
@@ -317,8 +323,8 @@ func (s *Service) Policies(ctx context.Context, limit int) (list []*PolicyDocume
 // PolicyEdition is a published policy in the history of policies.
 type PolicyEdition struct {
 	Document  *PolicyDocument
-	ID        string    // the policy's own
-	Version   int       // the policy's own
+	ID        string // the policy's own
+	Version   int    // the policy's own
 	Title     string
 	Effective time.Time // effective_from
 	Signed    bool      // officers' signatures list it now: it counts, or will

@@ -76,7 +76,7 @@ type change struct {
 	before, after *signatures
 	out           Published
 	event         Event
-	consignment   string               // of the warrant
+	consignment   string              // of the warrant
 	put           []func(tx Tx) error // records that come with the metadata
 }
 

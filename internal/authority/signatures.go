@@ -16,7 +16,8 @@ import (
 // Signer signs proposals with the keys of two different officers that the server itself holds. It is for sandboxes and tests:
 // where a server has one, the server alone can write policies and warrants, and Charter C7 binds nobody.
 type Signer interface {
-	Sign(p *tufrepo.Proposal) error
+	Officers() []tufrepo.PublicKey  // all of whom it holds the keys; two or more
+	Sign(p *tufrepo.Proposal) error // with the keys of two different ones
 }
 
 // signbook keeps what officers have signed in memory, verified. Every server reads it anew at each sweep, and at once after it
@@ -62,7 +63,9 @@ func (g *signatures) end(role string) time.Time {
 }
 
 // stands reports whether a role's signatures may still bear an escalation (Charter C10).
-func (g *signatures) stands(role string, now time.Time) bool { return g.sound && now.Before(g.end(role)) }
+func (g *signatures) stands(role string, now time.Time) bool {
+	return g.sound && now.Before(g.end(role))
+}
 
 // signed returns what officers have signed, as last read.
 func (s *Service) signed(ctx context.Context) (*signatures, error) {

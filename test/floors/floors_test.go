@@ -19,7 +19,7 @@ const module = "github.com/bailiwick-dev/bailiwick"
 var floors = [][]string{
 	{"device", "territory/...", "order/...", "evidence", "protocol", "ledger/proof", "unlock", "tuf/...", "internal/dcbor", "internal/sign1", "internal/corpus", "internal/npm"},
 	{"agent/..."},
-	{"internal/policy", "policies", "internal/messages", "internal/restriction", "internal/custody"},
+	{"internal/policy", "policies", "internal/messages", "internal/restriction", "internal/custody", "internal/cohort"},
 	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness", "internal/tufrepo", "internal/targets"},
 	{"internal/store/...", "internal/ipterritory/..."},
 	{"internal/web/...", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage"},
