@@ -234,9 +234,9 @@ func (c *change) newPolicy() (*edition, error) {
 	if len(carried) != 2 || source < 0 {
 		return nil, ErrProposalFaulty.saying("it brings %d files of policies: a proposal brings one policy, as a file and its extract for devices", len(carried))
 	}
-	name := "policy.yaml"
-	if attached, found := c.proposal.Attachment(attachedName); found {
-		var err error
+	name, err := "policy.yaml", error(nil)
+	attached, named := c.proposal.Attachment(attachedName)
+	if named {
 		if name, err = line("name", string(attached), 1, 100); err != nil {
 			return nil, err
 		}
@@ -244,6 +244,9 @@ func (c *change) newPolicy() (*edition, error) {
 	e, _, err := checkedEdition(name, carried[source].Data, c.now)
 	if err != nil {
 		return nil, err
+	}
+	if !named {
+		e.document.Name = e.policy.ID + ".yaml"
 	}
 	if !e.listedIn(c.after) {
 		return nil, ErrProposalFaulty.saying("the extract that devices would read is not what this server derives from the policy file").

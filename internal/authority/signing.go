@@ -76,29 +76,8 @@ func (s *Service) ProposeOfficers(ctx context.Context, actor *Officer, change Of
 	return proposal, nil
 }
 
-// ProposeRenewal returns the proposal that renews the signatures of a role, tuf.Policy or tuf.Warrant, and changes nothing else. (For
-// root and targets: ProposeOfficers without a change.)
-func (s *Service) ProposeRenewal(ctx context.Context, actor *Officer, role string) ([]byte, error) {
-	if err := allow(actor, MayPublishPolicy); err != nil {
-		return nil, err
-	}
-	if role != tuf.Policy && role != tuf.Warrant {
-		return nil, ErrInvalid.saying("the roles that can be renewed so are %s and %s", tuf.Policy, tuf.Warrant)
-	}
-	g, err := s.founded(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p, err := s.renewal(ctx, g, role)
-	if err != nil {
-		return nil, err
-	}
-	proposal, err := p.Marshal()
-	if err != nil {
-		return nil, proposalFault(err)
-	}
-	return proposal, nil
-}
+// OnlineKey is this server's own public key, which the founding names.
+func (s *Service) OnlineKey() tufrepo.PublicKey { return s.cfg.Online.Public() }
 
 // Repository returns the metadata in force, nil while nobody has founded the repository: for tufrepo.Handler.
 func (s *Service) Repository(ctx context.Context) (*tufrepo.Repository, error) {

@@ -68,7 +68,7 @@ func (s *Service) DraftWarrant(ctx context.Context, actor *Officer, caseID, reas
 		return nil, nil, err
 	}
 	s.cohorts.keep(w.ID, tree)
-	proposal, err = s.ProposeWarrant(ctx, actor, w.ID)
+	_, proposal, err = s.ProposeWarrant(ctx, actor, w.ID)
 	return w, proposal, err
 }
 
@@ -110,13 +110,13 @@ func (s *Service) freeze(ctx context.Context, caseID string) (*cohort.Cohort, *c
 
 // ProposeWarrant makes the proposal for a drafted warrant anew, on what is in force now: the warrant keeps its number, its text and its
 // cohort. It is what helps when something else was published meanwhile.
-func (s *Service) ProposeWarrant(ctx context.Context, actor *Officer, warrantID string) ([]byte, error) {
+func (s *Service) ProposeWarrant(ctx context.Context, actor *Officer, warrantID string) (w *Warrant, proposal []byte, err error) {
 	if err := allow(actor, MayInvestigate); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	p, err := s.proposeWarrant(ctx, warrantID)
+	w, p, err := s.proposeWarrant(ctx, warrantID)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var whom *cohort.Cohort
 	err = s.view(ctx, func(tx Tx) (err error) {
@@ -124,25 +124,23 @@ func (s *Service) ProposeWarrant(ctx context.Context, actor *Officer, warrantID 
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := p.Attach(AttachedCohort, whom.Marshal()); err != nil {
-		return nil, proposalFault(err)
+		return nil, nil, proposalFault(err)
 	}
-	proposal, err := p.Marshal()
-	if err != nil {
-		return nil, proposalFault(err)
+	if proposal, err = p.Marshal(); err != nil {
+		return nil, nil, proposalFault(err)
 	}
-	return proposal, nil
+	return w, proposal, nil
 }
 
-func (s *Service) proposeWarrant(ctx context.Context, warrantID string) (*tufrepo.Proposal, error) {
+func (s *Service) proposeWarrant(ctx context.Context, warrantID string) (w *Warrant, p *tufrepo.Proposal, err error) {
 	now := s.now()
 	g, err := s.founded(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var w *Warrant
 	var c *Case
 	err = s.view(ctx, func(tx Tx) (err error) {
 		w, c, err = warrantIn(tx, warrantID)
@@ -152,17 +150,17 @@ func (s *Service) proposeWarrant(ctx context.Context, warrantID string) (*tufrep
 		err = mayTakeForce(w, c, now)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	kept, err := s.keptWarrants(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	p, err := g.repository.ProposeWarrant([]tufrepo.File{{Path: tuf.WarrantPath(w.ID), Data: w.Document}}, func(path string) bool { return kept[path] }, now)
+	p, err = g.repository.ProposeWarrant([]tufrepo.File{{Path: tuf.WarrantPath(w.ID), Data: w.Document}}, func(path string) bool { return kept[path] }, now)
 	if err != nil {
-		return nil, proposalFault(err)
+		return nil, nil, proposalFault(err)
 	}
-	return p, nil
+	return w, p, nil
 }
 
 func warrantIn(tx Tx, id string) (*Warrant, *Case, error) {
@@ -234,7 +232,7 @@ func (s *Service) CountersignWarrant(ctx context.Context, actor *Officer, warran
 		return nil, ErrSameOfficer
 	}
 	for {
-		p, err := s.proposeWarrant(ctx, warrantID)
+		_, p, err := s.proposeWarrant(ctx, warrantID)
 		if err != nil {
 			return nil, err
 		}
