@@ -134,8 +134,7 @@ func readPolicy(env Environment, name string) ([]byte, error) {
 
 type policyPublishCommand struct {
 	officerFlags
-	File string    `arg:"" help:"A proposal with enough signatures; on a sandbox also a bare policy file."`
-	At   time.Time `help:"On a sandbox, when a bare policy file comes in force, as 2026-12-01T00:00:00Z; at once when left out." placeholder:"TIME"`
+	File string `arg:"" help:"A proposal with enough signatures; on a sandbox also a bare policy file."`
 }
 
 func (policyPublishCommand) Help() string {
@@ -156,9 +155,6 @@ func (c *policyPublishCommand) Run(ctx context.Context, env Environment) error {
 		return err
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(src), []byte("{")) {
-		if !c.At.IsZero() {
-			return usageError{errors.New("--at is for a bare policy file: a proposal is in force when it is published, and not before its policy's effective_from")}
-		}
 		p, err := tufrepo.ParseProposal(src)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.File, err)
@@ -191,13 +187,7 @@ func readPublication(env Environment, name string) ([]byte, error) {
 
 // publishBare publishes a policy file in one step, which a sandbox signs by itself.
 func (c *policyPublishCommand) publishBare(ctx context.Context, env Environment, src []byte) (err error) {
-	question := map[string]any{"name": filepath.Base(c.File), "source": string(src), "activate_at": c.At}
-	if c.At.IsZero() {
-		// The server's time is what counts, and a sandbox's may be far from this machine's.
-		if question["activate_at"], err = c.serverTime(ctx, env); err != nil {
-			return err
-		}
-	}
+	question := map[string]any{"name": filepath.Base(c.File), "source": string(src)}
 	var published struct {
 		Policy struct {
 			Hash       string    `json:"hash"`

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
@@ -51,11 +52,19 @@ func (c *policyProposeCommand) Run(ctx context.Context, env Environment) error {
 	if err != nil {
 		return err
 	}
-	p, err := proposePolicy(r, listed, replacement, env.Now())
+	p, err := proposePolicy(r, listed, replacement, c.name(), env.Now())
 	if err != nil {
 		return err
 	}
 	return wrote(ctx, env, c.Out, p, c.JSON)
+}
+
+// name is what the document is called in lists.
+func (c *policyProposeCommand) name() string {
+	if c.File == "-" {
+		return "policy.yaml"
+	}
+	return filepath.Base(c.File)
 }
 
 // replacement reads and checks the new policy; nil when there is none.
@@ -111,20 +120,22 @@ func listedPolicies(r *tufrepo.Repository, source *source) ([]*policy.Policy, er
 }
 
 // proposePolicy keeps the policy in force and what follows it, and attaches what officers compare with.
-func proposePolicy(r *tufrepo.Repository, listed []*policy.Policy, replacement *policy.Policy, now time.Time) (*tufrepo.Proposal, error) {
+func proposePolicy(r *tufrepo.Repository, listed []*policy.Policy, replacement *policy.Policy, name string, now time.Time) (*tufrepo.Proposal, error) {
 	present := targets.InForce(listed, now)
-	var files []tufrepo.File
+	files, err := targets.Beside()
+	if err != nil {
+		return nil, err
+	}
 	if replacement != nil {
 		for _, old := range listed {
 			if old.Hash() == replacement.Hash() {
-				return nil, fmt.Errorf("this very policy, %s, is listed already", replacement)
+				return nil, fmt.Errorf("this very policy, %s, is listed already\n  Have the signatures renewed with: bailiwick policy propose --renew", replacement)
 			}
 		}
 		if present != nil && replacement.EffectiveFrom.Before(present.EffectiveFrom) {
 			return nil, fmt.Errorf("it takes effect on %s, before the policy that it replaces (%s); devices refuse to go back\n  Set effective_from to %s or later",
 				replacement.EffectiveFrom.Format(time.DateOnly), present.EffectiveFrom.Format(time.DateOnly), present.EffectiveFrom.Format(time.DateOnly))
 		}
-		var err error
 		if files, err = targets.OfPolicy(replacement); err != nil {
 			return nil, err
 		}
@@ -135,19 +146,16 @@ func proposePolicy(r *tufrepo.Repository, listed []*policy.Policy, replacement *
 			kept[targets.PolicyFile(old.Hash())], kept[tuf.PolicyPath(old.Hash())] = true, true
 		}
 	}
-	p, err := r.ProposePolicy(files, func(path string) bool {
-		policyFile := targets.IsPolicy(path)
-		return kept[path] || !policyFile && replacement == nil
-	}, now)
+	p, err := r.ProposePolicy(files, func(path string) bool { return kept[path] }, now)
 	if err != nil {
 		return nil, err
 	}
-	for _, old := range listed {
-		if err := p.Attach(attachedPolicy(old.Hash()), old.Source()); err != nil {
+	if replacement != nil {
+		if err := p.Attach(targets.AttachedName, []byte(name)); err != nil {
 			return nil, err
 		}
 	}
-	return p, nil
+	return p, targets.AttachPolicies(p, listed)
 }
 
 type policySignCommand struct {

@@ -194,9 +194,6 @@ func (v *proposalView) examinePolicy(ctx context.Context, p *tufrepo.Proposal, a
 	return nil
 }
 
-// attachedPolicy is the name under which a proposal carries a policy that is listed already, so that officers can compare without a network.
-func attachedPolicy(hash [32]byte) string { return fmt.Sprintf("policy-%x", hash[:8]) }
-
 // inForceOf returns the policy in force when the proposal was made: one of those that its base lists. Whoever brings it, the hash in the
 // officers' own listing vouches for it.
 func inForceOf(ctx context.Context, p *tufrepo.Proposal, listed [][32]byte, against string) (*policy.Policy, error) {
@@ -339,16 +336,13 @@ func (v *proposalView) writeSignatures(w io.Writer) {
 		if len(q.Signed) > 0 {
 			signed = "signed by " + namesOf(q.Signed)
 		}
-		fmt.Fprintf(w, "%-22s %s, needs %d; %s\n", what, signed, q.Threshold, state)
+		fmt.Fprintf(w, "%-44s %s; needs %d, %s\n", what, signed, q.Threshold, state)
 	}
 	for _, part := range v.Parts {
-		line(partText[part.Role], part.quorumView)
+		line(fmt.Sprintf("%s %d, until %s", partText[part.Role], part.Version, part.Expires.Format(time.DateOnly)), part.quorumView)
 		if part.Before != nil {
-			line("  officers until now", *part.Before)
+			line("  the officers until now", *part.Before)
 		}
-	}
-	for _, part := range v.Parts {
-		fmt.Fprintf(w, "%s version %d would expire on %s.\n", partText[part.Role], part.Version, part.Expires.Format(time.DateOnly))
 	}
 	if v.Complete {
 		fmt.Fprintf(w, "\nEnough have signed. Publish it with: bailiwick %s publish %s\n", verbOf[v.Subject], v.File)

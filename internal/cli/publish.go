@@ -127,11 +127,11 @@ func steps(file string) string {
 // needsSignatures reports whether a server refused because officers have to sign.
 func needsSignatures(err error) bool {
 	var refused *problem
-	return errors.As(err, &refused) && nameOf(refused) == "needs-signatures"
+	return errors.As(err, &refused) && problemName(refused) == "needs-signatures"
 }
 
-// nameOf is the last part of a problem's type.
-func nameOf(p *problem) string {
+// problemName is the last part of a problem's type.
+func problemName(p *problem) string {
 	i := len(p.Type)
 	for i > 0 && p.Type[i-1] != '/' && p.Type[i-1] != ':' && p.Type[i-1] != '#' {
 		i--

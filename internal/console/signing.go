@@ -21,9 +21,8 @@ import (
 type Signing interface {
 	SigningKeys(ctx context.Context) (*authority.SigningKeys, error)
 	ProposePolicy(ctx context.Context, actor *authority.Officer, name string, source []byte) ([]byte, *policy.Report, error)
-	ProposeWarrant(ctx context.Context, actor *authority.Officer, warrantID string) ([]byte, error)
+	ProposeWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Warrant, []byte, error)
 	ProposeOfficers(ctx context.Context, actor *authority.Officer, change authority.OfficerChanges) ([]byte, error)
-	ProposeRenewal(ctx context.Context, actor *authority.Officer, role string) ([]byte, error)
 	Publish(ctx context.Context, actor *authority.Officer, proposal []byte) (*authority.Published, error)
 }
 
@@ -322,7 +321,7 @@ func (c *console) warrantProposal(w http.ResponseWriter, r *http.Request, o *aut
 		return err
 	}
 	id := r.PathValue("warrant")
-	proposal, err := c.service.ProposeWarrant(r.Context(), o, id)
+	_, proposal, err := c.service.ProposeWarrant(r.Context(), o, id)
 	if err != nil {
 		return c.done(w, r, casePath(r.PathValue("id")), "", err)
 	}
@@ -342,11 +341,11 @@ func (c *console) renewal(w http.ResponseWriter, r *http.Request, o *authority.O
 			return err
 		}
 		proposal, err = c.service.ProposeOfficers(r.Context(), o, authority.OfficerChanges{})
-	case tuf.Policy, tuf.Warrant:
-		if err := must(o, authority.MayPublishPolicy); err != nil {
-			return err
+	case tuf.Policy: // to propose the policy in force renews its signatures
+		var document *authority.PolicyDocument
+		if _, document, err = c.service.PolicyInForce(r.Context()); err == nil {
+			proposal, _, err = c.service.ProposePolicy(r.Context(), o, document.Name, document.Source)
 		}
-		proposal, err = c.service.ProposeRenewal(r.Context(), o, role)
 	default:
 		err = web.Invalid("there is no such role", "use the buttons of the page")
 	}

@@ -70,7 +70,9 @@ func ReadWarrant(p *tufrepo.Proposal) (*Hold, error) {
 	return h, h.readCohort(p)
 }
 
-func warrantID(path string) string { return strings.TrimSuffix(strings.TrimPrefix(path, "warrant/"), ".cbor") }
+func warrantID(path string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(path, "warrant/"), ".cbor")
+}
 
 func (h *Hold) readCohort(p *tufrepo.Proposal) error {
 	list, found := p.Attachment(AttachedCohort)
