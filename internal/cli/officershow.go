@@ -163,7 +163,7 @@ type roleView struct {
 }
 
 // nearDays is how long before its end a role that officers sign is worth a warning.
-const nearDays = 60
+const nearDays = 30
 
 func showRepository(ctx context.Context, env Environment, from string) (*repositoryView, error) {
 	source, err := openSource(ctx, from)

@@ -45,7 +45,7 @@ func sized(next http.Handler) http.Handler {
 }
 
 // nearEnd is how long before their end signatures are worth a warning.
-const nearEnd = 60 * 24 * time.Hour
+const nearEnd = 30 * 24 * time.Hour
 
 // signersView says who signs, and until when.
 type signersView struct {
@@ -342,6 +342,9 @@ func (c *console) renewal(w http.ResponseWriter, r *http.Request, o *authority.O
 		}
 		proposal, err = c.service.ProposeOfficers(r.Context(), o, authority.OfficerChanges{})
 	case tuf.Policy: // to propose the policy in force renews its signatures
+		if err := must(o, authority.MayPublishPolicy); err != nil {
+			return err
+		}
 		var document *authority.PolicyDocument
 		if _, document, err = c.service.PolicyInForce(r.Context()); err == nil {
 			proposal, _, err = c.service.ProposePolicy(r.Context(), o, document.Name, document.Source)
