@@ -102,7 +102,7 @@ func (s *Service) proposePolicy(ctx context.Context, name string, source []byte)
 	}
 	p, err := g.repository.ProposePolicy(add, keep, now)
 	if err == nil {
-		err = p.Attach(attachedName, []byte(name))
+		err = errors.Join(p.Attach(targets.AttachedName, []byte(name)), targets.AttachPolicies(p, s.signedPolicies()))
 	}
 	if err != nil {
 		return nil, report, proposalFault(err)
@@ -110,8 +110,17 @@ func (s *Service) proposePolicy(ctx context.Context, name string, source []byte)
 	return p, report, nil
 }
 
-// attachedName is under what name a proposal carries the policy file's own, for people.
-const attachedName = "name"
+// signedPolicies are those that officers have signed and that are listed still: what is proposed is compared with one of them.
+func (s *Service) signedPolicies() (list []*policy.Policy) {
+	s.rules.mu.RLock()
+	defer s.rules.mu.RUnlock()
+	for _, e := range s.rules.editions {
+		if e.signed {
+			list = append(list, e.policy)
+		}
+	}
+	return list
+}
 
 // checkedEdition reads a policy to be published at now, and runs its tests.
 func checkedEdition(name string, source []byte, now time.Time) (*edition, *policy.Report, error) {
@@ -243,7 +252,7 @@ func (c *change) newPolicy() (*edition, error) {
 		return nil, ErrProposalFaulty.saying("it brings %d files of policies: a proposal brings one policy, as a file and its extract for devices", len(carried))
 	}
 	name, err := "policy.yaml", error(nil)
-	attached, named := c.proposal.Attachment(attachedName)
+	attached, named := c.proposal.Attachment(targets.AttachedName)
 	if named {
 		if name, err = line("name", string(attached), 1, 100); err != nil {
 			return nil, err
