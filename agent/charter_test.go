@@ -191,23 +191,6 @@ func TestCharterC6(t *testing.T) {
 	})
 }
 
-// C7: a warrant counts only with two different officers. Their signatures come with the next release: checkTwoPersons.
-func TestCharterC7(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		r := enrolledRig(t, 33, berlin)
-		w := r.warrant("w1")
-		name := rapid.SampledFrom([]string{"", "ana", "ben"})
-		w.Officers = [2]string{name.Draw(t, "first"), name.Draw(t, "second")}
-		notice, lock := r.hold(w)
-		r.deliver([]protocol.Warrant{w}, r.seal(notice), r.seal(lock))
-		two := w.Officers[0] != "" && w.Officers[1] != "" && w.Officers[0] != w.Officers[1]
-		if noticed := r.agent.Screen().Stage == order.Noticed; noticed != two {
-			t.Fatalf("officers %q: noticed %v", w.Officers, noticed)
-		}
-	})
-}
-
 // C8: every lock ends, and the device ends it by itself.
 func TestCharterC8(t *testing.T) {
 	t.Parallel()

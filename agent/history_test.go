@@ -193,7 +193,10 @@ func (h *history) send(sealed ...order.Sealed) (agent.Outcome, bool) {
 	}
 	h.left(token)
 	ans := h.answer(h.tokens, sealed...)
-	ans.Warrants = []protocol.Warrant{h.warrant}
+	if len(sealed) > 0 {
+		ans.Warrants = h.held(h.warrant)
+		h.sign(&ans)
+	}
 	for _, s := range sealed {
 		if l, err := s.Open(h.phone.ID()); err == nil {
 			h.course(l.Ground).hears(l, h.phone.True, ans.Time)
