@@ -93,6 +93,7 @@ func run(t *rapid.T, referee func(h *history, after agent.Screen)) *history {
 		"live": step(h.liveOn), "wait": step(h.waitOn), "course": step(h.wholeCourse), "order": step(h.anyOrder), "lift": step(h.anyLift),
 		"replay": step(h.replay), "forge": step(h.forge), "reboot": step(h.reboot), "crash": step(h.crash),
 		"code": step(h.code), "temptation": step(h.temptation), "boot state": step(h.bootState), "clock": step(h.playWithClock),
+		"officers": step(h.officersWork), "attack": step(h.attack),
 	})
 	return h
 }

@@ -19,6 +19,7 @@ import (
 // Officers are the officers of a test's maker, who sign whatever the test has them sign, and the server's own key. It is for one goroutine.
 type Officers struct {
 	Repository *tuftest.Repository
+	Signed     time.Time // when the officers last signed their lists
 
 	listed map[string][]byte
 	stale  bool // something was added since the last Publish
@@ -26,7 +27,7 @@ type Officers struct {
 
 // NewOfficers founds a repository at a time. The same seed gives the same keys.
 func NewOfficers(seed string, now time.Time) *Officers {
-	return &Officers{Repository: tuftest.New(tuftest.Options{Seed: seed, Now: now}), listed: map[string][]byte{}}
+	return &Officers{Repository: tuftest.New(tuftest.Options{Seed: seed, Now: now}), Signed: now, listed: map[string][]byte{}}
 }
 
 // SignPolicy lists a policy from the next Update on.
@@ -57,12 +58,17 @@ func (o *Officers) add(role, path string, data []byte) {
 	o.listed[path], o.stale = data, true
 }
 
+// SignAnew has the officers sign their lists of policies and of warrants again.
+func (o *Officers) SignAnew(now time.Time) {
+	o.Repository.Publish(now)
+	o.Signed, o.stale = now, false
+}
+
 // Update returns the metadata as they are at a time: signed anew by the officers if something was added, and by the server in any case. told is the
 // time by which the server signs, which lies where it does.
 func (o *Officers) Update(now, told time.Time) *tuf.Update {
 	if o.stale {
-		o.Repository.Publish(now)
-		o.stale = false
+		o.SignAnew(now)
 	}
 	o.Repository.Refresh(told)
 	u := o.Repository.Update(0)
