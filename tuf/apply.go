@@ -70,6 +70,9 @@ func size(role string, data []byte) error {
 	if len(data) > MaxMetadata {
 		return fmt.Errorf("%w: %s has %d bytes, at most %d", ErrOversized, role, len(data), MaxMetadata)
 	}
+	if len(data) == 0 {
+		return malformed("%s is missing", role)
+	}
 	return nil
 }
 

@@ -33,11 +33,8 @@ type document struct {
 // names are the members of "signed" that mean something to the caller.
 func readDocument(role, kind string, data []byte, names ...string) (document, *fields, error) {
 	d := document{role: role}
-	if len(data) > MaxMetadata {
-		return d, nil, fmt.Errorf("%w: %s has %d bytes, at most %d", ErrOversized, role, len(data), MaxMetadata)
-	}
-	if len(data) == 0 {
-		return d, nil, malformed("%s is missing", role)
+	if err := size(role, data); err != nil {
+		return d, nil, err
 	}
 	v, err := parseJSON(data)
 	if err != nil {
