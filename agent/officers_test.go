@@ -241,6 +241,44 @@ func TestFreezeEndsWithThePolicyRole(t *testing.T) {
 	}
 }
 
+// A server that stops the clock of a device, in steps that raise no doubt, or sets it back, does not make signatures last longer.
+func TestFreezeByAServerThatLiesAboutTheDate(t *testing.T) {
+	for name, lie := range map[string]func(r *rig){
+		"stopped":  func(r *rig) { r.lie -= 11 * time.Hour },
+		"set back": func(r *rig) { r.lie = -300 * day },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := enrolledRig(t, 214, cuba)
+			end := r.phone.True.Add(397 * day) // of the policy that was signed at the enrolment, three days ago
+			for r.phone.True.Before(end) {
+				r.phone.Wait(11 * time.Hour)
+				lie(r)
+				r.checkIn()
+			}
+			r.told(r.metadata())
+			if v := r.agent.Screen(); v.ClockDoubt {
+				t.Fatal("the lie was noticed, which is not what this is about")
+			}
+			s := r.seal(r.notice(ruleCuba))
+			r.refused(r.checkIn(s), s, agent.PolicyExpired)
+			r.officers.SignAnew(r.phone.True)
+			r.told(r.metadata())
+			r.applied(r.checkIn(s), s)
+		})
+	}
+}
+
+// A date before 1970 is an end like any other that has come.
+func TestSignaturesThatEndedBefore1970(t *testing.T) {
+	r := enrolledRig(t, 215, cuba)
+	r.officers.Repository.Edit(tuf.Policy, func(signed map[string]any) { signed["expires"] = "1969-12-31T23:59:59Z" })
+	r.officers.SignAnew(r.phone.True)
+	r.told(r.metadata())
+	r.open()
+	s := r.seal(r.notice(ruleCuba))
+	r.refused(r.checkIn(s), s, agent.PolicyExpired)
+}
+
 // A pending lock that comes due when the signatures have expired waits no longer.
 func TestPendingLockGivesUpWhenSignaturesExpire(t *testing.T) {
 	r := enrolledRig(t, 206, cuba)

@@ -20,7 +20,8 @@ func crowded() *state {
 	s := &state{Activation: &territory.Activation{Territory: "CU", Day: territory.DayOf(at) - 5}}
 	s.Clock.read(reading{at.Unix(), 0, "a"})
 	s.Clock.contact(at)
-	s.Officers, s.Signed = someOfficers(), true
+	s.trust(someOfficers())
+	s.Signed = true
 	s.Policy = protocol.Policy{NoticeDays: 7, ShownDays: 3, LockDays: 30}
 	for i := range 600 {
 		s.Policy.Rules = append(s.Policy.Rules, protocol.Rule{

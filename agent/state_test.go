@@ -70,7 +70,7 @@ func fullState() *state {
 			Rules:       []protocol.Rule{{ID: "r", Codes: []territory.Code{"CU"}, Name: "n", LegalBasis: "l", Source: "s", Since: 1, Until: 9, ReviewBy: 8}},
 			Contact:     protocol.Contact{Name: "n", Phone: "1", Email: "e", OwnerURL: "u"},
 		},
-		PolicyBefore: [32]byte{4}, Officers: someOfficers(), Signed: true, Epoch: []byte("12345678"), Sequence: 9, Acked: 8, DueOn: day, IP: "DE", IPOn: time.Hour,
+		PolicyBefore: [32]byte{4}, Officers: someOfficers(), Signed: true, SignedUntil: at.Add(day), SignedOwn: 9 * day, Epoch: []byte("12345678"), Sequence: 9, Acked: 8, DueOn: day, IP: "DE", IPOn: time.Hour,
 		Days: []dayEntry{
 			{territory.DayRecord{Day: 1, Territory: "CU", Percent: 99, Agree: 1, Against: 2}, 3}, {territory.DayRecord{Day: 2}, 4},
 		},

@@ -126,16 +126,16 @@ func TestCohorts(t *testing.T) {
 
 // metadataVector is an update, what a device trusted before it, and what comes of it.
 type metadataVector struct {
-	Name     string           `json:"name"`
-	Root     string           `json:"root"`             // believed as it is
-	Before   *signedFiles     `json:"before,omitempty"` // applied first
-	BeforeAt int64            `json:"before_at,omitempty"`
-	Update   signedFiles      `json:"update"`
-	At       int64            `json:"at"` // the device's time
-	Reason   string           `json:"reason,omitempty"`
-	Versions *tuf.Versions    `json:"versions,omitempty"`
-	Expires  map[string]int64 `json:"expires,omitempty"` // of policy and warrant, with what stands above them
-	Files    []listedFile     `json:"files,omitempty"`
+	Name     string            `json:"name"`
+	Root     string            `json:"root"`             // believed as it is
+	Before   *signedFiles      `json:"before,omitempty"` // applied first
+	BeforeAt int64             `json:"before_at,omitempty"`
+	Update   signedFiles       `json:"update"`
+	At       int64             `json:"at"` // the device's time
+	Reason   string            `json:"reason,omitempty"`
+	Versions map[string]uint64 `json:"versions,omitempty"`
+	Expires  map[string]int64  `json:"expires,omitempty"` // of policy and warrant, with what stands above them
+	Files    []listedFile      `json:"files,omitempty"`
 }
 
 type listedFile struct {
@@ -160,8 +160,10 @@ func (v metadataVector) apply(t *testing.T) metadataVector {
 		out.Reason = string(tuf.FaultOf(err))
 		return out
 	}
-	versions := next.Versions()
-	out.Versions = &versions
+	n := next.Versions()
+	out.Versions = map[string]uint64{
+		tuf.Root: n.Root, tuf.Timestamp: n.Timestamp, tuf.Snapshot: n.Snapshot, tuf.Targets: n.Targets, tuf.Policy: n.Policy, tuf.Warrant: n.Warrant,
+	}
 	out.Expires = map[string]int64{tuf.Policy: next.Expires(tuf.Policy).Unix(), tuf.Warrant: next.Expires(tuf.Warrant).Unix()}
 	for _, f := range v.Files {
 		f.Fault = ""
@@ -219,7 +221,7 @@ func makeMetadata(t *testing.T) (made []metadataVector) {
 		fault        tuftest.Fault
 		role, reason string
 	}{
-		{tuftest.OneSignature, tuf.Policy, "metadata-unsigned"}, {tuftest.SignerTwice, tuf.Policy, "metadata-unsigned"},
+		{tuftest.OneSignature, tuf.Policy, "metadata-unsigned"}, {tuftest.SignerTwice, tuf.Policy, "metadata-malformed"},
 		{tuftest.KeyTwice, tuf.Policy, "metadata-unsigned"}, {tuftest.OneSignature, tuf.Warrant, "metadata-unsigned"},
 		{tuftest.OneSignature, tuf.Targets, "metadata-unsigned"}, {tuftest.OneSignature, tuf.Root, "metadata-unsigned"},
 		{tuftest.Usurped, tuf.Root, "metadata-unsigned"}, {tuftest.Disowned, tuf.Root, "metadata-unsigned"},
