@@ -13,7 +13,7 @@ import (
 // one. Times are Unix seconds, durations nanoseconds; absent means zero.
 const (
 	stateVersion = plainRecord
-	maxState     = protocol.MaxPolicy + 384<<10 // the rest at its fullest: 16 grounds with the longest texts
+	maxState     = protocol.MaxPolicy + 384<<10 // the rest at its fullest: 16 grounds with the longest texts, and the officers' root
 )
 
 type wireState struct {
