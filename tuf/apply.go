@@ -111,7 +111,7 @@ func (r *root) follow(roots [][]byte, floor int) (final *root, renewed bool, err
 		for _, role := range []string{Timestamp, Snapshot} {
 			renewed = renewed || !final.roles[role].equal(next.roles[role])
 		}
-		final = next
+		final = next.settle()
 	}
 	return final, renewed, nil
 }

@@ -153,7 +153,7 @@ func formAttacks(r *tuftest.Repository) (all []attack) {
 		attack{"too many keys", tuf.ErrMalformed, edited(r, tuf.Root, keys), date()},
 		attack{"no consistent snapshots", tuf.ErrMalformed, edited(r, tuf.Root, func(s map[string]any) { s["consistent_snapshot"] = false }), date()},
 		attack{"no role targets", tuf.ErrMalformed, edited(r, tuf.Root, func(s map[string]any) { delete(s["roles"].(map[string]any), tuf.Targets) }), date()},
-		attack{"a policy that delegates", tuf.ErrMalformed, policy(func(s map[string]any) { s["delegations"] = map[string]any{} }), date()},
+		attack{"a policy that delegates", tuf.ErrMalformed, policy(func(s map[string]any) { s["delegations"] = map[string]any{"keys": map[string]any{}, "roles": []any{}} }), date()},
 		attack{"too many targets", tuf.ErrMalformed, policy(func(s map[string]any) {
 			for i := range 600 {
 				s["targets"].(map[string]any)[fmt.Sprint(i)] = map[string]any{}
@@ -194,6 +194,33 @@ func TestAttacks(t *testing.T) {
 		}
 		if trusted.Versions() != before {
 			t.Fatalf("%s changed what is trusted", a.name)
+		}
+	}
+}
+
+// What is too large costs nothing: it is refused before any of it is read.
+func TestOversizedIsNotRead(t *testing.T) {
+	r := published(tuftest.Options{})
+	trusted := trusting(t, r)
+	huge := bytes.Repeat([]byte("["), 100_000_000)
+	for _, role := range roles() {
+		u := r.Update(1)
+		*part(&u, role) = huge
+		if allocations := testing.AllocsPerRun(1, func() {
+			if _, _, err := trusted.Apply(u, date()); !errors.Is(err, tuf.ErrOversized) {
+				t.Errorf("%s: %v", role, err)
+			}
+		}); allocations > 30 {
+			t.Errorf("%s of 100 MB takes %v allocations to refuse", role, allocations)
+		}
+	}
+	for name, read := range map[string]func([]byte) (*tuf.Trusted, error){"Open": tuf.Open, "Parse": tuf.Parse} {
+		if allocations := testing.AllocsPerRun(1, func() {
+			if _, err := read(huge); !errors.Is(err, tuf.ErrOversized) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}); allocations > 30 {
+			t.Errorf("%s of 100 MB takes %v allocations to refuse", name, allocations)
 		}
 	}
 }

@@ -252,7 +252,7 @@ func oddities() (all []oddity) {
 			}
 		}
 	}
-	for _, value := range append(values, 1<<53, -(1 << 53), 1<<53-1, json.Number("-0"), json.Number("1.0"), json.Number("1e3"),
+	for _, value := range append(values, int64(1<<53), int64(-1<<53), int64(1<<53-1), json.Number("-0"), json.Number("1.0"), json.Number("1e3"),
 		"\x7f\u2028<&>\\\"", "é", "\ufffd", []any{1, "2", []any{false}}, map[string]any{"Version": 2, "version": 1}) {
 		for _, role := range roles() {
 			add(role, fmt.Sprintf("unknown %#v", value), func(signed map[string]any) { signed["x-unknown"] = value })

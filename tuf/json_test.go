@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -112,6 +113,24 @@ func TestJSON(t *testing.T) {
 	} {
 		if v, err := parseJSON([]byte(text)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %#v, %v", name, v.plain(), err)
+		}
+	}
+}
+
+// A repeated name is found wherever it stands, in small objects and in large ones.
+func TestNameTwiceAnywhere(t *testing.T) {
+	for size := range 40 {
+		var text strings.Builder
+		for i := range size {
+			fmt.Fprintf(&text, `"%d":0,`, i)
+		}
+		for again := range size {
+			if _, err := parseJSON(fmt.Appendf(nil, `{%s"%d":0}`, text.String(), again)); !errors.Is(err, ErrMalformed) {
+				t.Fatalf("%d of %d twice: %v", again, size, err)
+			}
+		}
+		if _, err := parseJSON(fmt.Appendf(nil, `{%s"%d":0}`, text.String(), size)); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package tuf_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/bailiwick-dev/bailiwick/tuf"
@@ -93,6 +94,19 @@ func TestFastForwardRecovery(t *testing.T) {
 	same.Rotate(date(), tuftest.Rotation{Add: 1})
 	if _, _, err := forwarded.Apply(same.Update(2), date()); !errors.Is(err, tuf.ErrRolledBack) {
 		t.Errorf("a new root with the stolen key: %v", err)
+	}
+	// A second key beside the first is a change too.
+	more := honest.Clone()
+	more.Edit(tuf.Root, func(signed map[string]any) {
+		signed["keys"].(map[string]any)["second"] = map[string]any{
+			"keytype": "ed25519", "scheme": "ed25519", "keyval": map[string]any{"public": strings.Repeat("ab", 32)},
+		}
+		timestamp := signed["roles"].(map[string]any)[tuf.Timestamp].(map[string]any)
+		timestamp["keyids"] = append(timestamp["keyids"].([]string), "second")
+	})
+	more.Rotate(date(), tuftest.Rotation{})
+	if _, _, err := forwarded.Apply(more.Update(2), date()); err != nil {
+		t.Errorf("a new root with a second key: %v", err)
 	}
 	honest.Rotate(date(), tuftest.Rotation{Online: true})
 	honest.Rotate(date(), tuftest.Rotation{Add: 1}) // and it need not be the last root that does it
