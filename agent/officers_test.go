@@ -268,6 +268,22 @@ func TestFreezeByAServerThatLiesAboutTheDate(t *testing.T) {
 	}
 }
 
+// A phone that lay in a drawer, whose own time stood still, takes signatures for expired by the date that it is told.
+func TestSignaturesExpireByTheDateToo(t *testing.T) {
+	r := enrolledRig(t, 216, cuba)
+	for range 7 {
+		r.phone.Off(60 * day) // longer than the wall clock is believed
+		r.open()
+		r.checkIn()
+		r.checkIn()
+	}
+	if v := r.agent.Screen(); v.ClockDoubt {
+		t.Fatal("the clock is still in doubt")
+	}
+	s := r.seal(r.notice(ruleCuba))
+	r.refused(r.checkIn(s), s, agent.PolicyExpired)
+}
+
 // A date before 1970 is an end like any other that has come.
 func TestSignaturesThatEndedBefore1970(t *testing.T) {
 	r := enrolledRig(t, 215, cuba)
