@@ -197,10 +197,9 @@ func (f *fake) Publish(_ context.Context, o *authority.Officer, proposal []byte)
 		f.say(o.Name, string(proposal))
 }
 func (f *fake) SigningKeys(context.Context) (*authority.SigningKeys, error) {
-	return &authority.SigningKeys{Founded: true, Online: f.OnlineKey(), Threshold: 2, Versions: tuf.Versions{Policy: 3},
+	return &authority.SigningKeys{Founded: true, Online: onlineKey, Threshold: 2, Versions: tuf.Versions{Policy: 3},
 		Expires: map[string]time.Time{tuf.Policy: now, tuf.Snapshot: now}, Ending: []authority.RoleEnd{{Role: tuf.Policy, Ends: now}}}, f.say()
 }
-func (f *fake) OnlineKey() tufrepo.PublicKey { return onlineKey }
 
 func (f *fake) PolicyInForce(context.Context) (*policy.Policy, *authority.PolicyDocument, error) {
 	return nil, f.document(), f.say()
