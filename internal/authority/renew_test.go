@@ -254,3 +254,41 @@ func TestTwoServersPublish(t *testing.T) {
 		t.Errorf("%+v, %v", d, err)
 	}
 }
+
+// No lock, either: a notice whose date comes after the end of the signatures stays a notice until officers have renewed them.
+func TestExpiredSignaturesLockNobody(t *testing.T) {
+	r := newRig(t)
+	ada := r.officers
+	r.config.Signer = nil
+	r.open()
+	r.wait(370 * day)
+	source := bytes.ReplaceAll(effective("2022-09-10"), []byte("review_by: 2022-03-01"), []byte("review_by: 2031-03-01"))
+	publish := func() {
+		proposal, _, err := r.ProposePolicy(ctx, r.ana, "reviewed.yaml", source)
+		must(t, err)
+		_, err = r.Publish(ctx, r.ana, sandboxSigns(t, ada, proposal))
+		must(t, err)
+	}
+	publish()
+	must(t, r.Sweep(ctx))
+	p := r.newPhone(r.made("C-1", "trader", "ES")).enrol()
+	r.wait(383 * day)
+	must(t, p.SetEpoch(r.Epoch(ctx).Epoch))
+	p.live(26, havana)
+	must(t, r.Sweep(ctx))
+	noticed := p.stage(cuba, order.Noticed, order.Noticed)
+	if w := r.openWave(); w != nil || !noticed.Deadline.Before(r.now()) || noticed.ShownDays < 5 {
+		t.Fatalf("wave %+v for %+v", w, noticed)
+	}
+	publish()
+	p.live(1, havana)
+	must(t, r.Sweep(ctx))
+	if w := r.openWave(); w == nil || w.Size != 1 {
+		t.Fatalf("renewed, and nothing goes on: %+v", w)
+	}
+	if result := r.approve(); result.Locked != 1 {
+		t.Fatalf("%+v", result)
+	}
+	p.live(4, havana)
+	p.stage(cuba, order.Locked, order.Locked)
+}
