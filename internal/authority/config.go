@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
@@ -52,12 +53,17 @@ type Config struct {
 	// DeviceIDs is the source of device ids; crypto/rand by default; a simulation may seed it. Nothing else comes from it: tokens and
 	// one-time passwords are always from crypto/rand.
 	DeviceIDs io.Reader
-	// Salts is the source of orders' salts; crypto/rand by default. Only a simulation without a network may seed it: whoever foresees
-	// salts can tell which device an order in the public ledger is for.
+	// Salts is the source of orders' salts and of cohorts' secrets; crypto/rand by default. Only a simulation without a network may seed
+	// it: whoever foresees salts can tell which device an order in the public ledger is for.
 	Salts io.Reader
 
 	Logger   *slog.Logger          // default: nothing is logged; never sees IMEIs, references or tokens
 	Registry prometheus.Registerer // default: counters are kept and not exported
+
+	// Online is the server's own key: it says which of what officers signed is the newest, and can sign nothing else. Required.
+	Online *tufrepo.Key
+	// Signer signs in the name of officers; only for sandboxes and tests. Without it policies and warrants come by Publish.
+	Signer Signer
 
 	Trust        protocol.Trust                  // told to devices at enrolment
 	UnlockMaster [32]byte                        // device unlock secrets are derived from it; keep it as safe as the ledger's key
@@ -88,6 +94,8 @@ func (c *Config) complete() error {
 		return errors.New("authority: Config.Verifier is missing")
 	case c.Now == nil:
 		return errors.New("authority: Config.Now is missing")
+	case c.Online == nil:
+		return errors.New("authority: Config.Online is missing; make a key and keep it")
 	case c.EpochSecret == [32]byte{}:
 		return errors.New("authority: Config.EpochSecret is missing; make 32 random bytes and keep them")
 	case c.UnlockMaster == [32]byte{}:

@@ -22,12 +22,16 @@ type Service struct {
 	passwords passwords
 	rules     rulebook
 	holds     holdbook
+	signs     signbook
+	cohorts   cohortbook
 	report    reportCache
 	drawing   sync.Mutex // guards cfg.DeviceIDs and cfg.Salts, which need not be safe for concurrent use
 	sequencer sequencer
 	sweep     sync.Mutex // one sweep at a time
 	wake      chan struct{}
 	logged    atomic.Int64 // second in which a failing store was logged last
+	refreshed atomic.Int64 // second in which the metadata were last tried to be signed anew
+	warned    atomic.Int64 // second in which it was last said whose signatures end
 	unsettled sync.Map     // ids of approved waves that still have restrictions to lock
 }
 
@@ -143,7 +147,7 @@ func (s *Service) newDeviceID() (id device.ID, err error) {
 	return id, err
 }
 
-// newSalt draws the salt of an order.
+// newSalt draws the salt of an order, or the secret of a cohort's.
 func (s *Service) newSalt() (salt [32]byte, err error) {
 	err = s.draw(s.cfg.Salts, salt[:])
 	return salt, err

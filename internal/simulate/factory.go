@@ -12,6 +12,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
+	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 )
 
@@ -23,6 +24,8 @@ type factory struct {
 	ledger   *ledgerKey
 	verifier *verifier.Verifier
 	devices  []*madeDevice
+	online   *tufrepo.Key
+	officers officersKeys
 }
 
 // madeDevice is a device as it leaves the factory.
@@ -56,6 +59,9 @@ func newFactory() (*factory, error) {
 		return nil, fmt.Errorf("simulate: the factory's root: %w", err)
 	}
 	if f.verifier, err = verifier.New([]*x509.Certificate{root}, verifier.NewEpochs([32]byte{1})); err != nil {
+		return nil, err
+	}
+	if err := f.makeOfficers(); err != nil {
 		return nil, err
 	}
 	for n := range maxDevices {

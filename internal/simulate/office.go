@@ -123,7 +123,7 @@ func (o *office) publish() {
 	}
 	source := o.write(e)
 	o.ask("publish policy", func(ctx context.Context, a *authority.Service) error {
-		published, report, err := a.PublishPolicy(ctx, o.any(), fmt.Sprintf("terms-%d.yaml", o.version), source, time.Time{})
+		published, report, err := a.PublishPolicy(ctx, o.any(), fmt.Sprintf("terms-%d.yaml", o.version), source)
 		if published != nil {
 			o.editions[published.Hash] = e
 		} else if report != nil && !report.OK() {
@@ -204,7 +204,7 @@ func (o *office) investigate() {
 		if err != nil {
 			return err
 		}
-		drafted, err = a.DraftWarrant(ctx, o.officers[0], c.ID, "We investigate a shipment.", o.w.now.Add(d.between(13*day, 89*day)))
+		drafted, _, err = a.DraftWarrant(ctx, o.officers[0], c.ID, "We investigate a shipment.", o.w.now.Add(d.between(13*day, 89*day)))
 		return err
 	})
 	if drafted == nil {

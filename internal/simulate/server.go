@@ -71,7 +71,7 @@ func (s *server) start() error {
 	}
 	cfg := authority.Config{
 		Store: store, Ledger: public, Verifier: s.w.factory.verifier, Now: func() time.Time { return s.w.now },
-		DeviceIDs: s.random, Salts: s.random, Trust: s.log.trust(), EpochSecret: [32]byte{1}, UnlockMaster: [32]byte{2}, PasswordCost: 4,
+		DeviceIDs: s.random, Salts: s.random, Online: s.w.factory.online, Signer: s.w.factory.officers, Trust: s.log.trust(), EpochSecret: [32]byte{1}, UnlockMaster: [32]byte{2}, PasswordCost: 4,
 	}
 	service, err := authority.New(cfg)
 	if err != nil {

@@ -2,12 +2,14 @@ package simulate
 
 import (
 	"container/heap"
+	"context"
 	"crypto/sha256"
 	"io"
 	"runtime/debug"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/agent"
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
@@ -105,7 +107,7 @@ func newWorld(f *factory, seed, number uint64, plant planted, trace io.Writer) *
 	w.ends = began.Add(w.dice.between(5*365*day, 15*365*day))
 	w.office, w.books = newOffice(w), books{w: w}
 	w.server = newServer(w)
-	for n := range w.dice.IntN(16) + 12 {
+	for n := range w.dice.IntN(20) + 40 {
 		w.phones = append(w.phones, w.newHandset(n))
 	}
 	return w
@@ -163,6 +165,7 @@ func (w *world) found() {
 		if w.server.process == nil {
 			w.restart()
 		}
+		_ = w.server.ask("found", func(ctx context.Context, a *authority.Service) error { return a.EnsureFounded(ctx) })
 		w.office.publish()
 		if len(w.office.editions) > 0 {
 			break

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -207,12 +208,14 @@ func (t *tx) CountersignIfDraft(w *authority.Warrant) error {
 		return authority.ErrConflict
 	case w.CountersignBy == "", w.CountersignAt.IsZero(), len(w.Document) == 0:
 		return broken("a warrant is countersigned whole")
+	case len(stored.Document) > 0 && !bytes.Equal(stored.Document, w.Document):
+		return broken("the document that was drafted stays")
 	case !w.EndsAt.After(w.CountersignAt), w.EndsAt.Sub(w.CountersignAt) > order.MaxHold:
 		return broken("a hold ends, and in time")
 	}
 	one := *stored
 	one.CountersignBy, one.CountersignAt, one.EndsAt, one.Hash = w.CountersignBy, w.CountersignAt, w.EndsAt, w.Hash
-	one.Document, one.DevicesAtIssue = slices.Clone(w.Document), w.DevicesAtIssue
+	one.Document, one.DevicesAtIssue, one.Signers = bytes.Clone(w.Document), w.DevicesAtIssue, slices.Clone(w.Signers)
 	put(t, t.warrants, w.ID, &one)
 	return nil
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/cohort"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
@@ -64,6 +65,9 @@ type tables struct {
 	series   map[string]int64
 	officers map[string]*authority.Officer
 	sessions map[[32]byte]*authority.Session
+	metadata map[string][]*authority.Metadata // by role, versions ascending
+	targets  map[targetKey]*authority.Target
+	cohorts  map[string]*cohort.Cohort // by warrant
 }
 
 // row is an order and its place in the sequence of insertions.
@@ -88,6 +92,7 @@ func New() *DB {
 		ordersOf: map[device.ID][]order.ID{}, pending: map[order.ID]bool{}, atIndex: map[uint64]order.ID{}, salts: map[[32]byte]bool{},
 		cases: map[string]*authority.Case{}, warrants: map[string]*authority.Warrant{}, series: map[string]int64{},
 		officers: map[string]*authority.Officer{}, sessions: map[[32]byte]*authority.Session{},
+		metadata: map[string][]*authority.Metadata{}, targets: map[targetKey]*authority.Target{}, cohorts: map[string]*cohort.Cohort{},
 	}}
 }
 
@@ -99,9 +104,10 @@ func (t *tables) clone() *tables {
 	c.events, c.eventsOf = slices.Clip(t.events), clipped(t.eventsOf)
 	c.restrictions, c.orders, c.ordersOf = maps.Clone(t.restrictions), maps.Clone(t.orders), clipped(t.ordersOf)
 	c.pending, c.atIndex, c.salts = maps.Clone(t.pending), maps.Clone(t.atIndex), maps.Clone(t.salts)
-	c.waves, c.appeals, c.policies = slices.Clone(t.waves), slices.Clone(t.appeals), slices.Clip(t.policies)
+	c.waves, c.appeals, c.policies = slices.Clone(t.waves), slices.Clone(t.appeals), slices.Clone(t.policies)
 	c.cases, c.warrants, c.series = maps.Clone(t.cases), maps.Clone(t.warrants), maps.Clone(t.series)
 	c.officers, c.sessions = maps.Clone(t.officers), maps.Clone(t.sessions)
+	c.metadata, c.targets, c.cohorts = maps.Clone(t.metadata), maps.Clone(t.targets), maps.Clone(t.cohorts)
 	return &c
 }
 
@@ -126,7 +132,7 @@ func (db *DB) Backup() *Backup {
 
 // clip keeps later appends out of lists that a backup shares.
 func (t *tables) clip() {
-	t.events, t.policies = slices.Clip(t.events), slices.Clip(t.policies)
+	t.events = slices.Clip(t.events)
 	for id, list := range t.eventsOf {
 		t.eventsOf[id] = slices.Clip(list)
 	}

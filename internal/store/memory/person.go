@@ -20,8 +20,23 @@ func (t *tx) InsertPolicy(p *authority.PolicyDocument) error {
 		}
 	}
 	one := *p
-	one.Source = bytes.Clone(p.Source)
+	one.Source, one.Signers = bytes.Clone(p.Source), slices.Clone(p.Signers)
 	grow(t, &t.policies, &one)
+	return nil
+}
+
+func (t *tx) RenewPolicy(p *authority.PolicyDocument) error {
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(t.policies, func(stored *authority.PolicyDocument) bool { return stored.Hash == p.Hash })
+	if i < 0 {
+		return authority.ErrAbsent
+	}
+	one := *t.policies[i]
+	one.ActivateAt, one.By, one.PublishedAt, one.Version = p.ActivateAt, p.By, p.PublishedAt, p.Version
+	one.Signers = slices.Clone(p.Signers)
+	swap(t, t.policies, i, &one)
 	return nil
 }
 
