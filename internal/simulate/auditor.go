@@ -138,11 +138,6 @@ func (a *auditor) serverForgot() {
 	}
 }
 
-// busy reports whether something is under way, as far as was seen.
-func (a *auditor) busy() bool {
-	return slices.ContainsFunc(a.notes.grounds, func(g seen) bool { return g.stage == order.Noticed || g.stage == order.Locked })
-}
-
 // stepped looks at the screen after each step.
 func (a *auditor) stepped(err error) {
 	if !a.h.on || a.h.agent == nil {

@@ -23,11 +23,10 @@ type office struct {
 type edition struct{ rules []rule }
 
 type rule struct {
-	id              string
-	codes           []territory.Code
-	since, until    territory.Day
-	reviewBy        territory.Day
-	noticed, locked int
+	id           string
+	codes        []territory.Code
+	since, until territory.Day
+	reviewBy     territory.Day
 }
 
 var consignments = []string{"SHIP-1", "SHIP-2", ""}
