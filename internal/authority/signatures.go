@@ -113,28 +113,18 @@ func (s *Service) readSignatures(ctx context.Context) (*signatures, error) {
 // verify fills in g. Signatures and hashes are looked at as of the last moment at which nothing had expired: an end that has come
 // makes nothing forged, and has its own consequences.
 func (g *signatures) verify(now time.Time) error {
-	g.expires, g.listed = make(map[string]time.Time), make(map[string]map[string]tufrepo.Target)
-	for _, role := range append([]string{tuf.Snapshot, tuf.Timestamp}, offlineRoles...) {
-		at, err := g.repository.Expires(role)
-		if err != nil {
-			return err
-		}
-		g.expires[role] = at
+	content, err := g.repository.Content()
+	if err != nil {
+		return err
+	}
+	g.versions, g.expires, g.listed = content.Versions, content.Expires, content.Listed
+	for _, at := range g.expires {
 		if last := at.Add(-time.Second); last.Before(now) {
 			now = last
 		}
 	}
 	if err := g.repository.Verify(now); err != nil {
 		return err
-	}
-	var err error
-	if g.versions, err = g.repository.Versions(); err != nil {
-		return err
-	}
-	for _, role := range []string{tuf.Policy, tuf.Warrant} {
-		if g.listed[role], err = g.repository.Listed(role); err != nil {
-			return err
-		}
 	}
 	g.sound = true
 	return nil
@@ -252,19 +242,15 @@ func (s *Service) refresh(ctx context.Context, now time.Time) (*signatures, erro
 
 // refreshedAs keeps what Refresh has made and verified: of what officers signed nothing is another.
 func (s *Service) refreshedAs(g *signatures, next *tufrepo.Repository) (*signatures, error) {
-	made := *g
-	made.repository, made.expires = next, maps.Clone(g.expires)
-	var err error
-	for _, role := range []string{tuf.Snapshot, tuf.Timestamp} {
-		if made.expires[role], err = next.Expires(role); err != nil {
-			return nil, err
-		}
-	}
-	if made.versions, err = next.Versions(); err != nil {
+	stamps, err := next.Stamps()
+	if err != nil {
 		return nil, err
 	}
+	made := &signatures{repository: next, sound: g.sound, versions: g.versions, expires: maps.Clone(g.expires), listed: g.listed}
+	made.versions.Snapshot, made.versions.Timestamp = stamps.Snapshot, stamps.Timestamp
+	made.expires[tuf.Snapshot], made.expires[tuf.Timestamp] = stamps.SnapshotExpires, stamps.TimestampExpires
 	s.signs.mu.Lock()
 	defer s.signs.mu.Unlock()
-	s.signs.known = &made
-	return &made, nil
+	s.signs.known = made
+	return made, nil
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // maxDevices is how many devices a world can have.
-const maxDevices = 64
+const maxDevices = 128
 
 // factory is what all worlds share and none changes: devices' keys and certificates, the ledger's key, the verifier.
 type factory struct {

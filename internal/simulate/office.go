@@ -63,13 +63,13 @@ func (o *office) turn() {
 		o.liftOne()
 	}
 	if !w.quiet {
-		w.after(d.between(3*day, 25*day), o.turn)
+		w.after(d.between(5*day, 50*day), o.turn)
 	}
 }
 
 // expect has somebody at the office look after a date that a notice told: locks are proposed then.
 func (o *office) expect(deadline time.Time) {
-	for range 3 {
+	for range 2 {
 		o.w.after(deadline.Sub(o.w.now)+o.w.dice.between(time.Hour, 6*day), o.visit)
 	}
 }
