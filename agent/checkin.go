@@ -193,7 +193,13 @@ func (a *Agent) judge(s *state, orders []order.Sealed, with brought, out *Outcom
 	slices.SortStableFunc(genuine, func(x, y opened) int { return cmp.Compare(x.index, y.index) })
 	boot := a.platform.Boot()
 	for _, o := range genuine {
-		if reason := s.obey(o, boot, with); reason != "" {
+		reason := Reason("")
+		if s.commits(o) && o.leaf.Kind != order.Lift { // a genuine lift always counts (Charter C9)
+			reason = SaltReused
+		} else {
+			reason = s.obey(o, boot, with)
+		}
+		if reason != "" {
 			s.report(o.id, reason, out)
 		} else {
 			s.forgive(o.id)
