@@ -71,11 +71,12 @@ func (s Sealed) QRText() (string, error) {
 	return text, nil
 }
 
-// ParseQRText reads what QRText wrote, as a camera gives it; line ends behind it are passed over. It fails with ErrNotQR when the
+// ParseQRText reads what QRText wrote, as a camera gives it; white space around it is passed over, which it neither
+// begins nor ends with. It fails with ErrNotQR when the
 // text is something else, with ErrVersion for a later form, and with ErrMalformed when it is damaged. It looks at the form only; Open
 // reads the leaf, and ledger/proof checks the proof.
 func ParseQRText(text string) (Sealed, error) {
-	text = strings.TrimRight(text, "\r\n")
+	text = strings.TrimSpace(text)
 	body, ours := strings.CutPrefix(text, QRPrefix)
 	switch {
 	case len(text) > MaxQRText:
