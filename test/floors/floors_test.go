@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"internal/policy", "policies", "internal/restriction", "internal/custody"},
 	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness"},
 	{"internal/store/...", "internal/ipterritory/..."},
-	{"internal/web/...", "internal/messages", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage"},
+	{"internal/web/...", "internal/qr", "internal/messages", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage"},
 	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet", "internal/cli"},
 	{"cmd/..."},
 	{"test/..."},
