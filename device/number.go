@@ -2,6 +2,7 @@ package device
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -52,12 +53,27 @@ func ParseNumber(s string) (ID, error) {
 			n = 10*n + d
 		}
 		if n%groupFactor != 0 || n/groupFactor > 0xffff {
-			return ID{}, fmt.Errorf("device: group %d of %d is mistyped; compare it with the screen digit by digit", i+1, numberGroups)
+			return ID{}, &groupError{i + 1}
 		}
 		binary.BigEndian.PutUint16(id[2*i:], uint16(n/groupFactor))
 	}
 	if id.IsZero() {
-		return ID{}, fmt.Errorf("device: this number names no device")
+		return ID{}, errors.New("device: this number names no device")
 	}
 	return id, nil
+}
+
+// WrongGroup returns which group of a device number is mistyped, from 1, when it has all of its digits; otherwise 0.
+func WrongGroup(s string) int {
+	var wrong *groupError
+	if _, err := ParseNumber(s); errors.As(err, &wrong) {
+		return wrong.group
+	}
+	return 0
+}
+
+type groupError struct{ group int }
+
+func (e *groupError) Error() string {
+	return fmt.Sprintf("device: group %d of %d is mistyped; compare it with the screen digit by digit", e.group, numberGroups)
 }

@@ -57,6 +57,7 @@ type commands struct {
 	Policy    policyCommand    `cmd:"" help:"Check policy files, and publish them."`
 	Ledger    ledgerCommand    `cmd:"" help:"Check the public ledger, count it again, explain an order."`
 	Witness   witnessCommand   `cmd:"" help:"Run a witness, which cosigns ledgers that have one history only."`
+	Escrow    escrowCommand    `cmd:"" help:"Keep a way out for when the maker is gone: split the unlock master, join it, make codes."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 
 	Login      loginCommand      `cmd:"" group:"officers" help:"Log in to a server as an officer, for the commands below."`
