@@ -19,10 +19,15 @@ import (
 
 // kitFlag opens a kit.
 type kitFlag struct {
-	Kit string `help:"The kit, as escrow join wrote it. Its passphrase is asked for, or read from standard input." required:"" type:"path" placeholder:"KIT"`
+	Kit  string `help:"The kit, as escrow join wrote it. Its passphrase is asked for, or read from standard input." xor:"kit" required:"" type:"path" placeholder:"KIT"`
+	Data string `help:"Instead of a kit: a server's data folder that still has its unlock master, for when only the records are lost." xor:"kit" required:"" type:"path" placeholder:"DIR"`
 }
 
 func (k *kitFlag) open(ctx context.Context, env Environment) (*escrow.Kit, error) {
+	if k.Data != "" {
+		master, err := readMaster(k.Data)
+		return escrow.KitOf(master, k.Data, env.Now()), err
+	}
 	f, err := os.Open(k.Kit)
 	if err != nil {
 		return nil, err

@@ -52,6 +52,11 @@ func NewKit(shares []*Share) (*Kit, error) {
 	return &Kit{Escrow: shares[0].Escrow(), Server: shares[0].Server, Made: shares[0].Made, master: master}, nil
 }
 
+// KitOf makes a kit of a master that is at hand, for a server that has lost its records and not its keys. server is for people.
+func KitOf(master [32]byte, server string, at time.Time) *Kit {
+	return &Kit{Server: server, Made: day(at), master: master}
+}
+
 // Seal writes the kit, encrypted with a passphrase. It fails with ErrPhrase when that is too short.
 func (k *Kit) Seal(w io.Writer, passphrase string) error { return k.seal(w, passphrase, 0) }
 
