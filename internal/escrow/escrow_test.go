@@ -146,7 +146,7 @@ func TestTextIsReadAsPeopleTypeIt(t *testing.T) {
 		"digits of another script": persian, "from the QR code": s.QRText() + "\n",
 	} {
 		if name == "O for 0" {
-			typed = strings.Join(numbered, "\n") // numbers of lines stay digits
+			// Numbers of lines stay digits.
 			for i, l := range numbered {
 				numbered[i] = l[:4] + strings.ReplaceAll(strings.ReplaceAll(l[4:], "0", "o"), "1", "l")
 			}
