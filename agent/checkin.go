@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -151,10 +152,10 @@ func (s *state) report(id order.ID, reason Reason, out *Outcome) {
 	out.Refused = append(out.Refused, evidence.Refusal{Order: id, Reason: string(reason)})
 }
 
-// AcceptLift takes a lift that came another way than a check-in, such as a QR code (order.Sealed.Marshal): no network is
-// needed to end a restriction (Charter C9). Other orders do not come this way and are an error.
-func (a *Agent) AcceptLift(sealed []byte) (Outcome, error) {
-	one, err := order.ParseSealed(sealed)
+// AcceptLift takes a lift that came another way than a check-in: the bytes of order.Sealed.Marshal, or the text of a QR code
+// (order.Sealed.QRText). No network is needed to end a restriction (Charter C9). Other orders do not come this way and are an error.
+func (a *Agent) AcceptLift(lift []byte) (Outcome, error) {
+	one, err := parseLift(lift)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("agent: the lift: %w", err)
 	}
@@ -176,6 +177,14 @@ func (a *Agent) AcceptLift(sealed []byte) (Outcome, error) {
 	}
 	out.NextCheckIn = a.platform.Now().Add(max(0, a.state.DueOn-a.state.Clock.Elapsed))
 	return out, nil
+}
+
+// parseLift tells the two forms apart: no CBOR array begins as the text of a QR code does.
+func parseLift(data []byte) (order.Sealed, error) {
+	if bytes.HasPrefix(data, []byte(order.QRPrefix[:3])) {
+		return order.ParseQRText(string(data))
+	}
+	return order.ParseSealed(data)
 }
 
 // judge checks that the orders are genuine and for this device, and has them obeyed in the ledger's sequence, in which a

@@ -39,7 +39,7 @@ func scenes() []scene {
 		list = append(list, scene{"owner-form-" + lang, "/owner?lang=" + lang, -1},
 			scene{"owner-noticed-" + lang, "/owner/phone?lang=" + lang, 2}, scene{"owner-locked-" + lang, "/owner/phone?lang=" + lang, 1})
 	}
-	return append(list, scene{"owner-lifted-es", "/owner/phone?lang=es", 4}, scene{"owner-appealing-fr", "/owner/phone?lang=fr", 6})
+	return append(list, scene{"owner-lifted-es", "/owner/phone?lang=es", 4}, scene{"owner-lifted-fa", "/owner/phone?lang=fa", 4}, scene{"owner-appealing-fr", "/owner/phone?lang=fr", 6})
 }
 
 func takeShots(ctx context.Context, base, folder, only string) error {
