@@ -3,7 +3,6 @@ package authority_test
 import (
 	"bytes"
 	"testing"
-	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/order"
@@ -19,7 +18,7 @@ func TestLockRefusedForGood(t *testing.T) {
 	r.sequence()
 	admin := &authority.Officer{Name: "root", Role: authority.RoleAdmin}
 	source := bytes.Replace(policies.Terms202109, []byte("sunset: {days: 180}"), []byte("sunset: {days: 30}"), 1)
-	_, _, err := r.PublishPolicy(ctx, admin, "shorter.yaml", source, time.Time{})
+	_, _, err := r.PublishPolicy(ctx, admin, "shorter.yaml", source)
 	must(t, err)
 	p.live(3, havana)
 	if again := p.stage(cuba, order.Noticed, order.Noticed); again.Round != 2 {
