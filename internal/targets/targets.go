@@ -125,9 +125,7 @@ func ReadPolicies(p *tufrepo.Proposal) (*Listing, error) {
 			l.Dropped = append(l.Dropped, hash)
 		}
 	}
-	slices.SortFunc(l.New, func(a, b *policy.Policy) int {
-		return cmp.Or(a.EffectiveFrom.Compare(b.EffectiveFrom), cmp.Compare(a.Version, b.Version))
-	})
+	slices.SortFunc(l.New, Order)
 	return l, nil
 }
 
@@ -207,6 +205,11 @@ func Find(hash [32]byte, blobs [][]byte) (*policy.Policy, bool) {
 	return nil, false
 }
 
+// Order says which of two policies follows the other: positive when a takes effect later than b, or on the same day with a higher version.
+func Order(a, b *policy.Policy) int {
+	return cmp.Or(a.EffectiveFrom.Compare(b.EffectiveFrom), cmp.Compare(a.Version, b.Version))
+}
+
 // InForce returns which of several policies devices follow at a time: the one that took effect last, nil when none has. Between two of one day
 // the higher version counts.
 func InForce(policies []*policy.Policy, now time.Time) *policy.Policy {
@@ -215,7 +218,7 @@ func InForce(policies []*policy.Policy, now time.Time) *policy.Policy {
 		if p.EffectiveFrom.After(now) {
 			continue
 		}
-		if best == nil || cmp.Or(p.EffectiveFrom.Compare(best.EffectiveFrom), cmp.Compare(p.Version, best.Version)) > 0 {
+		if best == nil || Order(p, best) > 0 {
 			best = p
 		}
 	}
