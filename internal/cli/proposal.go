@@ -51,7 +51,15 @@ func writeProposal(env Environment, name string, p *tufrepo.Proposal) error {
 		_, err := env.Stdout.Write(data)
 		return err
 	}
-	return replaceFile(name, data)
+	return replaceFile(name, data, modeOf(p))
+}
+
+// modeOf is who may read a proposal: that of a warrant carries the IMEIs of those whom it is for.
+func modeOf(p *tufrepo.Proposal) os.FileMode {
+	if p.Subject() == tufrepo.Warrant {
+		return 0o600
+	}
+	return 0o644
 }
 
 // signerView is an officer as JSON.
