@@ -448,3 +448,60 @@ func gauge(t *testing.T, r *rig, role string) float64 {
 	t.Fatal("no gauge")
 	return 0
 }
+
+// Metadata travel when a device needs them to follow something, and not otherwise.
+func TestWhenMetadataTravel(t *testing.T) {
+	r := newRig(t)
+	p := r.newPhone(r.made("C-7", "diverter", "ES")).enrol()
+	carries := func(when string, want bool) {
+		t.Helper()
+		if answer, _ := p.checkIn(); (answer.Metadata != nil) != want {
+			t.Errorf("%s: metadata %v", when, answer.Metadata != nil)
+		}
+	}
+	carries("nothing is new", false)
+	_, _, err := r.PublishPolicy(ctx, r.ana, "newer.yaml", append([]byte("# newer\n"), policies.Terms202109...))
+	must(t, err)
+	carries("another policy", true)
+	carries("which it has now", false)
+	p.live(8, havana) // a notice by rule
+	p.stage(cuba, order.Noticed, order.Noticed)
+	carries("it follows the notice", false)
+	_, w := r.warrant("C-7", 60*day)
+	p.checkIn()
+	r.sequence()
+	before := p.Screen()
+	answer, _ := p.checkIn()
+	if answer.Metadata == nil || len(answer.Warrants) != 1 || answer.Warrants[0].Warrant.ID != w.ID || len(before.Grounds) != 1 {
+		t.Errorf("the notice of a warrant came with %d warrants, metadata %v", len(answer.Warrants), answer.Metadata != nil)
+	}
+	if err := answer.Warrants[0].Member.Verify(answer.Warrants[0].Warrant.Cohort, p.imei); err != nil {
+		t.Error(err)
+	}
+	carries("it follows that one, too", false)
+	must(t, r.LiftByHuman(ctx, r.ana, p.id, cuba, "checked by hand"))
+	r.sequence()
+	carries("a lift needs none", false)
+}
+
+// The list of warrants stands for longer than any hold that it brings: each warrant is signed with a list that is new then.
+func TestAListOfWarrantsOutlivesItsHolds(t *testing.T) {
+	r := newRig(t)
+	first, late := r.newPhone(r.made("C-7", "diverter", "ES")).enrol(), r.newPhone(r.made("C-7", "diverter", "ES"))
+	first.live(2, madrid)
+	r.wait(80 * day) // since everything was founded
+	must(t, first.SetEpoch(r.Epoch(ctx).Epoch))
+	_, w := r.warrant("C-7", 85*day)
+	g := order.Ground{Kind: order.Warrant, ID: w.ID}
+	k, err := r.SigningKeys(ctx)
+	must(t, err)
+	if k.Expires[tuf.Warrant].Before(w.EndsAt) {
+		t.Fatalf("the list ends on %v, before the warrant on %v", k.Expires[tuf.Warrant], w.EndsAt)
+	}
+	r.sequence()
+	first.checkIn()
+	first.stage(g, order.Noticed, order.Noticed)
+	r.wait(60 * day)
+	late.enrol().sync()
+	late.stage(g, order.Noticed, order.Noticed)
+}
