@@ -89,10 +89,10 @@ func OfPolicy(p *policy.Policy) ([]tufrepo.File, error) {
 
 // Listing is what a policy proposal lists, taken apart.
 type Listing struct {
-	New     []*policy.Policy // carried by the proposal, read and checked, the earliest first
+	New     []*policy.Policy // carried by the proposal, read and checked: one, or none when signatures are renewed
 	Kept    [][32]byte       // hashes of policies that stay listed
 	Dropped [][32]byte       // hashes of policies that were listed and no longer are
-	Changed []string         // borders and messages that are listed otherwise than before
+	Changed []string         // borders and messages that are listed otherwise than before, or no longer
 	Foreign []string         // borders and messages that differ from those embedded in this program
 }
 
@@ -120,12 +120,19 @@ func ReadPolicies(p *tufrepo.Proposal) (*Listing, error) {
 		}
 	}
 	for path := range before {
-		hash, ok := PolicyHash(path)
-		if _, listed := after[path]; ok && !listed {
+		if _, listed := after[path]; listed {
+			continue
+		}
+		if hash, ok := PolicyHash(path); ok {
 			l.Dropped = append(l.Dropped, hash)
+		} else if !strings.HasPrefix(path, "policy/") {
+			l.Changed = append(l.Changed, path)
 		}
 	}
-	slices.SortFunc(l.New, Order)
+	slices.Sort(l.Changed)
+	if len(l.New) > 1 { // who signs is shown one difference, and must not sign for what is not in it
+		return nil, fmt.Errorf("%w: the proposal brings %d policies; it brings one", ErrMismatch, len(l.New))
+	}
 	return l, nil
 }
 

@@ -176,6 +176,9 @@ func TestPoliciesThatDoNotBelongTogether(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := ReadPolicies(r.policyProposal(append(r.files(p), tufrepo.File{Path: PolicyFile(other.Hash()), Data: other.Source()}, extractOf(t, other)))); !errors.Is(err, ErrMismatch) {
+		t.Errorf("a second policy in the shadow of the first: %v", err)
+	}
 	failing := strings.Replace(source, "expect: {verdict: deny, rule: north-korea}", "expect: {verdict: permit, rule: north-korea}", 1)
 	if _, err := ReadPolicies(r.policyProposal(r.files(r.parse(failing)))); err == nil || !strings.Contains(err.Error(), "own test") {
 		t.Errorf("a policy whose test fails: %v", err)
@@ -197,6 +200,30 @@ func without(files []tufrepo.File, path string) (rest []tufrepo.File) {
 		}
 	}
 	return rest
+}
+
+func extractOf(t *testing.T, p *policy.Policy) tufrepo.File {
+	t.Helper()
+	data, err := DevicePolicy(p).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tufrepo.File{Path: tuf.PolicyPath(p.Hash()), Data: data}
+}
+
+// Borders that are no longer listed are told, and so is a policy.
+func TestWhatIsDropped(t *testing.T) {
+	r := newRig(t)
+	first := r.parse(string(policies.Terms202109))
+	r.accept(r.policyProposal(r.files(first)))
+	p, err := r.repository.ProposePolicy(r.files(r.parse(string(policies.Current)))[1:], func(path string) bool { return strings.HasPrefix(path, "messages/") }, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ReadPolicies(p)
+	if err != nil || len(l.Dropped) != 1 || l.Dropped[0] != first.Hash() || len(l.Changed) != 1 || l.Changed[0] != "borders/borders.bin" {
+		t.Errorf("%+v, %v", l, err)
+	}
 }
 
 func TestPolicyHash(t *testing.T) {
