@@ -253,6 +253,17 @@ func AttachPolicies(p *tufrepo.Proposal, listed []*policy.Policy) error {
 	return nil
 }
 
+// Follows returns which of several policies another one would follow: the last in Order that is before it. It is nil when none is.
+func Follows(policies []*policy.Policy, next *policy.Policy) *policy.Policy {
+	var best *policy.Policy
+	for _, p := range policies {
+		if Order(p, next) < 0 && (best == nil || Order(p, best) > 0) {
+			best = p
+		}
+	}
+	return best
+}
+
 // others returns borders and messages as this program embeds them.
 func others() (map[string][]byte, error) {
 	catalogues, err := messages.Files()

@@ -138,6 +138,12 @@ func TestPolicyGoesRound(t *testing.T) {
 	if got := InForce([]*policy.Policy{second, first}, now.AddDate(-1, 0, 0)); got != first {
 		t.Errorf("in force a year before: %v", got)
 	}
+	if got := Follows([]*policy.Policy{second, first}, second); got != first {
+		t.Errorf("the second follows %v", got)
+	}
+	if got := Follows([]*policy.Policy{second, first}, first); got != nil {
+		t.Errorf("the first follows %v", got)
+	}
 	if got := InForce([]*policy.Policy{second}, now.AddDate(-10, 0, 0)); got != nil {
 		t.Errorf("in force ten years before: %v", got)
 	}
