@@ -86,7 +86,7 @@ func (r *rig) found(p people) {
 	if out.Subject != tufrepo.Founding || len(out.Signers) != 2 || out.Versions.Root != 1 {
 		r.Fatalf("%+v", out)
 	}
-	if _, err := r.Publish(ctx, admin, p[1:].sign(r.T, data)); !errors.Is(err, authority.ErrStale) {
+	if _, err := r.Publish(ctx, admin, p[1:].sign(r.T, data)); !errors.Is(err, authority.ErrFounded) {
 		r.Fatalf("founded twice: %v", err)
 	}
 }
@@ -504,4 +504,64 @@ func TestAListOfWarrantsOutlivesItsHolds(t *testing.T) {
 	r.wait(60 * day)
 	late.enrol().sync()
 	late.stage(g, order.Noticed, order.Noticed)
+}
+
+// A publication is one transaction: when it is cut short, neither metadata nor policy are there, and the same proposal can be handed in again.
+func TestAPublicationIsWholeOrNotAtAll(t *testing.T) {
+	var updates *countingStore
+	r := newRig(t, func(c *authority.Config) {
+		updates = &countingStore{Store: c.Store}
+		c.Store = updates
+	})
+	proposal, _, err := r.ProposePolicy(ctx, r.ana, "newer.yaml", append([]byte("# newer\n"), policies.Terms202109...))
+	must(t, err)
+	signed := sandboxSigns(t, r.officers, proposal)
+	before, err := r.Repository(ctx)
+	must(t, err)
+	updates.failAfter(0)
+	if _, err := r.Publish(ctx, r.ana, signed); err == nil {
+		t.Fatal("the publication was not cut short")
+	}
+	updates.failAfter(-1)
+	r.open()
+	after, err := r.Repository(ctx)
+	must(t, err)
+	history, err := r.PolicyHistory(ctx, 10)
+	must(t, err)
+	if !bytes.Equal(before.Policy, after.Policy) || !bytes.Equal(before.Timestamp, after.Timestamp) || len(history) != 1 {
+		t.Fatalf("half of it is there: %d policies", len(history))
+	}
+	out, err := r.Publish(ctx, r.ana, signed)
+	must(t, err)
+	if out.Policy == nil || out.Policy.Name != "newer.yaml" {
+		t.Errorf("%+v", out)
+	}
+}
+
+// Two servers on one store: what one publishes counts on the other, which refuses what was proposed before it.
+func TestTwoServersPublish(t *testing.T) {
+	r := newRig(t)
+	config := r.config
+	config.Registry = nil
+	other, err := authority.New(config)
+	must(t, err)
+	if _, _, err := other.PolicyInForce(ctx); err != nil { // it has looked
+		t.Fatal(err)
+	}
+	proposal, _, err := other.ProposePolicy(ctx, r.ana, "old.yaml", append([]byte("# old\n"), policies.Terms202109...))
+	must(t, err)
+	_, _, err = r.PublishPolicy(ctx, r.ana, "08.yaml", effective("2021-09-08"))
+	must(t, err)
+	if _, err := other.Publish(ctx, r.ben, sandboxSigns(t, r.officers, proposal)); !errors.Is(err, authority.ErrStale) {
+		t.Fatal(err)
+	}
+	if _, _, err := other.PublishPolicy(ctx, r.ben, "07.yaml", effective("2021-09-07")); !errors.Is(err, authority.ErrPolicyFaulty) {
+		t.Fatalf("the other server went backwards: %v", err)
+	}
+	_, _, err = other.PublishPolicy(ctx, r.ben, "09.yaml", effective("2021-09-09"))
+	must(t, err)
+	must(t, r.Sweep(ctx))
+	if _, d, err := r.PolicyInForce(ctx); err != nil || d.Name != "09.yaml" {
+		t.Errorf("%+v, %v", d, err)
+	}
 }
