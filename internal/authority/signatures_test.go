@@ -6,12 +6,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/cohort"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
@@ -86,7 +84,7 @@ func (r *rig) found(p people) {
 	if out.Subject != tufrepo.Founding || len(out.Signers) != 2 || out.Versions.Root != 1 {
 		r.Fatalf("%+v", out)
 	}
-	if _, err := r.Publish(ctx, admin, p[1:].sign(r.T, data)); !errors.Is(err, authority.ErrStale) {
+	if _, err := r.Publish(ctx, admin, p[1:].sign(r.T, data)); !errors.Is(err, authority.ErrFounded) {
 		r.Fatalf("founded twice: %v", err)
 	}
 }
@@ -325,126 +323,4 @@ func TestRowsSlippedIntoTheStoreDoNotCount(t *testing.T) {
 	if d := held.detail(); len(d.Restrictions) != 0 {
 		t.Fatalf("%+v", d.Restrictions)
 	}
-}
-
-// C10: when the officers' signatures on policies end, nothing is escalated, and nothing that is there is lifted for it; renewed, it goes
-// on. A sandbox renews by itself, so the server here holds no officer's key.
-func TestExpiredSignaturesEscalateNothing(t *testing.T) {
-	r := newRig(t)
-	ada := r.officers
-	r.config.Signer = nil
-	r.open()
-	r.wait(370 * day)
-	source := bytes.ReplaceAll(effective("2022-09-10"), []byte("review_by: 2022-03-01"), []byte("review_by: 2031-03-01"))
-	proposal, _, err := r.ProposePolicy(ctx, r.ana, "reviewed.yaml", source)
-	must(t, err)
-	published := r.now()
-	_, err = r.Publish(ctx, r.ana, sandboxSigns(t, ada, proposal))
-	must(t, err)
-	must(t, r.Sweep(ctx))
-	p := r.newPhone(r.made("C-1", "trader", "ES")).enrol()
-	r.wait(380 * day)
-	must(t, p.SetEpoch(r.Epoch(ctx).Epoch))
-	must(t, r.Sweep(ctx))
-	o, err := r.Overview(ctx)
-	must(t, err)
-	if !o.Founded || len(o.SignaturesEnd) == 0 {
-		t.Fatalf("nobody is told that signatures end: %+v", o.SignaturesEnd)
-	}
-	left := gauge(t, r, tuf.Policy)
-	if want := published.Add(400 * day).Sub(r.now()).Seconds(); left != want {
-		t.Errorf("the gauge says %v, want %v", left, want)
-	}
-	r.wait(21 * day)
-	must(t, p.SetEpoch(r.Epoch(ctx).Epoch))
-	p.live(8, havana)
-	must(t, r.Sweep(ctx))
-	if d := p.detail(); len(d.Orders) != 0 || d.Decision.Verdict != policy.Deny {
-		t.Fatalf("an order on signatures that have ended: %+v, %v", d.Orders, d.Decision)
-	}
-	renewal, _, err := r.ProposePolicy(ctx, r.ana, "reviewed.yaml", source)
-	must(t, err)
-	out, err := r.Publish(ctx, r.ana, sandboxSigns(t, ada, renewal))
-	must(t, err)
-	if out.Policy != nil || out.Versions.Policy != 4 {
-		t.Fatalf("%+v", out)
-	}
-	p.live(2, havana)
-	p.stage(cuba, order.Noticed, order.Noticed)
-}
-
-// The first sign of an end is half a minute's work for a sandbox: its officers sign by themselves.
-func TestASandboxRenewsItsSignatures(t *testing.T) {
-	r := newRig(t)
-	p := r.newPhone(r.made("C-1", "trader", "ES")).enrol()
-	for range 30 {
-		r.wait(30 * day)
-		must(t, r.Sweep(ctx))
-	}
-	k, err := r.SigningKeys(ctx)
-	must(t, err)
-	if len(k.Ending) != 0 || k.Versions.Policy < 4 || k.Versions.Warrant < 9 || !k.SignsHere || len(k.Officers) != 3 {
-		t.Fatalf("%+v", k)
-	}
-	must(t, p.SetEpoch(r.Epoch(ctx).Epoch))
-	answer, _ := p.checkIn()
-	if answer.Metadata != nil || answer.Policy != nil {
-		t.Error("a plain check-in carries metadata")
-	}
-}
-
-func sandboxSigns(t *testing.T, officers authority.Signer, proposal []byte) []byte {
-	t.Helper()
-	p, err := tufrepo.ParseProposal(proposal)
-	must(t, err)
-	must(t, officers.Sign(p))
-	data, err := p.Marshal()
-	must(t, err)
-	return data
-}
-
-// A cohort of a hundred thousand is frozen, proved and kept at a few bytes each.
-func TestALargeCohort(t *testing.T) {
-	const many = 100_000
-	r := newRig(t)
-	last := r.made("C-9", "trader", "ES")
-	rows := make([]authority.Production, many)
-	for i := range rows {
-		body := fmt.Sprintf("86%012d", i)
-		rows[i] = authority.Production{IMEI: device.IMEI(body + string(device.CheckDigit(body))), Model: "Lantern X", Market: "ES", Consignment: "C-9"}
-	}
-	_, err := r.ImportProduction(ctx, r.ana, rows)
-	must(t, err)
-	p := r.newPhone(last).enrol()
-	_, w := r.warrant("C-9", 60*day)
-	r.open() // from the store alone
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	must(t, r.Sweep(ctx))
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	if each := float64(after.HeapAlloc-before.HeapAlloc) / many; after.HeapAlloc > before.HeapAlloc && each > 100 {
-		t.Errorf("%.0f bytes a device", each)
-	}
-	p.sync()
-	p.stage(order.Ground{Kind: order.Warrant, ID: w.ID}, order.Noticed, order.Noticed)
-}
-
-// gauge reads how many seconds the signatures in a role have left.
-func gauge(t *testing.T, r *rig, role string) float64 {
-	t.Helper()
-	families, err := r.registry.Gather()
-	must(t, err)
-	for _, f := range families {
-		if f.GetName() == "bailiwick_officers_signatures_expire_seconds" {
-			for _, m := range f.GetMetric() {
-				if m.GetLabel()[0].GetValue() == role {
-					return m.GetGauge().GetValue()
-				}
-			}
-		}
-	}
-	t.Fatal("no gauge")
-	return 0
 }

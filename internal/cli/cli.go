@@ -88,7 +88,7 @@ func Main(ctx context.Context, args []string, env Environment) int {
 	exit, exited := exitOK, false
 	parser, err := kong.New(&commands{},
 		kong.Name("bailiwick"), kong.Description(description), kong.Vars{"server": defaultServer, "version": "bailiwick " + version()},
-		kong.Groups{"officers": "Commands of officers (after bailiwick login):"},
+		kong.Groups{"officers": "Commands of officers (most of them after bailiwick login):"},
 		kong.Writers(env.Stdout, env.Stderr),
 		kong.Exit(func(code int) { exit, exited = code, true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
