@@ -171,12 +171,8 @@ func sameRepository(a, b *tufrepo.Repository) bool {
 	return slices.EqualFunc(a.Roots, b.Roots, bytes.Equal)
 }
 
-// putRepository stores what next has and base has not. ErrConflict says that somebody else has published since base was read.
-func putRepository(tx Tx, base, next *tufrepo.Repository) error {
-	versions, err := next.Versions()
-	if err != nil {
-		return err
-	}
+// putRepository stores what next, of these versions, has and base has not. ErrConflict says that somebody else has published since base was read.
+func putRepository(tx Tx, base, next *tufrepo.Repository, versions tuf.Versions) error {
 	if base == nil {
 		base = &tufrepo.Repository{}
 	}
@@ -234,17 +230,26 @@ func (s *Service) refresh(ctx context.Context, now time.Time) (*signatures, erro
 	if err != nil || !changed {
 		return g, err
 	}
-	err = s.update(ctx, func(tx Tx) error { return putRepository(tx, g.repository, next) })
+	made, err := g.refreshed(next)
+	if err != nil {
+		return nil, err
+	}
+	err = s.update(ctx, func(tx Tx) error { return putRepository(tx, g.repository, next, made.versions) })
 	if errors.Is(err, ErrChanged) { // another server was first
 		return s.readSignatures(ctx)
 	} else if err != nil {
 		return nil, err
 	}
-	return s.refreshedAs(g, next)
+	s.signs.reading.Lock() // who reads now may have begun before
+	defer s.signs.reading.Unlock()
+	s.signs.mu.Lock()
+	defer s.signs.mu.Unlock()
+	s.signs.known = made
+	return made, nil
 }
 
-// refreshedAs keeps what Refresh has made and verified: of what officers signed nothing is another.
-func (s *Service) refreshedAs(g *signatures, next *tufrepo.Repository) (*signatures, error) {
+// refreshed is g with what Refresh has made and verified: of what officers signed nothing is another.
+func (g *signatures) refreshed(next *tufrepo.Repository) (*signatures, error) {
 	stamps, err := next.Stamps()
 	if err != nil {
 		return nil, err
@@ -252,8 +257,5 @@ func (s *Service) refreshedAs(g *signatures, next *tufrepo.Repository) (*signatu
 	made := &signatures{repository: next, sound: g.sound, versions: g.versions, expires: maps.Clone(g.expires), listed: g.listed}
 	made.versions.Snapshot, made.versions.Timestamp = stamps.Snapshot, stamps.Timestamp
 	made.expires[tuf.Snapshot], made.expires[tuf.Timestamp] = stamps.SnapshotExpires, stamps.TimestampExpires
-	s.signs.mu.Lock()
-	defer s.signs.mu.Unlock()
-	s.signs.known = made
 	return made, nil
 }
