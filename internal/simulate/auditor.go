@@ -256,8 +256,8 @@ func (a *auditor) newNotice(s *agent.Screen, g *agent.GroundView, n *seen) {
 		now = a.diedAt
 	}
 	between := slices.ContainsFunc(a.expected, func(l lift) bool { return l.leaf.Ground == g.Ground })
-	a.check("stages", n.stage != order.Locked || between, "%v went from locked to noticed", g.Ground)
 	a.escalated(s, g, n)
+	a.check("stages", n.stage != order.Locked || between, "%v went from locked to noticed", g.Ground)
 	a.h.w.result.Notices++
 	a.h.w.office.expect(g.Deadline)
 	n.firstSeen, n.deadline, n.shown = now, g.Deadline, nil
@@ -270,9 +270,9 @@ func (a *auditor) newNotice(s *agent.Screen, g *agent.GroundView, n *seen) {
 func (a *auditor) newLock(s *agent.Screen, g *agent.GroundView, n *seen) {
 	now := a.h.w.now
 	a.check("stages", n.stage == order.Noticed, "%v went from %v to locked", g.Ground, n.stage)
+	a.check("C3", !now.Before(n.deadline) && !now.Before(g.EffectAt), "locked before the dates told, %v and %v", n.deadline, g.EffectAt)
 	a.escalated(s, g, n)
 	a.h.w.result.Locks++
-	a.check("C3", !now.Before(n.deadline) && !now.Before(g.EffectAt), "locked before the dates told, %v and %v", n.deadline, g.EffectAt)
 	days := distinctDays(n.shown)
 	a.check("C3", days >= order.MinShownDays, "locked after a notice shown on %d days", days)
 	if !a.h.touched.After(n.firstSeen.Add(-100 * day)) {

@@ -1,4 +1,4 @@
-// Package simulate tries to break Bailiwick: many small worlds, each with one server, a few dozen devices and some years, in
+// Package simulate tries to break Bailiwick: many worlds, each with one server, a hundred devices and some years, in
 // which everything fails that can fail, and a checker beside each device that watches the Charter from its own notes.
 //
 //	report, err := simulate.Run(ctx, simulate.Config{Seed: 7, For: time.Minute})
@@ -8,7 +8,8 @@
 //
 // The agent (package agent) with its record's codec, its clocks and its judgement; the authority (internal/authority) with the pure
 // rules below it (internal/policy, internal/restriction); the verifier with certificates, signatures (Ed25519) and epochs; every
-// message in its exact bytes; Merkle trees, signed checkpoints and inclusion proofs as RFC 6962 and C2SP have them.
+// message in its exact bytes; Merkle trees, signed checkpoints and inclusion proofs as RFC 6962 and C2SP have them; the officers'
+// metadata (internal/tufrepo, package tuf), with officers' keys that the server holds, as in a sandbox.
 //
 // # What stands in for something slow or for something that cannot be repeated
 //
