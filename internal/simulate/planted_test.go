@@ -154,8 +154,8 @@ func each(change func(s *agent.Screen, g *agent.GroundView)) func() func(*agent.
 }
 
 var (
-	hasty = each(func(_ *agent.Screen, g *agent.GroundView) {
-		if g.Stage == order.Noticed && !g.EffectAt.IsZero() {
+	hasty = each(func(s *agent.Screen, g *agent.GroundView) {
+		if g.Stage == order.Noticed && s.Today.Time().Add(day).Before(g.EffectAt) {
 			g.Stage = order.Locked
 		}
 	})
