@@ -195,7 +195,7 @@ func putRepository(tx Tx, base, next *tufrepo.Repository, versions tuf.Versions)
 }
 
 // timestampLeft is how much of a timestamp's life has to be left, so that devices are never told of one that has expired.
-const timestampLeft = 6 * 24 * time.Hour
+const timestampLeft = 7 * 24 * time.Hour / 2
 
 // fresh returns what officers have signed, with a timestamp that devices accept: it is signed anew when its time comes, by the server's
 // online key alone. A failure is logged, and what there is goes on to count for as long as it does.

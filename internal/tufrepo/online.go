@@ -13,11 +13,11 @@ import (
 
 // How much must be left of what the server signs by itself; with less, Refresh signs anew.
 const (
-	timestampLeft = 6 * day
+	timestampLeft = 7 * day / 2
 	snapshotLeft  = 15 * day // more than a timestamp lives, so that no timestamp outlives its snapshot
 )
 
-// Refresh signs snapshot and timestamp anew when less than 15 and 6 days are left of them, expired or not, and says whether it
+// Refresh signs snapshot and timestamp anew when less than half of their life is left, expired or not, and says whether it
 // did. It needs no officer, and it cannot renew what officers sign: see [Repository.Expiring]. r is not changed.
 func (r *Repository) Refresh(online *Key, now time.Time) (next *Repository, changed bool, err error) {
 	c, err := r.readOnline()
