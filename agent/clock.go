@@ -17,6 +17,7 @@ const (
 	mostUptime    = 10 * year
 	mostElapsed   = 90 * year
 	latestSeconds = int64(190 * year / time.Second) // Unix seconds, in 2159
+	mostOwed      = int64(200 * year / time.Millisecond)
 )
 
 // reading is one look at the platform's clocks.
@@ -56,6 +57,13 @@ type clock struct {
 
 	// Doubt forbids escalation.
 	Doubt bool
+
+	// Owed is by how many milliseconds servers have led the date away from the device's own time, in all: forward, and negative
+	// for back. A server that agrees with its own lie at the next contact still owes it. Excused is how far forward of that was
+	// believed because the device may have been switched off, and Booted says that it booted since the last contact.
+	Owed    int64
+	Excused time.Duration
+	Booted  bool
 }
 
 // read advances the clock to r. It reports whether something happened that must not be forgotten in a crash: a boot, or a
@@ -88,6 +96,7 @@ func (c *clock) grow(by time.Duration) {
 // reboot accounts for the time between the last reading and a boot. What the device has been up since is certain.
 func (c *clock) reboot(r reading, walled time.Duration) {
 	up := r.uptime
+	c.Booted = true
 	if r.boot == c.Boot { // the monotonic clock went back within a boot: it vouches for nothing
 		up, c.Doubt = 0, true
 	}
@@ -116,10 +125,31 @@ func (c *clock) contact(server time.Time) (shift territory.Day) {
 		c.Doubt = false
 	} else {
 		drift := seconds(now-c.Server) - (c.Elapsed - c.ServerAt)
-		c.Doubt = drift.Abs() > clockSlack
+		c.owe(drift)
+		c.Doubt = drift.Abs() > clockSlack || (time.Duration(c.Owed)*time.Millisecond).Abs() > clockSlack
 	}
-	c.Contacted, c.Server, c.ServerAt, c.Gap = true, now, c.Elapsed, 0
+	c.Contacted, c.Server, c.ServerAt, c.Gap, c.Booted = true, now, c.Elapsed, 0, false
 	return shift
+}
+
+// owe keeps the account of what servers tell beside the own time, which nobody can set while the device is on. Two honest clocks
+// go apart by less than one second in a thousand; so much is forgotten as time passes. A boot excuses what time switched off
+// explains: any time forward, and back what the wall clock alone vouched for. An excused step forward may be taken back.
+func (c *clock) owe(drift time.Duration) {
+	leak := int64((c.Elapsed - c.ServerAt) / (1000 * time.Millisecond))
+	c.Owed -= min(max(c.Owed, -leak), leak)
+	switch {
+	case drift > 0 && c.Booted:
+		if drift > clockSlack {
+			c.Excused = min(drift, mostElapsed)
+		}
+		return
+	case drift < 0:
+		drift += min(-drift, c.Gap)
+		back := min(-drift, c.Excused)
+		c.Excused, drift = c.Excused-back, drift+back
+	}
+	c.Owed = min(max(c.Owed+int64(drift/time.Millisecond), -mostOwed), mostOwed)
 }
 
 // likely is the best estimate of the time now: what the server last told, and the own time since. A wall clock that is

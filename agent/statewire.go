@@ -41,6 +41,9 @@ type wireState struct {
 	Earlier     *wireDay          `cbor:"21,keyasint,omitempty"`
 	Restored    bool              `cbor:"22,keyasint,omitempty"`
 	Unsure      bool              `cbor:"23,keyasint,omitempty"`
+	Owed        int64             `cbor:"26,keyasint,omitempty"` // of the clock, as Excused and Booted
+	Excused     int64             `cbor:"27,keyasint,omitempty"`
+	Booted      bool              `cbor:"28,keyasint,omitempty"`
 }
 
 type wireClock struct {
@@ -188,6 +191,7 @@ func stateToWire(s *state) (*wireState, error) {
 			Wall: s.Clock.Wall, Uptime: int64(s.Clock.Uptime), Boot: s.Clock.Boot, Server: s.Clock.Server,
 			ServerAt: int64(s.Clock.ServerAt), Contacted: s.Clock.Contacted, Base: s.Clock.Base, Doubt: s.Clock.Doubt,
 		},
+		Owed: s.Clock.Owed, Excused: int64(s.Clock.Excused), Booted: s.Clock.Booted,
 		Epoch: s.Epoch, Sequence: s.Sequence, Acked: s.Acked, DueOn: int64(s.DueOn), IP: string(s.IP), IPOn: int64(s.IPOn),
 		Restored: s.Restored, Unsure: s.Unsure, DayMark: markToWire(s.DayMark), Current: int32(s.Current), VoidUnknown: unix(s.VoidUnknown),
 		Unlock: wireUnlock{
