@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/phone"
-	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
@@ -156,7 +155,7 @@ var lieAboutDate = Drill{
 		}},
 		{name: "dates of 1970 and of 2159, in turn", dates: true, phones: []string{traveller, tehranNotice, tehranNew}, run: func(st *stage) error {
 			for i := range 4 {
-				st.lie = time.Unix(int64(i%2)*5_900_000_000, 0).Sub(st.clock.Now())
+				st.lie = time.Unix(day.Milliseconds()/1000+int64(i%2)*5_900_000_000, 0).Sub(st.clock.Now())
 				if err := st.each(func(v *victim) error {
 					p, err := st.signed(0)
 					if err != nil {
@@ -169,7 +168,9 @@ var lieAboutDate = Drill{
 				if err := st.contact(2); err != nil {
 					return err
 				}
-				st.each(func(v *victim) error { v.orders = nil; return nil })
+				for _, v := range st.phones {
+					v.orders = nil
+				}
 			}
 			st.lie = 0
 			return st.live(10)
@@ -390,5 +391,3 @@ func (st *stage) review() (time.Time, error) {
 	}
 	return time.Time{}, fmt.Errorf("%w: the old policy does not name Sudan", errScene)
 }
-
-var _ = order.MinNotice

@@ -43,7 +43,7 @@ type Result struct {
 
 // Drills lists every drill.
 func Drills() []Drill {
-	return []Drill{lockTraveller, lockUnlisted, backDate, lieAboutDate, replayLock, oldPolicy, prolongHold}
+	return []Drill{lockTraveller, lockUnlisted, backDate, lieAboutDate, replayLock, hideOrder, hideOrderOwn, twoLedgers, twoLedgersOwn, oldPolicy, prolongHold}
 }
 
 // Find returns a drill by its name.
