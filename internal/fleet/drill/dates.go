@@ -180,11 +180,9 @@ var lieAboutDate = Drill{
 				if err := st.live(1); err != nil {
 					return err
 				}
-				st.lie -= 11 * time.Hour
-				if err := st.contact(1); err != nil {
+				if err := st.drag(-11*time.Hour, 2); err != nil {
 					return err
 				}
-				st.lie -= 11 * time.Hour
 			}
 			return nil
 		}},
@@ -193,6 +191,7 @@ var lieAboutDate = Drill{
 
 // lying tells a wrong date at some contacts, gives notice by it with the policy's fourteen days and the lock, and keeps to it.
 func (st *stage) lying(lie time.Duration, contacts, days int) error {
+	st.strike()
 	st.lie = lie
 	if err := st.contact(contacts); err != nil {
 		return err
@@ -218,6 +217,7 @@ func (st *stage) lying(lie time.Duration, contacts, days int) error {
 
 // drag moves the date told in steps that two honest clocks could differ by.
 func (st *stage) drag(by time.Duration, times int) error {
+	st.strike()
 	for range times {
 		st.lie += by
 		if err := st.contact(1); err != nil {

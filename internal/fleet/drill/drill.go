@@ -10,11 +10,14 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -151,9 +154,53 @@ func (d Drill) sum(r *Result, all []*outcome) {
 		r.Wrong = append(r.Wrong, o.wrong...)
 	}
 	r.Attack = strings.Join(tried, "; ")
-	r.NoticedBy, r.NoticedAfter = noticed(all)
+	r.NoticedBy, r.NoticedAfter = d.noticed(all)
 }
 
-func noticed(all []*outcome) (by, after string) {
-	return "", time.Duration(0).String()
+// noticed says who noticed the attacks, and how long after the first hostile act at the latest; and which attacks nobody noticed.
+func (d Drill) noticed(all []*outcome) (by, after string) {
+	what, latest := map[string][]string{}, map[string]time.Duration{}
+	var nobody []string
+	for i, o := range all {
+		if len(o.findings) == 0 {
+			nobody = append(nobody, d.attacks[i].name)
+		}
+		first := map[string]time.Duration{}
+		for _, f := range o.findings {
+			if t, known := first[f.who]; !known || f.after < t {
+				first[f.who] = f.after
+			}
+			if !slices.Contains(what[f.who], f.what) {
+				what[f.who] = append(what[f.who], f.what)
+			}
+		}
+		for name, t := range first {
+			latest[name] = max(latest[name], t)
+		}
+	}
+	who := slices.Collect(maps.Keys(what))
+	slices.SortFunc(who, func(a, b string) int { return cmp.Or(cmp.Compare(latest[a], latest[b]), cmp.Compare(a, b)) })
+	var names, times []string
+	for _, name := range who {
+		slices.Sort(what[name])
+		names = append(names, name+" ("+strings.Join(what[name], ", ")+")")
+		times = append(times, inWords(latest[name]))
+	}
+	if len(nobody) > 0 {
+		names, times = append(names, "nobody: "+strings.Join(nobody, "; ")), append(times, "never")
+	}
+	return strings.Join(names, "; "), strings.Join(times, "; ")
+}
+
+// inWords is a time for people, in its largest unit.
+func inWords(t time.Duration) string {
+	switch {
+	case t < time.Minute:
+		return "at once"
+	case t < 2*time.Hour:
+		return fmt.Sprintf("%d min", t/time.Minute)
+	case t < 2*day:
+		return fmt.Sprintf("%d h", t/time.Hour)
+	}
+	return fmt.Sprintf("%d days", t/day)
 }

@@ -32,18 +32,15 @@ func (v *victim) anyRule() (threat, error) {
 	return byRule(p, "iran", "IR"), err
 }
 
-// hidden lets the attacker give every phone its orders in a book that the public does not see, and waits.
+// hidden lets the attacker give every phone its orders in a book that the public does not see.
 func (st *stage) hidden(b *book) error {
-	if err := st.each(func(v *victim) error {
+	return st.each(func(v *victim) error {
 		t, err := v.anyRule()
 		if err != nil {
 			return err
 		}
 		return v.secretly(b, t)
-	}); err != nil {
-		return err
-	}
-	return st.live(usual)
+	})
 }
 
 // branch is a second history from the takeover on.
@@ -55,58 +52,40 @@ func (st *stage) branch() (*book, error) {
 	return b, nil
 }
 
-// grow has the public ledger go on beside the secret one, with a lift that means nothing.
-func (st *stage) grow() error {
+// grow has a ledger go on, with lifts that mean nothing.
+func (st *stage) grow(b *book, times int) error {
 	p, err := st.signed(0)
 	if err != nil {
 		return err
 	}
-	v := st.phones[0]
-	_, err = v.seal(st.public, order.Leaf{Kind: order.Lift, Ground: rule("unused"), Territory: "IR", Authority: p.Hash, IssuedAt: st.told(), Cause: order.ByRule})
-	return err
-}
-
-// compare lets an owner show the order that a phone was given to somebody who reads the public ledger: what `bailiwick ledger explain`
-// says of it, and whether the checkpoint that it came with is one of the public's history.
-func (st *stage) compare(v *victim) error {
-	if err := st.pass(st.clock.Now().Add(time.Minute)); err != nil {
-		return err
-	}
-	for _, s := range v.orders {
-		trust := st.scene.trust
-		verifier, err := proof.New(trust.Origin, trust.LogKey, trust.Witnesses, trust.Quorum)
-		if err != nil {
-			return err
-		}
-		if _, err := verifier.Verify(s.Leaf, s.Proof); err != nil {
-			st.watch.note(owner, "ledger explain: "+string(proof.FaultOf(err)), st.clock.Now())
-			continue
-		}
-		seen, err := checkpointOf(verifier, s)
-		if err != nil {
-			return err
-		}
-		_, err = ledger.NewAuditor(st.public, verifier, seen, st.clock.Now).Audit(st.ctx, nil)
-		if fault := ledger.FaultOf(err); fault != "" {
-			st.watch.note(owner, "the order's checkpoint beside the public ledger: "+fault, st.clock.Now())
-		} else if err != nil {
+	for range times {
+		lift := order.Leaf{Kind: order.Lift, Ground: rule("iran"), Territory: "IR", Authority: p.Hash, IssuedAt: st.told(), Cause: order.ByRule}
+		if _, err := st.phones[0].seal(b, lift); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkpointOf is the checkpoint of an order's proof, as an auditor remembers one.
-func checkpointOf(v *proof.Verifier, s order.Sealed) (*ledger.Seen, error) {
-	signed, err := checkpointIn(s.Proof)
-	if err != nil {
-		return nil, err
+// compare lets an owner, a day after the first order, do with it what `bailiwick ledger explain --public` does; then the phones live on.
+func (st *stage) compare(v *victim) error {
+	if err := st.live(1); err != nil {
+		return err
 	}
-	c, err := v.Checkpoint(signed)
+	trust := st.scene.trust
+	verifier, err := proof.New(trust.Origin, trust.LogKey, trust.Witnesses, trust.Quorum)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &ledger.Seen{Origin: origin, Size: c.Size, Root: c.Root[:], Signed: string(signed)}, nil
+	for _, s := range v.orders {
+		err := ledger.Public(st.ctx, st.public, verifier, s.Leaf, s.Proof)
+		if fault := ledger.FaultOf(err); fault != "" {
+			st.watch.note(owner, fault, st.clock.Now())
+		} else if err != nil {
+			return err
+		}
+	}
+	return st.live(usual)
 }
 
 var errNoRefusal = errors.New("the witness took what contradicts the history that it knows")
@@ -147,10 +126,8 @@ var hideOrder = Drill{
 			if err != nil {
 				return err
 			}
-			for range 4 {
-				if err := st.grow(); err != nil {
-					return err
-				}
+			if err := st.grow(st.public, 4); err != nil {
+				return err
 			}
 			if err := st.hidden(b); err != nil {
 				return err
@@ -158,7 +135,7 @@ var hideOrder = Drill{
 			if len(b.refusals) == 0 {
 				return errNoRefusal
 			}
-			st.watch.note(cosig, "refuses to cosign", st.clock.Now().Add(-usual*day))
+			st.watch.note(cosig, "refuses to cosign", st.clock.Now())
 			return st.compare(st.phone(tehranNew))
 		}},
 		{name: "the public ledger frozen, and its true continuation, cosigned, shown to the phones alone", phones: []string{tehranNew, traveller}, run: func(st *stage) error {
@@ -194,10 +171,8 @@ var hideOrderOwn = Drill{
 			if err := st.hidden(b); err != nil {
 				return err
 			}
-			for range 4 {
-				if err := st.grow(); err != nil {
-					return err
-				}
+			if err := st.grow(st.public, 8); err != nil {
+				return err
 			}
 			return st.compare(st.phone(tehranNew))
 		}},
@@ -230,13 +205,10 @@ func twoBooks(st *stage) error {
 	if len(b.refusals) > 0 {
 		st.watch.note(cosig, "refuses to cosign", st.clock.Now())
 	}
-	if err := st.live(usual); err != nil {
-		return err
-	}
 	return st.compare(second)
 }
 
-// swap shows the public the other history in the place of the first.
+// swapBooks shows the public the other history in the place of the first.
 func swapBooks(st *stage) error {
 	if err := twoBooks(st); err != nil {
 		return err
@@ -245,16 +217,8 @@ func swapBooks(st *stage) error {
 	if err != nil {
 		return err
 	}
-	p, err := st.signed(0)
-	if err != nil {
+	if err := st.grow(b, 5); err != nil {
 		return err
-	}
-	v := st.phone(havanaNew)
-	for range 5 {
-		lift := order.Leaf{Kind: order.Lift, Ground: rule("unused"), Territory: "IR", Authority: p.Hash, IssuedAt: st.told(), Cause: order.ByRule}
-		if _, err := v.seal(b, lift); err != nil {
-			return err
-		}
 	}
 	*st.public = *b
 	return st.pass(st.clock.Now().Add(2 * time.Minute))

@@ -99,6 +99,7 @@ var lockTraveller = Drill{
 			})},
 		{name: "the same, telling the phone that its address is there, at contacts six hours apart", phones: []string{traveller, emigrant, madrid},
 			run: func(st *stage) error {
+				st.strike()
 				for _, v := range st.phones {
 					v.ip = "IR"
 				}
@@ -199,6 +200,7 @@ var replayLock = Drill{
 
 // replay sends each phone what it had before: its own old notices and locks, with new proofs of the same entries.
 func (st *stage) replay() error {
+	st.strike()
 	for _, v := range st.phones {
 		old := append(st.sent(v.id, order.Notice), st.sent(v.id, order.Lock)...)
 		if len(old) == 0 {

@@ -36,6 +36,7 @@ type stage struct {
 	every time.Duration // when phones are to come again
 
 	began   time.Time
+	hostile time.Time        // the first act against a phone; zero before
 	witness *witness.Witness // nil when the attacker has its key
 }
 
@@ -156,6 +157,21 @@ func (st *stage) phone(name string) *victim {
 	panic("the attack has no phone " + name) // the names are constants
 }
 
+// struck is when the attack began.
+func (st *stage) struck() time.Time {
+	if st.hostile.IsZero() {
+		return st.began
+	}
+	return st.hostile
+}
+
+// strike says that the attack begins now, unless it has begun.
+func (st *stage) strike() {
+	if st.hostile.IsZero() {
+		st.hostile = st.clock.Now()
+	}
+}
+
 // told is the time that the attacker's server tells.
 func (st *stage) told() time.Time { return st.clock.Now().Add(st.lie).Truncate(time.Second) }
 
@@ -230,6 +246,7 @@ func (v *victim) use(now bool) error {
 
 // seal writes an order for the phone into a ledger and returns it with its genuine proof.
 func (v *victim) seal(b *book, leaf order.Leaf) (order.Sealed, error) {
+	v.stage.strike()
 	var s order.Sealed
 	if _, err := rand.Read(s.Salt[:]); err != nil {
 		return s, err

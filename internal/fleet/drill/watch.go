@@ -1,7 +1,6 @@
 package drill
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -17,13 +16,13 @@ import (
 // MonitorEvery is how often whoever monitors the ledger looks: what `bailiwick ledger monitor` does unless it is told otherwise.
 const MonitorEvery = time.Minute
 
-// Who may notice.
+// Who may notice, in the words of a report.
 const (
 	monitor = "ledger monitor"
-	counter = "ledger count"
-	phones  = "evidence"
-	cosig   = "witness"
-	owner   = "owner"
+	counter = "whoever counts the ledger"
+	phones  = "phones, in their evidence"
+	cosig   = "the witness"
+	owner   = "an owner, by ledger explain --public"
 )
 
 // finding is that somebody noticed something, so long after the attack began.
@@ -79,7 +78,7 @@ func newWatch(st *stage) (*watch, error) {
 // note keeps the first time that somebody notices the same thing.
 func (w *watch) note(who, what string, at time.Time) {
 	if !slices.ContainsFunc(w.findings, func(f finding) bool { return f.who == who && f.what == what }) {
-		w.findings = append(w.findings, finding{who, what, at.Sub(w.stage.began)})
+		w.findings = append(w.findings, finding{who, what, at.Sub(w.stage.struck())})
 	}
 }
 
@@ -103,7 +102,7 @@ func (w *watch) until(t time.Time) error {
 func (w *watch) witness() {
 	b := w.stage.public
 	for ; w.refused < len(b.refusals); w.refused++ {
-		w.note(cosig, "refuses: "+b.refusals[w.refused], w.stage.clock.Now())
+		w.note(cosig, "refuses to cosign", w.stage.clock.Now())
 	}
 }
 
@@ -174,13 +173,4 @@ func (w *watch) evidence(v *victim, said *evidence.Claims) {
 	for _, r := range said.Refusals {
 		w.note(phones, r.Reason, w.stage.clock.Now())
 	}
-}
-
-// byTime has the findings in the order in which they were made.
-func byTime(list []finding) []finding {
-	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(a, b finding) int {
-		return cmp.Or(cmp.Compare(a.after, b.after), cmp.Compare(a.who, b.who), cmp.Compare(a.what, b.what))
-	})
-	return list
 }
