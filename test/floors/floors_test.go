@@ -17,19 +17,19 @@ const module = "github.com/bailiwick-dev/bailiwick"
 // floors names every package of the product, from the ground up. A package that is not here fails the test, so that
 // nobody adds one without saying where it belongs. Entries that end in "/..." take their sub-packages along.
 var floors = [][]string{
-	{"device", "territory/...", "order/...", "evidence", "protocol", "ledger/proof", "unlock", "internal/dcbor", "internal/sign1", "internal/corpus", "internal/npm"},
+	{"device", "territory/...", "order/...", "evidence", "protocol", "ledger/proof", "unlock", "tuf/...", "internal/dcbor", "internal/sign1", "internal/corpus", "internal/npm"},
 	{"agent/..."},
-	{"internal/policy", "policies", "internal/restriction", "internal/custody"},
-	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness"},
+	{"internal/policy", "policies", "internal/messages", "internal/restriction", "internal/custody", "internal/cohort"},
+	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness", "internal/tufrepo", "internal/targets"},
 	{"internal/store/...", "internal/ipterritory/..."},
-	{"internal/web/...", "internal/messages", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage"},
+	{"internal/web/...", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage"},
 	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet", "internal/cli"},
 	{"cmd/..."},
 	{"test/..."},
 }
 
 // device side: packages that must build into firmware import nothing of the server.
-var deviceSide = []string{"device", "territory", "order", "evidence", "protocol", "ledger/proof", "unlock", "agent", "agent/client", "agent/lines", "agent/daemon", "agent/capi", "cmd/bailiwick-agent"}
+var deviceSide = []string{"device", "territory", "order", "evidence", "protocol", "ledger/proof", "unlock", "tuf", "agent", "agent/client", "agent/lines", "agent/daemon", "agent/capi", "cmd/bailiwick-agent"}
 
 type listed struct {
 	ImportPath string
