@@ -156,6 +156,17 @@ func (c *clock) owe(drift time.Duration) {
 // wrong by a constant does not touch it. Days are numbered by it, and it ends restrictions.
 func (c clock) likely() time.Time { return c.told().Add(c.Elapsed - c.ServerAt) }
 
+// latest is the later of the best estimate and the device's own calendar, which has counted since the enrolment and includes what the
+// wall clock says of time switched off. What an escalation rests on has ended as soon as either says so: a server that lies the date
+// back, by what the device was switched off or by more, keeps no old policy and no ended warrant alive.
+func (c clock) latest() time.Time {
+	own, likely := time.Unix(c.Base, 0).UTC().Add(c.Elapsed), c.likely()
+	if own.After(likely) {
+		return own
+	}
+	return likely
+}
+
 // certain is the least that the time can be if the server was right: the time switched off since then is not counted,
 // because whoever sets the wall clock before a boot makes it. Restrictions begin by it.
 func (c clock) certain() time.Time { return c.told().Add(c.Elapsed - c.ServerAt - c.Gap) }

@@ -87,13 +87,13 @@ func listed(l *tuf.Listing, role, path string, data []byte) error {
 	return l.Verify(role, path, data)
 }
 
-// signatures reports why officers' signatures do not carry an escalation on a rule now, or "". The time is the best estimate, which
+// signatures reports why officers' signatures do not carry an escalation on a rule now, or "". The time is the latest reading, which
 // is never behind the certain one: doubt lets signatures expire sooner (Charter C10).
 func (f facts) signatures() Reason {
 	switch {
 	case f.officers == nil:
 		return PolicyUnsigned
-	case !f.clock.likely().Before(f.officers.Expires(tuf.Policy)):
+	case !f.clock.latest().Before(f.officers.Expires(tuf.Policy)):
 		return PolicyExpired
 	case !f.signed:
 		return PolicyUnsigned
@@ -158,7 +158,7 @@ func (b brought) warrantFor(l order.Leaf, c clock) (*protocol.Warrant, Reason) {
 		switch {
 		case held.Member.Verify(w.Cohort, b.imei) != nil:
 			return nil, NotInCohort
-		case !w.EndsAt.After(w.IssuedAt), !c.likely().Before(w.EndsAt):
+		case !w.EndsAt.After(w.IssuedAt), !c.latest().Before(w.EndsAt):
 			return nil, WarrantEnded
 		case w.EndsAt.Sub(w.IssuedAt) > order.MaxHold, w.EndsAt.Sub(l.IssuedAt) > order.MaxHold:
 			return nil, WarrantEndTooFar

@@ -100,7 +100,7 @@ func (f facts) supports(g order.Ground, code territory.Code) Reason {
 		return RuleUnknown
 	}
 	rule := f.policy.Rules[i]
-	certain, today := f.clock.certain(), f.clock.today()
+	certain, today := f.clock.certain(), territory.DayOf(f.clock.latest())
 	switch {
 	case !slices.Contains(rule.Codes, code):
 		return TerritoryNotInRule
@@ -239,7 +239,7 @@ func (r *restriction) lock(o opened, f facts) (dropped *order.ID, reason Reason)
 	switch {
 	case o.leaf.Deadline.Before(r.Deadline):
 		return nil, DeadlineMovedEarlier
-	case !f.clock.likely().Before(o.leaf.EndsAt):
+	case !f.clock.latest().Before(o.leaf.EndsAt):
 		return nil, EndPassed
 	}
 	if reason := r.bounded(o.leaf, f); reason != "" {
@@ -296,7 +296,7 @@ func (r *restriction) due(f facts) (now bool, refused Reason) {
 	own := f.clock.Elapsed - r.ReceivedOn.Elapsed
 	certain := f.clock.certain()
 	switch {
-	case f.clock.Doubt, !f.clock.likely().Before(p.EndsAt),
+	case f.clock.Doubt, !f.clock.latest().Before(p.EndsAt),
 		certain.Before(p.EffectAt), certain.Before(r.Deadline),
 		own < r.Deadline.Sub(r.ReceivedAt)-clockSlack, own < order.MinNotice,
 		int(r.ShownDays) < max(f.policy.ShownDays, order.MinShownDays):
@@ -315,7 +315,7 @@ func (r *restriction) due(f facts) (now bool, refused Reason) {
 func (r *restriction) hold(c clock) {
 	p := r.Pending
 	r.Stage, r.Order, r.EndsAt, r.Pending = order.Locked, p.Order, p.EndsAt, nil
-	r.HeldOn, r.HeldSpan, r.ChangedOn = c.now(), p.EndsAt.Sub(c.likely()), c.Elapsed
+	r.HeldOn, r.HeldSpan, r.ChangedOn = c.now(), p.EndsAt.Sub(c.latest()), c.Elapsed
 }
 
 // over reports whether the restriction's end has come: that of its lock, or of the warrant that it rests on.

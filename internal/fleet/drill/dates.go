@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -136,6 +137,15 @@ var lieAboutDate = Drill{
 				return err
 			}
 			return st.lying(st.lie, 1, 20)
+		}},
+		{name: "a date ten days ahead told at the first contacts after a reboot, then a notice that keeps to it", dates: true, phones: []string{tehranNew, havanaNew}, run: func(st *stage) error {
+			if err := st.activated(); err != nil {
+				return err
+			}
+			for _, v := range st.phones {
+				v.phone.Restart()
+			}
+			return st.lying(10*day, 2, 20)
 		}},
 		{name: "a notice on the true date, and then a date twenty days ahead", dates: true, phones: []string{tehranNew, tehranNotice}, run: func(st *stage) error {
 			if err := st.activated(); err != nil {
@@ -326,9 +336,9 @@ func (st *stage) holdAgain(days int) error {
 }
 
 var oldPolicy = Drill{
-	Name: "old-policy", About: "lock phones by a policy that officers have replaced",
+	Name: "old-policy", About: "keep phones on a policy that officers have replaced, and lock them by it",
 	attacks: []attack{
-		{name: "the old policy shown to a phone that has the new one, with its own orders", phones: []string{khartoumFree}, run: func(st *stage) error {
+		{name: "the new policy kept from a phone that has not heard of it, and orders by the old one while the signatures on it stand", allows: khartoumOld, phones: []string{khartoumOld}, run: func(st *stage) error {
 			return st.oldRules(usual + 5)
 		}},
 		{name: "the new policy kept from a phone that has not heard of it, until the old one's review is overdue, and then orders by the old one", phones: []string{khartoumOld}, run: func(st *stage) error {
@@ -351,6 +361,23 @@ var oldPolicy = Drill{
 					return err
 				}
 				if err := st.drag(-11*time.Hour, 2); err != nil {
+					return err
+				}
+			}
+			return st.oldRules(usual + 5)
+		}},
+		{name: "the same with a phone that is off at night, so that the date may be set back by the time that it was off", phones: []string{khartoumOld}, run: func(st *stage) error {
+			overdue, err := st.review()
+			if err != nil {
+				return err
+			}
+			st.strike()
+			st.phone(khartoumOld).nights = true
+			for st.clock.Now().Before(overdue.Add(2 * day)) {
+				if st.clock.Now().Hour() == 23 {
+					st.lie -= 6 * time.Hour
+				}
+				if err := errors.Join(st.everyone(false), st.pass(st.clock.Now().Add(step))); err != nil {
 					return err
 				}
 			}

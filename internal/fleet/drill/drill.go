@@ -46,7 +46,10 @@ type Result struct {
 
 // Drills lists every drill.
 func Drills() []Drill {
-	return []Drill{lockTraveller, lockUnlisted, backDate, lieAboutDate, replayLock, hideOrder, hideOrderOwn, twoLedgers, twoLedgersOwn, oldPolicy, prolongHold}
+	return []Drill{
+		lockTraveller, lockUnlisted, oneOfficer, backDate, lieAboutDate, replayLock, hideOrder, hideOrderOwn, twoLedgers, twoLedgersOwn,
+		oldPolicy, rollBack, holdWithout, holdOutside, prolongHold, reuseID, wipe,
+	}
 }
 
 // Find returns a drill by its name.

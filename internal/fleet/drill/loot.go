@@ -13,8 +13,10 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/cohort"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
+	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
@@ -27,11 +29,19 @@ type loot struct {
 	orders   map[device.ID][]*authority.Order
 	policies []*authority.PolicyDocument // newest first
 	warrants []*authority.Warrant
+	cohorts  map[string]*cohort.Tree // by warrant
+
+	online     quill // the server's own key of officers' metadata
+	repository *tufrepo.Repository
+	versions   map[string][][]byte // of each role, every version there was
 }
 
 // plunder opens a server's folder as its next process would.
 func plunder(ctx context.Context, dir string) (_ *loot, err error) {
-	l := &loot{devices: map[device.IMEI]*authority.Device{}, orders: map[device.ID][]*authority.Order{}}
+	l := &loot{devices: map[device.IMEI]*authority.Device{}, orders: map[device.ID][]*authority.Order{}, cohorts: map[string]*cohort.Tree{}}
+	if l.online, err = quillIn(filepath.Join(dir, "keys", "online.key")); err != nil {
+		return nil, err
+	}
 	if l.key, err = signerIn(filepath.Join(dir, "ledger", "ledger.key"), note.NewSigner); err != nil {
 		return nil, err
 	}
@@ -80,9 +90,12 @@ func (l *loot) read(tx authority.Tx) (err error) {
 		if err != nil {
 			return err
 		}
+		for _, w := range warrants {
+			l.cohorts[w.ID] = nil
+		}
 		l.warrants = append(l.warrants, warrants...)
 	}
-	return nil
+	return l.readRepository(tx)
 }
 
 // signerIn reads the first line of a key file as golang.org/x/mod/sumdb/note writes it.

@@ -143,7 +143,7 @@ var lockTraveller = Drill{
 
 var lockUnlisted = Drill{
 	Name: "lock-unlisted-territory", About: "lock phones activated in a territory that no signed policy names",
-	attacks: []attack{
+	attacks: append([]attack{
 		{name: "orders by a signed rule, with a territory that it does not name", phones: []string{newYork, madrid},
 			run: oneThreat(func(st *stage, v *victim) (threat, error) {
 				p, err := st.signed(0)
@@ -161,7 +161,7 @@ var lockUnlisted = Drill{
 				v.policy = &p
 				return byRule(p, "everywhere", v.place()), err
 			})},
-	},
+	}, policyForgeries...),
 }
 
 var replayLock = Drill{
@@ -243,20 +243,43 @@ func (st *stage) again(v *victim, age int) (threat, error) {
 	return byRule(p, leaf.Ground.ID, leaf.Territory), err
 }
 
-// show delivers the genuine warrant with every answer.
+// show delivers the genuine warrant with every answer, the officers' metadata that list it, and the proof that the phone is of its
+// cohort, when it is.
 func (v *victim) show(g order.Ground) error {
 	w, err := v.stage.warrant(g)
 	if err != nil {
 		return err
 	}
+	tree := v.stage.cohorts[w.ID]
 	document := protocol.Warrant{
-		ID: w.ID, Case: w.Case, Reason: w.Reason, IssuedAt: w.CountersignAt, EndsAt: w.EndsAt, Officers: [2]string{w.DraftedBy, w.CountersignBy},
+		ID: w.ID, Case: w.Case, Reason: w.Reason, IssuedAt: w.DraftedAt, EndsAt: w.EndsAt,
+		Officers: [2]string{w.DraftedBy, ""}, Cohort: tree.Summary(),
 	}
 	if hash, err := document.Hash(); err != nil || hash != w.Hash {
 		return fmt.Errorf("%w: the warrant %s is not as it was signed", errScene, w.ID)
 	}
-	v.warrants = append(v.warrants, document)
-	return nil
+	member, _, err := tree.Member(v.made.IMEI)
+	if err != nil {
+		return err
+	}
+	v.warrants = append(v.warrants, protocol.Held{Warrant: document, Member: member})
+	return v.present(nil)
+}
+
+// present brings the officers' metadata with every answer, after change has forged them, under snapshot and timestamp of now.
+func (v *victim) present(change func(*papers) error) error {
+	v.stage.strike()
+	p, err := v.stage.papers()
+	if err != nil {
+		return err
+	}
+	if change != nil {
+		if err := change(p); err != nil {
+			return err
+		}
+	}
+	v.metadata, err = p.update()
+	return err
 }
 
 // flood lifts invented grounds: a phone follows any genuine lift, and remembers it.

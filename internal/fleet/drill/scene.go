@@ -80,8 +80,12 @@ func Stage(ctx context.Context, dir string) (_ *Scene, err error) {
 		return nil, fmt.Errorf("the honest story: %w", err)
 	}
 	s.trust = a.Trust()
-	return s, nil
+	// The sandbox keeps its officers' keys in the server's folder. Officers have them elsewhere, and so have they here.
+	return s, os.Rename(filepath.Join(s.serverDir(), "sandbox", "officers"), s.officersDir())
 }
+
+// officersDir is where the officers have their keys: out of the attacker's reach, unless a drill says otherwise.
+func (s *Scene) officersDir() string { return filepath.Join(s.dir, "officers") }
 
 func (s *Scene) serverDir() string  { return filepath.Join(s.dir, "server") }
 func (s *Scene) witnessDir() string { return filepath.Join(s.dir, "witness") }
@@ -234,14 +238,14 @@ func (h *honest) office(ctx context.Context, day int) error {
 
 // publish has two officers publish a policy.
 func (h *honest) publish(ctx context.Context, name string, source []byte) error {
-	_, _, err := h.app.Service.PublishPolicy(ctx, officers[0], name, source, h.clock.Now())
+	_, _, err := h.app.Service.PublishPolicy(ctx, officers[0], name, source)
 	return err
 }
 
 // hold has two officers sign a warrant for a case.
 func (h *honest) hold(ctx context.Context, caseID string) (*authority.Warrant, error) {
 	const reason = "We are investigating how phones of this shipment left the market that they were made for."
-	w, err := h.app.Service.DraftWarrant(ctx, officers[0], caseID, reason, h.clock.Now().Add(warrantDays*24*time.Hour))
+	w, _, err := h.app.Service.DraftWarrant(ctx, officers[0], caseID, reason, h.clock.Now().Add(warrantDays*24*time.Hour))
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func (s *impostor) answer(path string, body []byte) ([]byte, error) {
 func (v *victim) reply() protocol.CheckInAnswer {
 	return protocol.CheckInAnswer{
 		Epoch: []byte("the attacker's"), Time: v.stage.told(), NextCheckIn: v.stage.every,
-		Orders: v.orders, Warrants: v.warrants, Policy: v.policy, IP: v.ip,
+		Orders: v.orders, Warrants: v.warrants, Policy: v.policy, IP: v.ip, Metadata: v.metadata, Unlocks: v.unlocks,
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 // stage is one attack under way: copies of some of the scene's phones, and a server that is the attacker's.
@@ -52,12 +53,15 @@ type victim struct {
 
 	// What the attacker sends it with every answer.
 	orders   []order.Sealed
-	warrants []protocol.Warrant
+	warrants []protocol.Held
 	policy   *protocol.Policy
+	metadata *tuf.Update
 	ip       territory.Code
+	unlocks  uint64
 
 	unseen bool // its owner never looks at it
 	back   bool // it has a network again, whatever its part says
+	nights bool // it is switched off from eleven at night to five in the morning
 	judge  judge
 }
 
@@ -67,6 +71,7 @@ type attack struct {
 	phones     []string // who is there
 	ownWitness bool     // the witness runs beside the server, and the attacker has its key
 	dates      bool     // the server lies about dates: a lock is held to the Charter's notice, and not to the date told
+	allows     string   // the one phone that an older policy still reaches: officers' signatures on it stand
 	run        func(*stage) error
 }
 
@@ -97,7 +102,8 @@ func (a *attack) perform(ctx context.Context, scene *Scene, loot *loot) (_ *outc
 		if err := st.enter(name); err != nil {
 			return nil, err
 		}
-		st.phones[len(st.phones)-1].judge.dates = a.dates
+		v := st.phones[len(st.phones)-1]
+		v.judge.dates, v.judge.old = a.dates, a.allows == name
 	}
 	if err := a.run(st); err != nil {
 		return nil, fmt.Errorf("%s: %w", a.name, err)
@@ -211,9 +217,9 @@ func (st *stage) contact(times int) error {
 	return nil
 }
 
-func (st *stage) everyone(now bool) error {
+func (st *stage) everyone(contact bool) error {
 	for _, v := range st.phones {
-		if err := v.use(now); err != nil {
+		if err := v.use(contact); err != nil {
 			return fmt.Errorf("the phone %s: %w", v.name, err)
 		}
 	}
@@ -222,8 +228,15 @@ func (st *stage) everyone(now bool) error {
 
 // use lives through a moment: the owner looks at the phone, which checks in when it wants to, or when the attacker's last answer
 // wanted it now.
-func (v *victim) use(now bool) error {
-	w := v.world(dayOf(v.stage.clock.Now()))
+func (v *victim) use(contact bool) error {
+	now := v.stage.clock.Now()
+	switch hour := now.Hour(); {
+	case v.nights && (hour >= 23 || hour < 5):
+		return nil
+	case v.nights && hour == 5:
+		v.phone.Restart()
+	}
+	w := v.world(dayOf(now))
 	w.Online = w.Online || v.back
 	v.phone.Move(w)
 	look := v.phone.Use
@@ -234,7 +247,7 @@ func (v *victim) use(now bool) error {
 		return err
 	}
 	v.judge.look(v)
-	if !w.Online || !now && !v.phone.Due() {
+	if !w.Online || !contact && !v.phone.Due() {
 		return nil
 	}
 	if err := v.phone.CheckIn(v.stage.ctx); err != nil {

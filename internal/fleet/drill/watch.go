@@ -170,6 +170,9 @@ func (w *watch) strange(raw []byte, leaf order.Leaf, at time.Time) string {
 
 // evidence takes down what a phone refused. It reaches the attacker's server, which may drop it, and is signed all the same.
 func (w *watch) evidence(v *victim, said *evidence.Claims) {
+	if said.ClockDoubt {
+		w.note(phones, "a doubtful clock", w.stage.clock.Now())
+	}
 	for _, r := range said.Refusals {
 		w.note(phones, r.Reason, w.stage.clock.Now())
 	}
