@@ -77,7 +77,8 @@ type facts struct {
 	policy     protocol.Policy
 	before     [32]byte // hash of the policy before the present one; zero when there was none
 	officers   *tuf.Trusted
-	signed     bool // officers list the policy
+	signed     bool          // officers list the policy
+	signedOwn  time.Duration // own time at which their signatures end
 	activation *territory.Activation
 	boot       evidence.Boot
 	clock      clock
@@ -239,7 +240,7 @@ func (r *restriction) lock(o opened, f facts) (dropped *order.ID, reason Reason)
 	switch {
 	case o.leaf.Deadline.Before(r.Deadline):
 		return nil, DeadlineMovedEarlier
-	case !f.clock.latest().Before(o.leaf.EndsAt):
+	case !r.reckoned(f.clock).Before(o.leaf.EndsAt):
 		return nil, EndPassed
 	}
 	if reason := r.bounded(o.leaf, f); reason != "" {
@@ -296,7 +297,7 @@ func (r *restriction) due(f facts) (now bool, refused Reason) {
 	own := f.clock.Elapsed - r.ReceivedOn.Elapsed
 	certain := f.clock.certain()
 	switch {
-	case f.clock.Doubt, !f.clock.latest().Before(p.EndsAt),
+	case f.clock.Doubt, !r.reckoned(f.clock).Before(p.EndsAt),
 		certain.Before(p.EffectAt), certain.Before(r.Deadline),
 		own < r.Deadline.Sub(r.ReceivedAt)-clockSlack, own < order.MinNotice,
 		int(r.ShownDays) < max(f.policy.ShownDays, order.MinShownDays):
@@ -311,11 +312,20 @@ func (r *restriction) due(f facts) (now bool, refused Reason) {
 	return true, ""
 }
 
+// reckoned is the time by which the end of a lock is reckoned before it holds. A hold ends with its warrant, whose end officers signed
+// and no server may put off.
+func (r *restriction) reckoned(c clock) time.Time {
+	if r.Ground.Kind == order.Warrant {
+		return c.latest()
+	}
+	return c.likely()
+}
+
 // hold makes the pending lock hold.
 func (r *restriction) hold(c clock) {
 	p := r.Pending
 	r.Stage, r.Order, r.EndsAt, r.Pending = order.Locked, p.Order, p.EndsAt, nil
-	r.HeldOn, r.HeldSpan, r.ChangedOn = c.now(), p.EndsAt.Sub(c.latest()), c.Elapsed
+	r.HeldOn, r.HeldSpan, r.ChangedOn = c.now(), p.EndsAt.Sub(r.reckoned(c)), c.Elapsed
 }
 
 // over reports whether the restriction's end has come: that of its lock, or of the warrant that it rests on.

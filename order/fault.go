@@ -12,6 +12,7 @@ const (
 	ErrVersion    Fault = "order-version"     // a version that this agent does not know
 	ErrInvalid    Fault = "order-invalid"     // well-formed, but the fields contradict each other
 	ErrCommitment Fault = "order-not-for-you" // the salt does not open the commitment to this device
+	ErrSaltReused Fault = "order-salt-reused" // two orders carry one commitment: everybody can see that they are for one device
 )
 
 // Error returns the stable name.

@@ -70,6 +70,9 @@ func size(role string, data []byte) error {
 	if len(data) > MaxMetadata {
 		return fmt.Errorf("%w: %s has %d bytes, at most %d", ErrOversized, role, len(data), MaxMetadata)
 	}
+	if len(data) == 0 {
+		return malformed("%s is missing", role)
+	}
 	return nil
 }
 
@@ -108,7 +111,7 @@ func (r *root) follow(roots [][]byte, floor int) (final *root, renewed bool, err
 		for _, role := range []string{Timestamp, Snapshot} {
 			renewed = renewed || !final.roles[role].equal(next.roles[role])
 		}
-		final = next
+		final = next.settle()
 	}
 	return final, renewed, nil
 }

@@ -2,6 +2,7 @@ package tuf
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -155,7 +156,7 @@ func (s *scanner) array(depth int) (items []value, err error) {
 
 func (s *scanner) object(depth int) (members []member, err error) {
 	s.at++
-	seen := make(map[string]bool)
+	var seen names
 	for {
 		more, err := s.more(len(members) == 0, '}')
 		if err != nil || !more {
@@ -168,10 +169,9 @@ func (s *scanner) object(depth int) (members []member, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if seen[name] {
+		if seen.add(members, name) {
 			return nil, s.fail("the same name twice in one object")
 		}
-		seen[name] = true
 		if s.space(); s.peek() != ':' {
 			return nil, s.fail("no colon")
 		}
@@ -183,6 +183,26 @@ func (s *scanner) object(depth int) (members []member, err error) {
 		}
 		members = append(members, member{name, v})
 	}
+}
+
+// names are those of an object with many members; the few of most objects are looked through.
+type names map[string]bool
+
+// add reports whether name is among the members, which grow by it next.
+func (n *names) add(members []member, name string) (twice bool) {
+	const few = 12
+	if len(members) < few {
+		return slices.ContainsFunc(members, func(m member) bool { return m.name == name })
+	}
+	if *n == nil {
+		*n = make(names)
+		for _, m := range members {
+			(*n)[m.name] = true
+		}
+	}
+	twice = (*n)[name]
+	(*n)[name] = true
+	return twice
 }
 
 func (s *scanner) integer() (int64, error) {

@@ -1,6 +1,7 @@
 package tuf
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -33,11 +34,8 @@ type document struct {
 // names are the members of "signed" that mean something to the caller.
 func readDocument(role, kind string, data []byte, names ...string) (document, *fields, error) {
 	d := document{role: role}
-	if len(data) > MaxMetadata {
-		return d, nil, fmt.Errorf("%w: %s has %d bytes, at most %d", ErrOversized, role, len(data), MaxMetadata)
-	}
-	if len(data) == 0 {
-		return d, nil, malformed("%s is missing", role)
+	if err := size(role, data); err != nil {
+		return d, nil, err
 	}
 	v, err := parseJSON(data)
 	if err != nil {
@@ -116,7 +114,7 @@ func readRootDocument(data []byte) (document, *fields, error) {
 }
 
 func newRoot(d document, f *fields, data []byte, floor int) (*root, error) {
-	r := &root{document: d, raw: data, roles: make(map[string]signers)}
+	r := &root{document: d, raw: bytes.Clone(data), roles: make(map[string]signers)}
 	if !f.need("consistent_snapshot", kindBool).flag {
 		f.reject("consistent_snapshot is not true")
 	}
@@ -135,6 +133,12 @@ func newRoot(d document, f *fields, data []byte, floor int) (*root, error) {
 		}
 	}
 	return r, nil
+}
+
+// settle forgets what was only needed to verify r, which a device then keeps.
+func (r *root) settle() *root {
+	r.signed, r.signatures = value{}, nil
+	return r
 }
 
 // floor checks that a role of the officers' cannot do with fewer of them.

@@ -55,7 +55,7 @@ func openRoot(data []byte, r rules) (*Trusted, error) {
 	if err := first.roles[Root].verify(first.document, "itself"); err != nil {
 		return nil, err
 	}
-	return &Trusted{root: first}, nil
+	return &Trusted{root: first.settle()}, nil
 }
 
 // Versions returns the versions of what is trusted.
@@ -131,7 +131,7 @@ func Parse(data []byte) (*Trusted, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trusted{root: first}
+	t := &Trusted{root: first.settle()}
 	if len(r.Versions) == 0 && len(r.Expires) == 0 {
 		return t, nil
 	}

@@ -3,6 +3,7 @@ package authority
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/bailiwick-dev/bailiwick/device"
@@ -11,8 +12,10 @@ import (
 
 // Bounds of the sequencer, in orders.
 const (
-	sequenceBatch = 1024    // per transaction
-	sequenceStart = 1 << 17 // looked at at once after a start
+	sequenceWindow = 1 << 16 // looked at at once
+	sequenceBatch  = 1 << 13 // per append: one checkpoint covers it
+	markBatch      = 1 << 10 // per transaction: others wait for no longer
+	sequenceStart  = 1 << 17 // looked at at once after a start
 )
 
 // sequencer brings pending orders into the ledger, one pass at a time.
@@ -33,23 +36,52 @@ func (s *Service) Sequence(ctx context.Context) (int, error) {
 	}
 	total := 0
 	for {
-		batch, err := s.pending(ctx)
-		if err != nil || len(batch) == 0 {
+		window, err := s.pending(ctx)
+		if err != nil || len(window) == 0 {
 			return total, err
 		}
-		n, err := s.sequenceBatch(ctx, batch)
+		n, err := s.sequenceAll(ctx, window)
 		total += n
 		s.counters.sequenced.Add(float64(n))
 		if err != nil {
-			for _, o := range batch {
-				s.sequencer.doubtful[o.ID] = true
-			}
 			return total, err
 		}
-		for _, o := range batch {
+	}
+}
+
+// sequenceAll brings a window of orders into the ledger, batch by batch; while one is appended, the one before is marked. When
+// anything fails, the whole window is doubtful: what was marked is not pending any more.
+func (s *Service) sequenceAll(ctx context.Context, window []*Order) (total int, err error) {
+	type marked struct {
+		n   int
+		err error
+	}
+	marking := make(chan marked, 1)
+	marking <- marked{}
+	for batch := range slices.Chunk(window, sequenceBatch) {
+		var indexes map[order.ID]uint64
+		indexes, err = s.intoLedger(ctx, batch)
+		before := <-marking
+		total += before.n
+		if err = errors.Join(before.err, err); err != nil {
+			marking <- marked{}
+			break
+		}
+		go func() {
+			n, err := s.mark(ctx, batch, indexes)
+			marking <- marked{n, err}
+		}()
+	}
+	last := <-marking
+	total, err = total+last.n, errors.Join(err, last.err)
+	for _, o := range window {
+		if err != nil {
+			s.sequencer.doubtful[o.ID] = true
+		} else {
 			delete(s.sequencer.doubtful, o.ID)
 		}
 	}
+	return total, err
 }
 
 // beginSequencing doubts whatever was pending when this process began.
@@ -73,7 +105,7 @@ func (s *Service) beginSequencing(ctx context.Context) error {
 func (s *Service) pending(ctx context.Context) (batch []*Order, err error) {
 	seen := make(map[device.ID]bool)
 	err = s.view(ctx, func(tx Tx) error {
-		orders, err := tx.PendingOrders(sequenceBatch)
+		orders, err := tx.PendingOrders(sequenceWindow)
 		for _, o := range orders {
 			if !seen[o.Device] {
 				seen[o.Device] = true
@@ -85,18 +117,18 @@ func (s *Service) pending(ctx context.Context) (batch []*Order, err error) {
 	return batch, err
 }
 
-// sequenceBatch appends what is not in the ledger yet, and then marks all of it.
-func (s *Service) sequenceBatch(ctx context.Context, batch []*Order) (n int, err error) {
+// intoLedger appends what is not in the ledger yet, and returns the indexes of all.
+func (s *Service) intoLedger(ctx context.Context, batch []*Order) (indexes map[order.ID]uint64, err error) {
 	var doubtful []order.ID
 	for _, o := range batch {
 		if s.sequencer.doubtful[o.ID] {
 			doubtful = append(doubtful, o.ID)
 		}
 	}
-	indexes := make(map[order.ID]uint64, len(batch))
+	indexes = make(map[order.ID]uint64, len(batch))
 	if len(doubtful) > 0 {
 		if indexes, err = s.cfg.Ledger.FindAll(ctx, doubtful, 0); err != nil {
-			return 0, ErrLedgerUnavailable.because(err)
+			return nil, ErrLedgerUnavailable.because(err)
 		}
 	}
 	var leaves [][]byte
@@ -109,26 +141,35 @@ func (s *Service) sequenceBatch(ctx context.Context, batch []*Order) (n int, err
 	if len(leaves) > 0 {
 		fresh, err := s.cfg.Ledger.AppendBatch(ctx, leaves)
 		if err != nil {
-			return 0, ErrLedgerUnavailable.because(err)
+			return nil, ErrLedgerUnavailable.because(err)
 		}
 		for i, id := range appended {
 			indexes[id] = fresh[i]
 		}
 	}
-	err = s.update(ctx, func(tx Tx) error {
-		n = 0
-		for _, o := range batch {
-			if err := tx.SequenceIfPending(o.ID, indexes[o.ID]); errors.Is(err, ErrConflict) {
-				continue // marked already
-			} else if err != nil {
-				return err
+	return indexes, nil
+}
+
+// mark notes in the store where in the ledger each order is, and returns how many it noted: those that were not before.
+func (s *Service) mark(ctx context.Context, batch []*Order, indexes map[order.ID]uint64) (total int, err error) {
+	for part := range slices.Chunk(batch, markBatch) {
+		n := 0
+		err := s.update(ctx, func(tx Tx) error {
+			n = 0
+			for _, o := range part {
+				if err := tx.SequenceIfPending(o.ID, indexes[o.ID]); errors.Is(err, ErrConflict) {
+					continue // marked already
+				} else if err != nil {
+					return err
+				}
+				n++
 			}
-			n++
+			return nil
+		})
+		if err != nil {
+			return total, err
 		}
-		return nil
-	})
-	if err != nil {
-		n = 0
+		total += n
 	}
-	return n, err
+	return total, nil
 }

@@ -114,7 +114,7 @@ type StageCount struct {
 
 // OrderTx keeps orders from pending to settled.
 type OrderTx interface {
-	InsertOrder(o *Order) error // ErrConflict when the ID exists
+	InsertOrder(o *Order) error // ErrConflict when the ID exists, or when another order of this device has the salt
 	Order(id order.ID) (*Order, error)
 	PendingOrders(limit int) ([]*Order, error) // not yet sequenced, oldest first
 	SequenceIfPending(id order.ID, index uint64) error

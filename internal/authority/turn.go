@@ -56,7 +56,9 @@ func (t *turn) issue(id device.ID, leaf order.Leaf) (*Order, error) {
 		return nil, err
 	}
 	o.ID = order.LeafID(o.Leaf)
-	if err := t.tx.InsertOrder(o); err != nil {
+	if err := t.tx.InsertOrder(o); errors.Is(err, ErrConflict) {
+		return nil, fmt.Errorf("%w: the source of random numbers repeats itself; stop the server and look at the machine: %w", order.ErrSaltReused, err)
+	} else if err != nil {
 		return nil, err
 	}
 	settle := t.tx.SettleOlderEscalations

@@ -218,7 +218,7 @@ func (c *ledgerVerifyCommand) Run(ctx context.Context, env Environment) error {
 		return err
 	}
 	var tally ledger.Tally
-	found, err := r.auditor.Audit(ctx, tally.Add)
+	found, err := tally.Audit(ctx, r.auditor)
 	report := verifyReport{Key: r.key, FirstUse: r.first, Before: r.seen, Checkpoint: string(found.Signed), Witnesses: found.Witnesses}
 	if err != nil {
 		if report.Fault = ledger.FaultOf(err); report.Fault == "" {
@@ -314,9 +314,10 @@ func (c *ledgerMonitorCommand) Run(ctx context.Context, env Environment) error {
 	if r.first {
 		fmt.Fprintf(env.Stderr, "%s\n  %s\nCompare it with what others noted.\n", r.keyFrom, r.key)
 	}
+	var tally ledger.Tally
 	broken := false
 	for {
-		l := c.look(ctx, env, r)
+		l := c.look(ctx, env, r, &tally)
 		if ctx.Err() != nil {
 			break
 		}
@@ -341,14 +342,13 @@ func (c *ledgerMonitorCommand) Run(ctx context.Context, env Environment) error {
 	return nil
 }
 
-func (c *ledgerMonitorCommand) look(ctx context.Context, env Environment, r *reading) look {
-	var tally ledger.Tally
+func (c *ledgerMonitorCommand) look(ctx context.Context, env Environment, r *reading, tally *ledger.Tally) look {
 	known := uint64(0)
 	if seen := r.auditor.Seen(); seen != nil {
 		known = seen.Size
 	}
 	l := look{At: env.Now().UTC().Truncate(time.Second), Status: "ok", Witnesses: []string{}}
-	found, err := r.auditor.Audit(ctx, tally.Add)
+	found, err := tally.Audit(ctx, r.auditor)
 	if err == nil {
 		err = r.remember()
 	}

@@ -48,7 +48,7 @@ func (c *ledgerCountCommand) Run(ctx context.Context, env Environment) error {
 		return err
 	}
 	var tally ledger.Tally
-	found, err := r.auditor.Audit(ctx, tally.Add)
+	found, err := tally.Audit(ctx, r.auditor)
 	if fault := ledger.FaultOf(err); fault != "" {
 		return fmt.Errorf("nothing is counted, since the ledger is broken: %s: %s", fault, plain(err))
 	} else if err != nil {

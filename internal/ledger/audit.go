@@ -25,14 +25,14 @@ var (
 )
 
 // FaultOf names what an audit found, for machines: "ledger-shrank", "ledger-forked", the proof.Fault of the checkpoint, the
-// order.Fault of a leaf, or "ledger-corrupted"; and "" when err says nothing of the ledger, because it could not be read.
+// order.Fault of a leaf or of two, or "ledger-corrupted"; and "" when err says nothing of the ledger, because it could not be read.
 func FaultOf(err error) string {
 	switch {
 	case errors.Is(err, ErrShrank):
 		return "ledger-shrank"
 	case errors.Is(err, ErrForked):
 		return "ledger-forked"
-	case errors.Is(err, ErrNotOrder):
+	case errors.Is(err, ErrNotOrder), errors.Is(err, order.ErrSaltReused):
 		return string(order.FaultOf(err))
 	case proof.FaultOf(err) != "":
 		return string(proof.FaultOf(err))

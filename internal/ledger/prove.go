@@ -25,7 +25,7 @@ type tileKey struct {
 type tile [layout.TileHeight + 1][][]byte
 
 // Proof returns the C2SP tlog-proof of the leaf at index for a published checkpoint that covers it. It fails with
-// ErrNoEntry when none does.
+// ErrNoEntry when none does, and with ErrCorrupted when the tiles do not bear the checkpoint out: no device sees such a proof.
 func (l *Ledger) Proof(ctx context.Context, index uint64) ([]byte, error) {
 	// Any checkpoint that covers index will do; only when ours does not is it worth looking for a newer one.
 	c := l.published.current.Load()
@@ -50,6 +50,13 @@ func (l *Ledger) Proof(ctx context.Context, index uint64) ([]byte, error) {
 	}
 	if hashes, err = nodes.Rehash(hashes, rfc6962.DefaultHasher.HashChildren); err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	leaf, err := l.node(ctx, 0, index, c.size)
+	if err != nil {
+		return nil, err
+	}
+	if err := merkle.VerifyInclusion(rfc6962.DefaultHasher, index, c.size, leaf, hashes, c.root[:]); err != nil {
+		return nil, fmt.Errorf("%w: the tiles do not prove entry %d of %d; restore the ledger's folder from a copy: %w", ErrCorrupted, index, c.size, err)
 	}
 	p := proof.TLogProof{Index: index, Checkpoint: c.raw, Hashes: make([][32]byte, len(hashes))}
 	for i, h := range hashes {

@@ -19,6 +19,7 @@ const pollInterval = 5 * time.Millisecond
 type checkpoint struct {
 	raw  []byte
 	size uint64
+	root [32]byte
 }
 
 // published holds the newest checkpoint. Its zero value knows none.
@@ -79,7 +80,7 @@ func (l *Ledger) newest(ctx context.Context) (*checkpoint, error) {
 	if c != nil && parsed.Size < c.size {
 		return nil, fmt.Errorf("%w: it shrank from %d to %d entries", ErrCorrupted, c.size, parsed.Size)
 	}
-	c = &checkpoint{raw: raw, size: parsed.Size}
+	c = &checkpoint{raw: raw, size: parsed.Size, root: parsed.Root}
 	p.current.Store(c)
 	return c, nil
 }

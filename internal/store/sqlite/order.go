@@ -33,10 +33,14 @@ func (t *tx) InsertOrder(o *authority.Order) error {
 		index = n
 	}
 	kind, id := ground(o.Ground)
-	_, err := t.exec(`INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at,
-		settled, refusal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	n, err := t.exec(`INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at,
+		settled, refusal) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+		WHERE NOT EXISTS (SELECT 1 FROM orders WHERE device = ?2 AND salt = ?4)`,
 		o.ID[:], o.Device[:], blob(o.Leaf), o.Salt[:], int64(o.Kind), kind, id, stamp(o.IssuedAt), index, stamp(o.DeliveredAt),
 		o.Settled, o.Refusal)
+	if err == nil && n == 0 {
+		err = authority.ErrConflict
+	}
 	return err
 }
 

@@ -50,6 +50,10 @@ var orderTests = map[string]func(*testing.T, authority.Store){
 		}
 		refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error { return tx.InsertOrder(plain) })
 		refuses(t, s, authority.ErrAbsent, func(tx authority.Tx) error { return tx.InsertOrder(newOrder(3, 2, order.Lock, cuba, start)) })
+		twice := newOrder(5, 1, order.Lift, crimea, start.Add(day))
+		twice.Salt = plain.Salt
+		refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error { return tx.InsertOrder(twice) })
+		missing(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(twice.ID) })
 		long := newOrder(4, 1, order.Lock, cuba, start)
 		long.Leaf = make([]byte, order.MaxLeaf+1)
 		refuses(t, s, nil, func(tx authority.Tx) error { return tx.InsertOrder(long) })
