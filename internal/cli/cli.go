@@ -56,6 +56,7 @@ type commands struct {
 	Territory territoryCommand `cmd:"" help:"Ask where a place, a network or an address is."`
 	Policy    policyCommand    `cmd:"" help:"Check policy files, and publish them."`
 	Ledger    ledgerCommand    `cmd:"" help:"Check the public ledger, count it again, explain an order."`
+	Drill     drillCommand     `cmd:"" help:"Try to break the Charter with a server that was taken over."`
 	Witness   witnessCommand   `cmd:"" help:"Run a witness, which cosigns ledgers that have one history only."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 

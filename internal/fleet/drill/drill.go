@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -42,6 +41,9 @@ type Result struct {
 	NoticedAfter  string `json:"noticed_after"`
 
 	Wrong []string `json:"-"` // who was wrongly locked, and how
+
+	tried, unseen []string
+	seen          []sighting
 }
 
 // Drills lists every drill.
@@ -134,65 +136,156 @@ func Wrong(results []Result) (n int) {
 	return n
 }
 
-// WriteTable prints results for people.
+// Ways says in which ways a drill is tried.
+func (d Drill) Ways() []string {
+	ways := make([]string, len(d.attacks))
+	for i, a := range d.attacks {
+		ways[i] = a.name
+	}
+	return ways
+}
+
+// WriteTable prints a row for each drill.
 func WriteTable(w io.Writer, results []Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "drill\twrongly locked\tnoticed by\tafter")
+	fmt.Fprintln(t, "drill\twrongly locked\tnoticed first by\tafter")
 	for _, r := range results {
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", r.Drill, r.WronglyLocked, r.NoticedBy, r.NoticedAfter)
+		by, after := "nobody", "never"
+		if len(r.seen) > 0 {
+			by, after = r.seen[0].who, r.seen[0].span()
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", r.Drill, r.WronglyLocked, by, after)
 	}
 	return t.Flush()
 }
 
-// sum adds the outcomes of a drill's attacks up.
-func (d Drill) sum(r *Result, all []*outcome) {
-	var tried []string
-	for i, o := range all {
-		text := d.attacks[i].name
-		if len(o.locked) > 0 {
-			text += fmt.Sprintf(" [what signatures allow: %s]", strings.Join(o.locked, ", "))
+// WriteMarkdown writes the table of docs/threat-model.md.
+func WriteMarkdown(w io.Writer, results []Result) error {
+	fmt.Fprint(w, "| Drill | Ways | Wrongly locked | Noticed by | After |\n|---|---|---|---|---|\n")
+	for _, r := range results {
+		var by, after []string
+		for _, s := range r.seen {
+			by, after = append(by, s.who+": "+strings.Join(s.what, ", ")), append(after, s.span())
 		}
-		tried = append(tried, text)
-		r.WronglyLocked += len(o.wrong)
-		r.Wrong = append(r.Wrong, o.wrong...)
+		for _, way := range r.unseen {
+			by, after = append(by, "nobody: "+way), append(after, "never")
+		}
+		_, err := fmt.Fprintf(w, "| `%s` | %d | %d | %s | %s |\n", r.Drill, len(r.tried), r.WronglyLocked, strings.Join(by, "<br>"), strings.Join(after, "<br>"))
+		if err != nil {
+			return err
+		}
 	}
-	r.Attack = strings.Join(tried, "; ")
-	r.NoticedBy, r.NoticedAfter = d.noticed(all)
+	return nil
 }
 
-// noticed says who noticed the attacks, and how long after the first hostile act at the latest; and which attacks nobody noticed.
-func (d Drill) noticed(all []*outcome) (by, after string) {
-	what, latest := map[string][]string{}, map[string]time.Duration{}
-	var nobody []string
-	for i, o := range all {
-		if len(o.findings) == 0 {
-			nobody = append(nobody, d.attacks[i].name)
+// WriteStory prints all that there is to say of each drill.
+func WriteStory(w io.Writer, results []Result) error {
+	for _, r := range results {
+		fmt.Fprintf(w, "%s: phones wrongly locked: %d\n\ntried:\n", r.Drill, r.WronglyLocked)
+		for _, way := range r.tried {
+			fmt.Fprintf(w, "  - %s\n", way)
 		}
+		fmt.Fprintln(w, "\nnoticed by:")
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		for _, s := range r.seen {
+			fmt.Fprintf(t, "  %s\tafter %s\t%s\n", s.who, s.span(), strings.Join(s.what, ", "))
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+		for _, way := range r.unseen {
+			fmt.Fprintf(w, "  nobody: %s\n", way)
+		}
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sum adds the outcomes of a drill's attacks up.
+func (d Drill) sum(r *Result, all []*outcome) {
+	for i, o := range all {
+		r.tried = append(r.tried, d.attacks[i].name+o.remains())
+		r.WronglyLocked += len(o.wrong)
+		r.Wrong = append(r.Wrong, o.wrong...)
+		if len(o.findings) == 0 {
+			r.unseen = append(r.unseen, d.attacks[i].name)
+		}
+	}
+	r.Attack = strings.Join(r.tried, "; ")
+	r.seen = sightings(all)
+	var by, after []string
+	for _, s := range r.seen {
+		by, after = append(by, s.who+" ("+strings.Join(s.what, ", ")+")"), append(after, s.span())
+	}
+	if len(r.unseen) > 0 {
+		by, after = append(by, "nobody: "+strings.Join(r.unseen, "; ")), append(after, "never")
+	}
+	r.NoticedBy, r.NoticedAfter = strings.Join(by, "; "), strings.Join(after, "; ")
+}
+
+// remains says plainly what an attack reached without a wrong lock.
+func (o *outcome) remains() string {
+	if len(o.locked) == 0 {
+		return ""
+	}
+	text := fmt.Sprintf(" [locked as signatures allow: %s", strings.Join(o.locked, ", "))
+	if o.shortest > 0 {
+		text += fmt.Sprintf(", %s after the notice", inWords(o.shortest))
+	}
+	if o.ahead > 0 {
+		text += fmt.Sprintf(", %s before the date on the screen", inWords(o.ahead))
+	}
+	return text + "]"
+}
+
+// sighting is what somebody noticed of a drill's attacks.
+type sighting struct {
+	who           string
+	what          []string
+	first, latest time.Duration // from the first hostile act, in the attacks that they noticed
+}
+
+func (s sighting) span() string {
+	first, latest := inWords(s.first), inWords(s.latest)
+	if first == latest {
+		return first
+	}
+	return first + " to " + latest
+}
+
+// sightings are who noticed what, the quickest first.
+func sightings(all []*outcome) []sighting {
+	byWho := map[string]*sighting{}
+	for _, o := range all {
 		first := map[string]time.Duration{}
 		for _, f := range o.findings {
+			s := byWho[f.who]
+			if s == nil {
+				s = &sighting{who: f.who, first: f.after}
+				byWho[f.who] = s
+			}
 			if t, known := first[f.who]; !known || f.after < t {
 				first[f.who] = f.after
 			}
-			if !slices.Contains(what[f.who], f.what) {
-				what[f.who] = append(what[f.who], f.what)
+			if !slices.Contains(s.what, f.what) {
+				s.what = append(s.what, f.what)
 			}
 		}
-		for name, t := range first {
-			latest[name] = max(latest[name], t)
+		for who, t := range first {
+			byWho[who].first, byWho[who].latest = min(byWho[who].first, t), max(byWho[who].latest, t)
 		}
 	}
-	who := slices.Collect(maps.Keys(what))
-	slices.SortFunc(who, func(a, b string) int { return cmp.Or(cmp.Compare(latest[a], latest[b]), cmp.Compare(a, b)) })
-	var names, times []string
-	for _, name := range who {
-		slices.Sort(what[name])
-		names = append(names, name+" ("+strings.Join(what[name], ", ")+")")
-		times = append(times, inWords(latest[name]))
+	var list []sighting
+	for _, s := range byWho {
+		slices.Sort(s.what)
+		list = append(list, *s)
 	}
-	if len(nobody) > 0 {
-		names, times = append(names, "nobody: "+strings.Join(nobody, "; ")), append(times, "never")
-	}
-	return strings.Join(names, "; "), strings.Join(times, "; ")
+	slices.SortFunc(list, func(a, b sighting) int {
+		return cmp.Or(cmp.Compare(a.latest, b.latest), cmp.Compare(a.first, b.first), cmp.Compare(a.who, b.who))
+	})
+	return list
 }
 
 // inWords is a time for people, in its largest unit.

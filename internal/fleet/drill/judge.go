@@ -15,6 +15,12 @@ const (
 	clockLeeway = 12 * time.Hour
 )
 
+// exits are the ways out that every screen has (Charter C1, C2).
+var exits = []agent.Exit{
+	agent.EmergencyCall, agent.Why, agent.ContactPeople, agent.Appeal, agent.UnlockCode, agent.NetworkSettings, agent.Language,
+	agent.Accessibility, agent.SaveFiles,
+}
+
 // judge says whether a lock is wrong, from the story and the screen alone: it asks neither the agent's checks nor the server.
 //
 // A lock is right at most when a signed policy or warrant reaches this phone, when the Charter's notice came before it (seven
@@ -26,6 +32,7 @@ type judge struct {
 	fresh    bool          // locked since the takeover
 	dates    bool          // see attack.dates
 	old      bool          // see attack.allows
+	hidden   bool          // see attack.hidden
 	ahead    time.Duration // by how much a lock came before the date told, where that is not held against it
 }
 
@@ -55,7 +62,7 @@ func (j *judge) begin(v *victim) {
 // look compares the screen with the story.
 func (j *judge) look(v *victim) {
 	now, screen := v.stage.clock.Now(), v.phone.Agent().Screen()
-	for _, exit := range agent.Exits() {
+	for _, exit := range exits {
 		if !slices.Contains(screen.WayOut, exit) {
 			j.say(now, "the screen has no way out by "+string(exit))
 		}
@@ -94,6 +101,9 @@ func (j *judge) noticed(now time.Time, g agent.GroundView) {
 func (j *judge) lock(v *victim, now time.Time, g agent.GroundView) string {
 	if !slices.Contains(v.lawful, g.Ground) && !(j.old && g.Ground == rule("sudan")) {
 		return "locked on " + g.Ground.String() + ", which nothing signed gives for this phone"
+	}
+	if j.hidden {
+		return "locked on " + g.Ground.String() + " by an order that no witness cosigned"
 	}
 	t := j.notices[g.Ground]
 	if t == nil {

@@ -3,7 +3,6 @@ package drill
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/ledger/proof"
@@ -93,7 +92,7 @@ var errNoRefusal = errors.New("the witness took what contradicts the history tha
 var hideOrder = Drill{
 	Name: "hide-order", About: "lock by orders that the public ledger does not show; others run the witness",
 	attacks: []attack{
-		{name: "orders with a proof that is none", phones: []string{tehranNew, traveller}, run: func(st *stage) error {
+		{name: "orders with a proof that is none", hidden: []string{tehranNew}, phones: []string{tehranNew, traveller}, run: func(st *stage) error {
 			if err := st.activated(); err != nil {
 				return err
 			}
@@ -118,7 +117,7 @@ var hideOrder = Drill{
 			}
 			return st.live(usual)
 		}},
-		{name: "a second history under the ledger's key, which the witness is asked to cosign after the public one has grown", phones: []string{tehranNew, traveller}, run: func(st *stage) error {
+		{name: "a second history under the ledger's key, which the witness is asked to cosign after the public one has grown", hidden: []string{tehranNew}, phones: []string{tehranNew, traveller}, run: func(st *stage) error {
 			if err := st.activated(); err != nil {
 				return err
 			}
@@ -179,8 +178,16 @@ var hideOrderOwn = Drill{
 	},
 }
 
-// twoBooks gives the first phone its orders in the public ledger and the second its own in another history.
+// twoBooks lets somebody compare the order that a phone was given in another history with the public ledger.
 func twoBooks(st *stage) error {
+	if err := twoHistories(st); err != nil {
+		return err
+	}
+	return st.compare(st.phone(havanaNew))
+}
+
+// twoHistories gives the first phone its orders in the public ledger, and the others theirs in another history.
+func twoHistories(st *stage) error {
 	if err := st.activated(); err != nil {
 		return err
 	}
@@ -202,15 +209,23 @@ func twoBooks(st *stage) error {
 	if err := second.secretly(b, t); err != nil {
 		return err
 	}
+	for _, v := range st.phones[2:] {
+		if t, err = v.anyRule(); err != nil {
+			return err
+		}
+		if err := v.secretly(b, t); err != nil {
+			return err
+		}
+	}
 	if len(b.refusals) > 0 {
 		st.watch.note(cosig, "refuses to cosign", st.clock.Now())
 	}
-	return st.compare(second)
+	return nil
 }
 
 // swapBooks shows the public the other history in the place of the first.
 func swapBooks(st *stage) error {
-	if err := twoBooks(st); err != nil {
+	if err := errors.Join(twoHistories(st), st.live(1)); err != nil {
 		return err
 	}
 	b, err := st.public.fork(len(st.leaves))
@@ -221,14 +236,14 @@ func swapBooks(st *stage) error {
 		return err
 	}
 	*st.public = *b
-	return st.pass(st.clock.Now().Add(2 * time.Minute))
+	return st.live(usual)
 }
 
 var twoLedgers = Drill{
 	Name: "two-ledgers", About: "show two phones two histories of the ledger; others run the witness",
 	attacks: []attack{
-		{name: "one phone's orders in the public ledger, another's in a second history of the same size", phones: []string{tehranNew, havanaNew}, run: twoBooks},
-		{name: "the second history put in the place of the public one", phones: []string{tehranNew, havanaNew}, run: swapBooks},
+		{name: "one phone's orders in the public ledger, another's in a second history of the same size", hidden: []string{havanaNew}, phones: []string{tehranNew, havanaNew}, run: twoBooks},
+		{name: "the second history put in the place of the public one", hidden: []string{havanaNew}, phones: []string{tehranNew, havanaNew}, run: swapBooks},
 	},
 }
 

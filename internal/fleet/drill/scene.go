@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -69,7 +70,7 @@ func Stage(ctx context.Context, dir string) (_ *Scene, err error) {
 		Dir: s.serverDir(), BaseURL: "http://127.0.0.1", Origin: origin, Sandbox: true, Witnesses: []ledger.Witness{watching.Witness},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Policy:         app.Document{Name: "terms-2021-09.yaml", Source: policies.Terms202109},
-		Now:            clock.Now, PasswordCost: 4, ManualWork: true, Unlimited: true,
+		Now:            clock.Now, DeviceIDs: mathrand.NewChaCha8([32]byte{}), PasswordCost: 4, ManualWork: true, Unlimited: true,
 	})
 	if err != nil {
 		return nil, err

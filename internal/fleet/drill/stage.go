@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,6 +72,7 @@ type attack struct {
 	phones     []string // who is there
 	ownWitness bool     // the witness runs beside the server, and the attacker has its key
 	dates      bool     // the server lies about dates: a lock is held to the Charter's notice, and not to the date told
+	hidden     []string // phones whose only orders are ones that no witness cosigned: any lock of theirs is wrong
 	allows     string   // the one phone that an older policy still reaches: officers' signatures on it stand
 	run        func(*stage) error
 }
@@ -103,7 +105,7 @@ func (a *attack) perform(ctx context.Context, scene *Scene, loot *loot) (_ *outc
 			return nil, err
 		}
 		v := st.phones[len(st.phones)-1]
-		v.judge.dates, v.judge.old = a.dates, a.allows == name
+		v.judge.dates, v.judge.old, v.judge.hidden = a.dates, a.allows == name, slices.Contains(a.hidden, name)
 	}
 	if err := a.run(st); err != nil {
 		return nil, fmt.Errorf("%s: %w", a.name, err)
