@@ -274,7 +274,7 @@ func TestFreezeByAServerThatLiesAboutTheDate(t *testing.T) {
 // What a device was switched off may be taken off its date by a server, for want of another witness than its wall clock. By its own calendar
 // signatures, reviews and warrants end all the same.
 func TestTimeSwitchedOffKeepsNothingAlive(t *testing.T) {
-	r := enrolledRig(t, 216, cuba)
+	r := enrolledRig(t, 217, cuba)
 	end := r.phone.True.Add(400 * day)
 	for r.phone.True.Before(end) {
 		r.phone.Off(8 * time.Hour)
@@ -288,6 +288,22 @@ func TestTimeSwitchedOffKeepsNothingAlive(t *testing.T) {
 		t.Fatal("the lie was noticed, which is not what this is about")
 	}
 	r.told(r.metadata())
+	s := r.seal(r.notice(ruleCuba))
+	r.refused(r.checkIn(s), s, agent.PolicyExpired)
+}
+
+// A phone that lay in a drawer, whose own time stood still, takes signatures for expired by the date that it is told.
+func TestSignaturesExpireByTheDateToo(t *testing.T) {
+	r := enrolledRig(t, 216, cuba)
+	for range 7 {
+		r.phone.Off(60 * day) // longer than the wall clock is believed
+		r.open()
+		r.checkIn()
+		r.checkIn()
+	}
+	if v := r.agent.Screen(); v.ClockDoubt {
+		t.Fatal("the clock is still in doubt")
+	}
 	s := r.seal(r.notice(ruleCuba))
 	r.refused(r.checkIn(s), s, agent.PolicyExpired)
 }

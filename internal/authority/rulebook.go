@@ -41,14 +41,9 @@ const maxPolicies = 1000
 
 // inForce returns the policy in force at now, ErrNoPolicy when there is none.
 func (s *Service) inForce(ctx context.Context, now time.Time) (*edition, error) {
-	s.rules.mu.RLock()
-	read, editions := s.rules.read, s.rules.editions
-	s.rules.mu.RUnlock()
-	if !read {
-		var err error
-		if editions, err = s.readRules(ctx); err != nil {
-			return nil, err
-		}
+	editions, err := s.editions(ctx)
+	if err != nil {
+		return nil, err
 	}
 	for _, e := range editions {
 		if e.signed && !e.document.ActivateAt.After(now) {
@@ -58,16 +53,15 @@ func (s *Service) inForce(ctx context.Context, now time.Time) (*edition, error) 
 	return nil, ErrNoPolicy
 }
 
-// editionsAfter returns the policies that come into force after at.
-func (s *Service) editionsAfter(at time.Time) (later []*edition) {
+// editions returns the published policies as last read, newest activation first; some may not count.
+func (s *Service) editions(ctx context.Context) ([]*edition, error) {
 	s.rules.mu.RLock()
-	defer s.rules.mu.RUnlock()
-	for _, e := range s.rules.editions {
-		if e.signed && e.document.ActivateAt.After(at) {
-			later = append(later, e)
-		}
+	read, editions := s.rules.read, s.rules.editions
+	s.rules.mu.RUnlock()
+	if read {
+		return editions, nil
 	}
-	return later
+	return s.readRules(ctx)
 }
 
 // edition returns a published policy by its hash, nil when this server never saw it.
