@@ -23,7 +23,7 @@ var floors = [][]string{
 	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness", "internal/tufrepo", "internal/targets"},
 	{"internal/store/...", "internal/ipterritory/..."},
 	{"internal/web/...", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage"},
-	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet", "internal/cli"},
+	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet/...", "internal/cli"},
 	{"cmd/..."},
 	{"test/..."},
 }
