@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,11 +58,12 @@ func (c *drillRunCommand) Run(ctx context.Context, env Environment) error {
 	if err != nil {
 		return usageError{err}
 	}
-	return c.perform(ctx, env, []drill.Drill{d}, true)
+	return c.perform(ctx, env, []drill.Drill{d}, drill.WriteStory)
 }
 
 type drillAllCommand struct {
 	drillFlags
+	Markdown bool `help:"Write the table as docs/threat-model.md has it."`
 }
 
 func (drillAllCommand) Help() string {
@@ -69,14 +71,19 @@ func (drillAllCommand) Help() string {
 
 Examples:
   bailiwick drill all
-  bailiwick drill all --json drills.json`
+  bailiwick drill all --json drills.json
+  bailiwick drill all --markdown`
 }
 
 func (c *drillAllCommand) Run(ctx context.Context, env Environment) error {
-	return c.perform(ctx, env, drill.Drills(), false)
+	write := drill.WriteTable
+	if c.Markdown {
+		write = drill.WriteMarkdown
+	}
+	return c.perform(ctx, env, drill.Drills(), write)
 }
 
-func (f *drillFlags) perform(ctx context.Context, env Environment, drills []drill.Drill, tell bool) error {
+func (f *drillFlags) perform(ctx context.Context, env Environment, drills []drill.Drill, tell func(io.Writer, []drill.Result) error) error {
 	progress := newDrillProgress(ctx, env, len(drills))
 	results, err := drill.Run(ctx, drills, progress.done)
 	progress.end()
@@ -87,14 +94,14 @@ func (f *drillFlags) perform(ctx context.Context, env Environment, drills []dril
 	if f.JSON == "-" {
 		out = env.Stderr
 	}
-	if tell {
-		err = drill.WriteStory(out, results)
-	} else {
-		err = drill.WriteTable(out, results)
-	}
-	if err := errors.Join(err, f.write(env, results)); err != nil {
+	if err := errors.Join(tell(out, results), f.write(env, results)); err != nil {
 		return err
 	}
+	return conclude(out, results)
+}
+
+// conclude says what it comes to, and fails when a single phone was wrongly locked.
+func conclude(out io.Writer, results []drill.Result) error {
 	wrong := drill.Wrong(results)
 	if wrong == 0 {
 		_, err := fmt.Fprintln(out, "No phone was wrongly locked.")

@@ -96,8 +96,17 @@ func checkDocument(t *testing.T, results []Result) {
 	}
 	_, rest, _ := strings.Cut(string(data), "<!-- drills -->\n")
 	got, _, found := strings.Cut(rest, "<!-- end of drills -->")
-	if !found || got != want.String() {
-		t.Errorf("docs/threat-model.md has between its marks\n%s\nand ought to have\n%s", got, want.String())
+	if !found {
+		t.Fatal("docs/threat-model.md has no marks for the table of drills")
+	}
+	has := strings.Split(got, "\n")
+	for _, line := range strings.Split(want.String(), "\n") {
+		if !slices.Contains(has, line) {
+			t.Errorf("docs/threat-model.md does not have\n%s", line)
+		}
+	}
+	if got != want.String() && !t.Failed() {
+		t.Error("docs/threat-model.md has a line too many in the table of drills; bailiwick drill all --markdown writes it")
 	}
 }
 
@@ -114,5 +123,22 @@ func TestFind(t *testing.T) {
 			t.Errorf("the drill %q", d.Name)
 		}
 		seen[d.Name] = true
+	}
+}
+
+// What the threat model says remains: a phone without the officers' root in its firmware believes whom it meets first.
+func TestFirstContactWithoutARoot(t *testing.T) {
+	scene, err := Stage(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	loot, err := plunder(t.Context(), scene.serverDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := attack{name: "first contact", run: firstContact(func(*stage) []byte { return nil })}
+	o, err := a.perform(t.Context(), scene, loot)
+	if err != nil || len(o.wrong) != 1 {
+		t.Errorf("wrongly locked %q, %v: the threat model says one", o.wrong, err)
 	}
 }

@@ -2,7 +2,6 @@ package drill
 
 import (
 	"bytes"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -39,6 +38,12 @@ func (s *impostor) answer(path string, body []byte) ([]byte, error) {
 	switch path {
 	case protocol.PathEpoch:
 		return protocol.EpochAnswer{Epoch: []byte("the attacker's"), Time: st.told()}.Marshal()
+	case protocol.PathEnrol:
+		v := s.victim
+		return protocol.EnrolAnswer{
+			Device: v.id, UnlockSecret: [32]byte{1}, Trust: st.scene.trust, Policy: *v.policy, Metadata: *v.metadata,
+			Epoch: []byte("the attacker's"), Time: st.told(),
+		}.Marshal()
 	case protocol.PathCheckIn:
 		said, err := s.read(body)
 		if err != nil {
@@ -66,9 +71,5 @@ func (s *impostor) read(token []byte) (*evidence.Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := x509.ParsePKIXPublicKey(s.victim.stage.devices[s.victim.made.IMEI].Key)
-	if err != nil {
-		return nil, err
-	}
-	return u.Verify(key)
+	return u.Verify(s.victim.key)
 }

@@ -145,6 +145,8 @@ var policyForgeries = []attack{
 			p.roots = p.roots[len(p.roots)-1:]
 			return nil
 		})},
+	{name: "a phone out of its box, whose firmware has the officers' root, that enrols under a root and a policy of the attacker's own",
+		run: firstContact(func(st *stage) []byte { return st.repository.Roots[0] })},
 	{name: "another extract under the hash of the signed policy, with its genuine metadata", phones: []string{newYork, madrid}, run: func(st *stage) error {
 		for _, v := range st.phones {
 			genuine, err := st.signed(0)
@@ -163,6 +165,27 @@ var policyForgeries = []attack{
 		}
 		return st.live(usual)
 	}},
+}
+
+// firstContact lets a phone out of its box enrol under a root and a policy of the attacker's own.
+func firstContact(root func(*stage) []byte) func(*stage) error {
+	return func(st *stage) error {
+		if _, err := st.newcomer(root(st)); err != nil {
+			return err
+		}
+		return ownPolicy(func(st *stage, p *papers, extract []byte, path string) error {
+			keys, err := ownQuills()
+			if err != nil {
+				return err
+			}
+			p.policy.list(path, extract)
+			if err := p.usurp(keys, 2); err != nil {
+				return err
+			}
+			p.roots = p.roots[len(p.roots)-1:]
+			return nil
+		})(st)
+	}
 }
 
 var oneOfficer = Drill{

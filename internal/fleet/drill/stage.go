@@ -2,7 +2,11 @@ package drill
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,6 +20,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/fleet"
 	"github.com/bailiwick-dev/bailiwick/internal/phone"
+	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
 	"github.com/bailiwick-dev/bailiwick/internal/witness"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
@@ -51,6 +56,7 @@ type victim struct {
 	stage *stage
 	phone *phone.Phone
 	id    device.ID
+	key   crypto.PublicKey
 
 	// What the attacker sends it with every answer.
 	orders   []order.Sealed
@@ -141,19 +147,41 @@ func (st *stage) enter(name string) error {
 		return fmt.Errorf("the store does not know the phone %s", name)
 	}
 	v := &victim{actor: a, stage: st, id: known.ID}
+	var err error
+	if v.key, err = x509.ParsePKIXPublicKey(known.Key); err != nil {
+		return err
+	}
 	storage := agent.MemoryStorage()
 	if err := storage.Save(a.record); err != nil {
 		return err
 	}
-	cfg := a.made
-	cfg.Server, cfg.HTTP, cfg.Storage, cfg.Now = "http://127.0.0.1", &http.Client{Transport: &impostor{victim: v}}, storage, st.clock.Now
-	var err error
+	return v.switchOn(storage)
+}
+
+// switchOn puts the phone on the stage, with its network in the attacker's hands.
+func (v *victim) switchOn(storage agent.Storage) (err error) {
+	cfg := v.made
+	cfg.Server, cfg.HTTP, cfg.Storage, cfg.Now = "http://127.0.0.1", &http.Client{Transport: &impostor{victim: v}}, storage, v.stage.clock.Now
 	if v.phone, err = phone.New(cfg); err != nil {
 		return err
 	}
 	v.judge.begin(v)
-	st.phones = append(st.phones, v)
+	v.stage.phones = append(v.stage.phones, v)
 	return nil
+}
+
+// newcomer is a phone out of its box in New York, whose first contact is the attacker's server. root is what its firmware has of the
+// officers; nil for nothing.
+func (st *stage) newcomer(root []byte) (*victim, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	made := phone.Config{IMEI: sandbox.IMEI("00100101", 900), Serial: "DR000900", Model: "Lantern P", Key: key, Root: root}
+	made.Chain = st.scene.actor(newYork).made.Chain // the attacker's server looks at none
+	a := &actor{role: role{name: "new out of the box in New York", at: stays(phone.NewYork), online: always}, made: made}
+	v := &victim{actor: a, stage: st, id: device.ID{9}, key: key.Public()}
+	return v, v.switchOn(agent.MemoryStorage())
 }
 
 func (st *stage) phone(name string) *victim {
@@ -252,7 +280,11 @@ func (v *victim) use(contact bool) error {
 	if !w.Online || !contact && !v.phone.Due() {
 		return nil
 	}
-	if err := v.phone.CheckIn(v.stage.ctx); err != nil {
+	err := v.phone.CheckIn(v.stage.ctx)
+	if reason := agent.Reason(""); err != nil && !v.phone.Agent().Enrolled() && errors.As(err, &reason) {
+		v.stage.watch.note(unenrolled, string(reason), now)
+		return nil
+	} else if err != nil {
 		return err
 	}
 	v.judge.look(v)

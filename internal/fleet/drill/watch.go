@@ -23,6 +23,8 @@ const (
 	phones  = "phones, in their evidence"
 	cosig   = "the witness"
 	owner   = "an owner, by ledger explain --public"
+
+	unenrolled = "new phones, which do not enrol"
 )
 
 // finding is that somebody noticed something, so long after the attack began.
