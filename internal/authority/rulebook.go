@@ -33,7 +33,18 @@ type rulebook struct {
 
 	mu       sync.RWMutex
 	read     bool
+	of       mark       // of the signatures by which it was told what counts
 	editions []*edition // newest activation first
+}
+
+// mark tells signatures apart as far as policies go: a timestamp that was signed anew changes nothing.
+type mark struct {
+	sound                 bool
+	root, targets, policy uint64
+}
+
+func (g *signatures) mark() mark {
+	return mark{g.sound, g.versions.Root, g.versions.Targets, g.versions.Policy}
 }
 
 // maxPolicies bounds how many published policies are kept at hand.
@@ -53,10 +64,15 @@ func (s *Service) inForce(ctx context.Context, now time.Time) (*edition, error) 
 	return nil, ErrNoPolicy
 }
 
-// editions returns the published policies as last read, newest activation first; some may not count.
+// editions returns the published policies, newest activation first; some may not count. They are read anew when the signatures that are
+// known have changed since.
 func (s *Service) editions(ctx context.Context) ([]*edition, error) {
+	g, err := s.signed(ctx)
+	if err != nil {
+		return nil, err
+	}
 	s.rules.mu.RLock()
-	read, editions := s.rules.read, s.rules.editions
+	read, editions := s.rules.read && s.rules.of == g.mark(), s.rules.editions
 	s.rules.mu.RUnlock()
 	if read {
 		return editions, nil
@@ -105,7 +121,7 @@ func (s *Service) readRules(ctx context.Context) ([]*edition, error) {
 	slices.SortStableFunc(editions, func(a, b *edition) int { return b.document.ActivateAt.Compare(a.document.ActivateAt) })
 	s.rules.mu.Lock()
 	defer s.rules.mu.Unlock()
-	s.rules.read, s.rules.editions = true, editions
+	s.rules.read, s.rules.of, s.rules.editions = true, g.mark(), editions
 	return editions, nil
 }
 

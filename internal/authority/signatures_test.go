@@ -86,7 +86,7 @@ func (r *rig) found(p people) {
 	if out.Subject != tufrepo.Founding || len(out.Signers) != 2 || out.Versions.Root != 1 {
 		r.Fatalf("%+v", out)
 	}
-	if _, err := r.Publish(ctx, admin, p[1:].sign(r.T, data)); !errors.Is(err, authority.ErrStale) {
+	if _, err := r.Publish(ctx, admin, p[1:].sign(r.T, data)); !errors.Is(err, authority.ErrFounded) {
 		r.Fatalf("founded twice: %v", err)
 	}
 }
@@ -447,4 +447,121 @@ func gauge(t *testing.T, r *rig, role string) float64 {
 	}
 	t.Fatal("no gauge")
 	return 0
+}
+
+// Metadata travel when a device needs them to follow something, and not otherwise.
+func TestWhenMetadataTravel(t *testing.T) {
+	r := newRig(t)
+	p := r.newPhone(r.made("C-7", "diverter", "ES")).enrol()
+	carries := func(when string, want bool) {
+		t.Helper()
+		if answer, _ := p.checkIn(); (answer.Metadata != nil) != want {
+			t.Errorf("%s: metadata %v", when, answer.Metadata != nil)
+		}
+	}
+	carries("nothing is new", false)
+	_, _, err := r.PublishPolicy(ctx, r.ana, "newer.yaml", append([]byte("# newer\n"), policies.Terms202109...))
+	must(t, err)
+	carries("another policy", true)
+	carries("which it has now", false)
+	p.live(8, havana) // a notice by rule
+	p.stage(cuba, order.Noticed, order.Noticed)
+	carries("it follows the notice", false)
+	_, w := r.warrant("C-7", 60*day)
+	p.checkIn()
+	r.sequence()
+	before := p.Screen()
+	answer, _ := p.checkIn()
+	if answer.Metadata == nil || len(answer.Warrants) != 1 || answer.Warrants[0].Warrant.ID != w.ID || len(before.Grounds) != 1 {
+		t.Errorf("the notice of a warrant came with %d warrants, metadata %v", len(answer.Warrants), answer.Metadata != nil)
+	}
+	if err := answer.Warrants[0].Member.Verify(answer.Warrants[0].Warrant.Cohort, p.imei); err != nil {
+		t.Error(err)
+	}
+	carries("it follows that one, too", false)
+	must(t, r.LiftByHuman(ctx, r.ana, p.id, cuba, "checked by hand"))
+	r.sequence()
+	carries("a lift needs none", false)
+}
+
+// The list of warrants stands for longer than any hold that it brings: each warrant is signed with a list that is new then.
+func TestAListOfWarrantsOutlivesItsHolds(t *testing.T) {
+	r := newRig(t)
+	first, late := r.newPhone(r.made("C-7", "diverter", "ES")).enrol(), r.newPhone(r.made("C-7", "diverter", "ES"))
+	first.live(2, madrid)
+	r.wait(80 * day) // since everything was founded
+	must(t, first.SetEpoch(r.Epoch(ctx).Epoch))
+	_, w := r.warrant("C-7", 85*day)
+	g := order.Ground{Kind: order.Warrant, ID: w.ID}
+	k, err := r.SigningKeys(ctx)
+	must(t, err)
+	if k.Expires[tuf.Warrant].Before(w.EndsAt) {
+		t.Fatalf("the list ends on %v, before the warrant on %v", k.Expires[tuf.Warrant], w.EndsAt)
+	}
+	r.sequence()
+	first.checkIn()
+	first.stage(g, order.Noticed, order.Noticed)
+	r.wait(60 * day)
+	late.enrol().sync()
+	late.stage(g, order.Noticed, order.Noticed)
+}
+
+// A publication is one transaction: when it is cut short, neither metadata nor policy are there, and the same proposal can be handed in again.
+func TestAPublicationIsWholeOrNotAtAll(t *testing.T) {
+	var updates *countingStore
+	r := newRig(t, func(c *authority.Config) {
+		updates = &countingStore{Store: c.Store}
+		c.Store = updates
+	})
+	proposal, _, err := r.ProposePolicy(ctx, r.ana, "newer.yaml", append([]byte("# newer\n"), policies.Terms202109...))
+	must(t, err)
+	signed := sandboxSigns(t, r.officers, proposal)
+	before, err := r.Repository(ctx)
+	must(t, err)
+	updates.failAfter(0)
+	if _, err := r.Publish(ctx, r.ana, signed); err == nil {
+		t.Fatal("the publication was not cut short")
+	}
+	updates.failAfter(-1)
+	r.open()
+	after, err := r.Repository(ctx)
+	must(t, err)
+	history, err := r.PolicyHistory(ctx, 10)
+	must(t, err)
+	if !bytes.Equal(before.Policy, after.Policy) || !bytes.Equal(before.Timestamp, after.Timestamp) || len(history) != 1 {
+		t.Fatalf("half of it is there: %d policies", len(history))
+	}
+	out, err := r.Publish(ctx, r.ana, signed)
+	must(t, err)
+	if out.Policy == nil || out.Policy.Name != "newer.yaml" {
+		t.Errorf("%+v", out)
+	}
+}
+
+// Two servers on one store: what one publishes counts on the other, which refuses what was proposed before it.
+func TestTwoServersPublish(t *testing.T) {
+	r := newRig(t)
+	config := r.config
+	config.Registry = nil
+	other, err := authority.New(config)
+	must(t, err)
+	if _, _, err := other.PolicyInForce(ctx); err != nil { // it has looked
+		t.Fatal(err)
+	}
+	proposal, _, err := other.ProposePolicy(ctx, r.ana, "old.yaml", append([]byte("# old\n"), policies.Terms202109...))
+	must(t, err)
+	_, _, err = r.PublishPolicy(ctx, r.ana, "08.yaml", effective("2021-09-08"))
+	must(t, err)
+	if _, err := other.Publish(ctx, r.ben, sandboxSigns(t, r.officers, proposal)); !errors.Is(err, authority.ErrStale) {
+		t.Fatal(err)
+	}
+	if _, _, err := other.PublishPolicy(ctx, r.ben, "07.yaml", effective("2021-09-07")); !errors.Is(err, authority.ErrPolicyFaulty) {
+		t.Fatalf("the other server went backwards: %v", err)
+	}
+	_, _, err = other.PublishPolicy(ctx, r.ben, "09.yaml", effective("2021-09-09"))
+	must(t, err)
+	must(t, r.Sweep(ctx))
+	if _, d, err := r.PolicyInForce(ctx); err != nil || d.Name != "09.yaml" {
+		t.Errorf("%+v, %v", d, err)
+	}
 }

@@ -246,7 +246,7 @@ var renew = map[string]string{
 	tuf.Root:      "officers renew it with bailiwick officer root --renew",
 	tuf.Targets:   "officers renew it with bailiwick officer root --renew",
 	tuf.Policy:    "officers renew it with bailiwick policy propose --renew",
-	tuf.Warrant:   "the next warrant renews it",
+	tuf.Warrant:   "the next warrant renews it, or bailiwick warrant renew",
 	tuf.Snapshot:  "the server signs it anew while it runs",
 	tuf.Timestamp: "the server signs it anew while it runs",
 }

@@ -16,6 +16,7 @@ type warrantCommand struct {
 	Draft   warrantDraftCommand   `cmd:"" help:"Draft a warrant in a case: a hold with a reason and an end, for officers to sign."`
 	Sign    warrantSignCommand    `cmd:"" help:"Sign a warrant with your key, after seeing whom it is for."`
 	Publish warrantPublishCommand `cmd:"" help:"Put a warrant that enough officers have signed in force: the notices go out."`
+	Renew   warrantRenewCommand   `cmd:"" help:"Have the warrants in force signed anew, because the signatures would expire."`
 }
 
 func (warrantCommand) Help() string {
@@ -112,4 +113,33 @@ func (warrantPublishCommand) Help() string {
 
 func (c *warrantPublishCommand) Run(ctx context.Context, env Environment) error {
 	return c.publish(ctx, env, tufrepo.Warrant)
+}
+
+type warrantRenewCommand struct {
+	Server string `help:"The server; its public metadata are read, without an account." placeholder:"URL"`
+	From   string `help:"Folder with a copy of the server's metadata/, instead of --server." type:"existingdir" placeholder:"DIR"`
+	Out    string `short:"o" help:"File for the proposal." required:"" placeholder:"FILE"`
+	JSON   bool   `name:"json" help:"Write JSON."`
+}
+
+func (warrantRenewCommand) Help() string {
+	return `No warrant gets longer by it: each ends on the day that it names. A new warrant renews the signatures as well, so that this is rarely needed.
+
+Examples:
+  bailiwick warrant renew --server https://trust.example.com -o renewal.json`
+}
+
+func (c *warrantRenewCommand) Run(ctx context.Context, env Environment) error {
+	if c.Server != "" && c.From != "" {
+		return usageError{errors.New("--server and --from: what is in force comes from one of them")}
+	}
+	r, err := presentRepository(ctx, env, c.Server, c.From)
+	if err != nil {
+		return err
+	}
+	p, err := r.ProposeWarrant(nil, func(string) bool { return true }, env.Now())
+	if err != nil {
+		return err
+	}
+	return wrote(ctx, env, c.Out, p, c.JSON)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bailiwick-dev/bailiwick/tuf"
 )
@@ -193,5 +194,79 @@ func TestWhoMaySign(t *testing.T) {
 	}
 	if err := r.Verify(founded); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestRefresh(t *testing.T) {
+	w := newWorld(t)
+	r := w.repository
+	for _, c := range []struct {
+		day                 int
+		timestamp, snapshot uint64
+	}{{0, 1, 1}, {1, 1, 1}, {2, 2, 1}, {3, 2, 1}, {15, 3, 1}, {16, 4, 2}, {17, 4, 2}, {90, 5, 3}} {
+		next, _, err := r.Refresh(w.online, founded.Add(time.Duration(c.day)*day))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := next.Versions()
+		if err != nil || v.Timestamp != c.timestamp || v.Snapshot != c.snapshot {
+			t.Errorf("day %d: %+v, %v", c.day, v, err)
+		}
+		r = next
+	}
+}
+
+// TestTakenOver has new officers sign a root that those before have not: a repository or a proposal that leads on from it does not hold.
+func TestTakenOver(t *testing.T) {
+	w := newWorld(t)
+	eve, mallory := newTestKey(t, Ed25519, "Eve"), newTestKey(t, Ed25519, "Mallory")
+	s, err := newSigners([]PublicKey{eve.Public(), mallory.Public()}, 2, w.online.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := officersProposal(t, w, Changes{})
+	forge(t, p, 0, headAt(tuf.Root, 2, founded).rootSigned(s), eve, mallory)
+	forge(t, p, 1, headAt(tuf.Targets, 2, founded).targetsSigned(s), eve, mallory)
+	for i := range 2 {
+		p.parts[i+2].Signatures = nil
+		forge(t, p, i+2, headAt(p.parts[i+2].role, 2, founded).listingSigned(nil), eve, mallory)
+	}
+	if _, err := w.repository.Accept(p, w.online, founded); !errors.Is(err, ErrSignatures) {
+		t.Errorf("taken over: %v", err)
+	}
+	r, _, _, err := w.repository.with(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stolen, err := makeSnapshot(r, 2, w.online, founded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Snapshot = stolen
+	if r.Timestamp, err = makeTimestamp(r, 2, w.online, founded); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Verify(founded); !errors.Is(err, ErrRepository) {
+		t.Errorf("verified: %v", err)
+	}
+	if _, err := r.ProposePolicy(nil, all, founded); !errors.Is(err, ErrProposal) || !strings.Contains(err.Error(), "by the officers of root 1") {
+		t.Errorf("proposed: %v", err)
+	}
+}
+
+func TestOneKeyIsOneSigner(t *testing.T) {
+	w := newWorld(t)
+	again := mustPublic(t, "Ada again", w.ada)
+	d, err := newDocument(map[string]int{"version": 1})
+	for _, id := range []string{w.ada.Public().ID(), again.ID()} {
+		if err == nil {
+			d, err = d.signWith(w.ada, id)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := d.signedBy([]PublicKey{w.ada.Public(), again}); err != nil || len(found) != 1 {
+		t.Errorf("%v, %v", found, err)
 	}
 }

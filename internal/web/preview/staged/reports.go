@@ -32,13 +32,16 @@ func (a *Authority) Overview(context.Context) (*authority.Overview, error) {
 		return nil, a.Fail
 	}
 	o := &authority.Overview{At: Today, Stages: stageCounts, Totals: make(map[order.Stage]int), OpenWave: waveList()[0],
-		Cases: a.caseList()[:1], Policy: a.Document, PolicyTitle: a.Policy.Title, LedgerOrigin: "bailiwick.example/ledger", LedgerSize: 1284, PendingOrders: 3, Founded: !a.Unfounded, SignsHere: a.SignsHere}
+		Cases: a.caseList()[:1], LedgerOrigin: "bailiwick.example/ledger", LedgerSize: 1284, PendingOrders: 3, Founded: !a.Unfounded, SignsHere: a.SignsHere}
 	for _, n := range stageCounts {
 		o.Devices += n.Devices
 		o.Totals[n.Stage] += n.Devices
 	}
-	for _, w := range a.Policy.Check(Today).Warnings {
-		o.PolicyWarnings = append(o.PolicyWarnings, w.Message)
+	if a.Policy != nil && !a.Unfounded {
+		o.Policy, o.PolicyTitle = a.Document, a.Policy.Title
+		for _, w := range a.Policy.Check(Today).Warnings {
+			o.PolicyWarnings = append(o.PolicyWarnings, w.Message)
+		}
 	}
 	o.OpenAppeals = a.appealRows(authority.AppealOpen)
 	for _, row := range o.OpenAppeals {
@@ -192,13 +195,16 @@ func (a *Authority) Appeals(_ context.Context, state authority.AppealState, _ in
 }
 
 func (a *Authority) PolicyInForce(context.Context) (*policy.Policy, *authority.PolicyDocument, error) {
-	if a.Policy == nil {
+	if a.Policy == nil || a.Unfounded {
 		return nil, nil, authority.ErrNoPolicy
 	}
 	return a.Policy, a.Document, a.Fail
 }
 
 func (a *Authority) Policies(context.Context, int) ([]*authority.PolicyDocument, error) {
+	if a.Policy == nil || a.Unfounded {
+		return nil, a.Fail
+	}
 	return []*authority.PolicyDocument{a.Document}, a.Fail
 }
 
