@@ -52,7 +52,7 @@ func TestDrillConcludes(t *testing.T) {
 // The drills look at the ledger as often as a monitor does that nobody told otherwise.
 func TestDrillMonitorsAsTheMonitorDoes(t *testing.T) {
 	for _, leaf := range parser(t).Model.Leaves(false) {
-		if !strings.HasPrefix(leaf.FullPath(), "bailiwick ledger monitor") {
+		if leaf.Name != "monitor" || leaf.Parent.Name != "ledger" {
 			continue
 		}
 		for _, flag := range leaf.Flags {
