@@ -65,7 +65,7 @@ func checkFindings(t *testing.T, results []Result) {
 		"lock-traveller":          {"activated-elsewhere", "activation-mixed", "locks that no officer approved"},
 		"lock-unlisted-territory": {"policy-unsigned", "metadata-unsigned", "territory-not-in-rule"},
 		"one-officer-alone":       {"metadata-unsigned", "metadata-threshold"},
-		"hide-order":              {"the witness", "proof-invalid", "ledger-shrank"},
+		"hide-order":              {"the witness", "proof-invalid", "ledger-shrank", "ledger monitor (ledger-stale)"},
 		"hide-order-own-witness":  {"ledger-forked"},
 		"two-ledgers":             {"the witness", "ledger monitor"},
 		"two-ledgers-own-witness": {"ledger monitor (ledger-forked)", "an owner, by ledger explain --public (ledger-forked)"},

@@ -43,8 +43,10 @@ type stage struct {
 	every time.Duration // when phones are to come again
 
 	began   time.Time
-	hostile time.Time        // the first act against a phone; zero before
-	witness *witness.Witness // nil when the attacker has its key
+	hostile time.Time // the first act against a phone; zero before
+
+	cosigned time.Time        // when the public ledger's checkpoint was last taken to the witness for its date
+	witness  *witness.Witness // nil when the attacker has its key
 }
 
 // step is how often phones are looked at.
@@ -91,7 +93,7 @@ func (a *attack) perform(ctx context.Context, scene *Scene, loot *loot) (_ *outc
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	st := &stage{
-		loot: loot, ctx: ctx, scene: scene, clock: fleet.NewClock(morning(takeover)), every: step, began: morning(takeover),
+		loot: loot, ctx: ctx, scene: scene, clock: fleet.NewClock(morning(takeover)), every: step, began: morning(takeover), cosigned: morning(takeover),
 	}
 	cosigning, err := st.openWitness(dir, a.ownWitness)
 	if err != nil {
@@ -217,7 +219,11 @@ func (st *stage) pass(t time.Time) error {
 		return err
 	}
 	st.clock.AdvanceTo(t)
-	return nil
+	if t.Sub(st.cosigned) < day {
+		return nil
+	}
+	st.cosigned = t
+	return st.public.refresh()
 }
 
 // live lets phones and their owners live for some days.

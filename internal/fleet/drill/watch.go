@@ -40,7 +40,8 @@ type watch struct {
 	signed   map[[32]byte]edition // policies, by hash
 	looked   time.Time
 	seen     []byte // checkpoint at the last look
-	refused  int    // by the witness, so far
+	found    ledger.Audited
+	refused  int // by the witness, so far
 	findings []finding
 }
 
@@ -70,7 +71,7 @@ func newWatch(st *stage) (*watch, error) {
 		w.signed[d.Hash] = e
 	}
 	w.auditor = ledger.NewAuditor(st.public, verifier, nil, st.clock.Now)
-	if _, err := w.auditor.Audit(st.ctx, nil); err != nil {
+	if w.found, err = w.auditor.Audit(st.ctx, nil); err != nil {
 		return nil, fmt.Errorf("the ledger before the attack: %w", err)
 	}
 	w.seen = st.public.checkpoint
@@ -90,6 +91,7 @@ func (w *watch) until(t time.Time) error {
 	for next := w.looked.Add(MonitorEvery); !next.After(t); next = w.looked.Add(MonitorEvery) {
 		if string(w.seen) == string(w.stage.public.checkpoint) {
 			w.looked = t.Truncate(MonitorEvery)
+			w.fresh(w.looked) // nothing else can have changed in between
 			return nil
 		}
 		w.looked = next
@@ -111,7 +113,7 @@ func (w *watch) witness() {
 // look is one look of a monitor that also counts.
 func (w *watch) look(at time.Time) error {
 	w.seen = w.stage.public.checkpoint
-	_, err := w.auditor.Audit(w.stage.ctx, func(_ uint64, raw []byte) error {
+	found, err := w.auditor.Audit(w.stage.ctx, func(_ uint64, raw []byte) error {
 		leaf, err := order.ParseLeaf(raw)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ledger.ErrNotOrder, err)
@@ -127,8 +129,19 @@ func (w *watch) look(at time.Time) error {
 	}
 	if fault != "" {
 		w.note(monitor, fault, at)
+		w.found = ledger.Audited{} // of a broken ledger it says no more
+		return nil
 	}
+	w.found = found
+	w.fresh(at)
 	return nil
+}
+
+// fresh is what a monitor that knows the witnesses says of the age of their cosignatures.
+func (w *watch) fresh(at time.Time) {
+	if err := w.found.Fresh(at); err != nil {
+		w.note(monitor, ledger.FaultOf(err), at)
+	}
 }
 
 // strange says what an order in the public ledger has that signed policies, signed warrants and officers' own decisions do not
