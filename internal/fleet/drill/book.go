@@ -220,12 +220,3 @@ func (f foreign) cosign(old, _ int64, path tlog.TreeProof, signed []byte) (strin
 	}
 	return text.String(), nil
 }
-
-// checkpointIn is the signed checkpoint in a tlog-proof.
-func checkpointIn(text []byte) ([]byte, error) {
-	var p tlogproof.TLogProof
-	if err := p.Unmarshal(text); err != nil {
-		return nil, err
-	}
-	return p.Checkpoint, nil
-}

@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/agent"
@@ -42,9 +41,8 @@ type stage struct {
 	lie   time.Duration // by how much the time that it tells is wrong
 	every time.Duration // when phones are to come again
 
-	began   time.Time
-	hostile time.Time // the first act against a phone; zero before
-
+	began    time.Time
+	hostile  time.Time        // the first act against a phone; zero before
 	cosigned time.Time        // when the public ledger's checkpoint was last taken to the witness for its date
 	witness  *witness.Witness // nil when the attacker has its key
 }
@@ -262,8 +260,8 @@ func (st *stage) everyone(contact bool) error {
 	return st.ctx.Err()
 }
 
-// use lives through a moment: the owner looks at the phone, which checks in when it wants to, or when the attacker's last answer
-// wanted it now.
+// use lives through a moment: the owner looks at the phone, which checks in when it wants to; contact has it check in at once, as the
+// attacker's last answer could have asked for.
 func (v *victim) use(contact bool) error {
 	now := v.stage.clock.Now()
 	switch hour := now.Hour(); {
@@ -360,14 +358,13 @@ type outcome struct {
 	shortest time.Duration // the shortest notice that one of those had; 0 without
 	ahead    time.Duration // by how much a lock came before the date told, at most
 	findings []finding
-	days     int
 }
 
 func (st *stage) end() (*outcome, error) {
 	if err := st.watch.until(st.clock.Now().Add(time.Minute)); err != nil {
 		return nil, err
 	}
-	o := &outcome{findings: st.watch.findings, days: int(st.clock.Now().Sub(st.began) / day)}
+	o := &outcome{findings: st.watch.findings}
 	for _, v := range st.phones {
 		switch {
 		case v.judge.wrong != "":
@@ -381,13 +378,4 @@ func (st *stage) end() (*outcome, error) {
 		}
 	}
 	return o, nil
-}
-
-func (o *outcome) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d days; wrong %q; locked %q, shortest notice %v", o.days, o.wrong, o.locked, o.shortest)
-	for _, f := range o.findings {
-		fmt.Fprintf(&b, "\n  %s: %s after %v", f.who, f.what, f.after)
-	}
-	return b.String()
 }
