@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/dcbor"
@@ -45,9 +46,10 @@ type wireState struct {
 	Signed      bool              `cbor:"25,keyasint,omitempty"`
 	SignedUntil int64             `cbor:"26,keyasint,omitempty"`
 	SignedOwn   int64             `cbor:"27,keyasint,omitempty"`
-	Owed        int64             `cbor:"28,keyasint,omitempty"` // of the clock, as Excused and Booted
-	Excused     int64             `cbor:"29,keyasint,omitempty"`
-	Booted      bool              `cbor:"30,keyasint,omitempty"`
+	Committed   [][]byte          `cbor:"28,keyasint,omitempty"` // half of an id, half of a commitment
+	Owed        int64             `cbor:"29,keyasint,omitempty"` // of the clock, as Excused and Booted
+	Excused     int64             `cbor:"30,keyasint,omitempty"`
+	Booted      bool              `cbor:"31,keyasint,omitempty"`
 }
 
 type wireClock struct {
@@ -243,6 +245,9 @@ func stateToWire(s *state) (*wireState, error) {
 	}
 	for i := range s.Tombstones {
 		w.Tombstones = append(w.Tombstones, s.Tombstones[i][:])
+	}
+	for _, known := range s.Committed {
+		w.Committed = append(w.Committed, slices.Concat(known.Order[:], known.Commitment[:]))
 	}
 	for i := range s.Refusals {
 		r := &s.Refusals[i]
