@@ -63,7 +63,7 @@ var backDate = Drill{
 			if err != nil {
 				return err
 			}
-			return st.live(12)
+			return st.live(usual)
 		}},
 		{name: "a lock without a notice, with dates as if there had been one", phones: []string{tehranNew, havanaNew}, run: func(st *stage) error {
 			if err := st.activated(); err != nil {

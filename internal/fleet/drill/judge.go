@@ -9,8 +9,9 @@ import (
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
-// lockDays is the sunset of the story's policies, and clockLeeway by how much two honest clocks may differ.
+// The terms of the story's policies, and by how much two honest clocks may differ.
 const (
+	noticeDays  = 14
 	lockDays    = 180
 	clockLeeway = 12 * time.Hour
 )
@@ -23,8 +24,8 @@ var exits = []agent.Exit{
 
 // judge says whether a lock is wrong, from the story and the screen alone: it asks neither the agent's checks nor the server.
 //
-// A lock is right at most when a signed policy or warrant reaches this phone, when the Charter's notice came before it (seven
-// days, seen on three, and the date told), and until its end. What the policy promises beyond the Charter is measured: shortest.
+// A lock is right at most when a signed policy or warrant reaches this phone, when its notice came before it (the days that officers
+// signed, or the Charter's seven; seen on three; and the date told), and until its end.
 type judge struct {
 	notices  map[order.Ground]*told
 	wrong    string        // why, the first time
@@ -111,7 +112,7 @@ func (j *judge) lock(v *victim, now time.Time, g agent.GroundView) string {
 	}
 	if t.locked.IsZero() {
 		t.locked, j.fresh = now, true
-		if why := j.early(t, now); why != "" {
+		if why := j.early(g.Ground, t, now); why != "" {
 			return why
 		}
 	}
@@ -129,7 +130,7 @@ func (j *judge) lock(v *victim, now time.Time, g agent.GroundView) string {
 }
 
 // early says why a lock came too soon after its notice, or "".
-func (j *judge) early(t *told, now time.Time) string {
+func (j *judge) early(g order.Ground, t *told, now time.Time) string {
 	if ahead := t.deadline.Sub(now); ahead > clockLeeway && j.dates {
 		j.ahead = max(j.ahead, ahead)
 	} else if ahead > clockLeeway {
@@ -142,7 +143,11 @@ func (j *judge) early(t *told, now time.Time) string {
 	if j.shortest == 0 || seen < j.shortest {
 		j.shortest = seen
 	}
-	if seen < order.MinNotice {
+	least := order.MinNotice
+	if g.Kind == order.Rule {
+		least = noticeDays*day - clockLeeway
+	}
+	if seen < least {
 		return fmt.Sprintf("locked %v after its notice", seen.Round(time.Hour))
 	}
 	if len(t.days) < order.MinShownDays {

@@ -36,9 +36,11 @@ var weaknesses = []weakness{
 		{"agent", "facts.activated", "!code.Covers(a.Territory):", "!WEAK && !code.Covers(a.Territory):"},
 	}, []string{"lock-unlisted-territory", "lock-traveller"}},
 	{"the second signature", []edit{{"tuf", "signers.verify", "len(signed) == s.threshold", "len(signed) == s.threshold || WEAK"}}, []string{"one-officer-alone"}},
+	{"the days of notice that officers signed", []edit{{"agent", "restriction.due", "f.policy.NoticeDays", "map[bool]int{false: f.policy.NoticeDays, true: 0}[WEAK]"}},
+		[]string{"back-date-notice", "lie-about-date"}},
 	{"the length of the notice", []edit{
 		{"agent", "facts.tooShort", "", `if WEAK { return false };`},
-		{"agent", "restriction.due", "own < order.MinNotice,", "!WEAK && own < order.MinNotice,"},
+		{"agent", "restriction.due", "own < promised,", "!WEAK && own < promised,"},
 	}, []string{"back-date-notice"}},
 	{"the date once told", []edit{
 		{"agent", "restriction.noticeAgain", "o.leaf.Deadline.Before(r.Deadline)", "!WEAK && o.leaf.Deadline.Before(r.Deadline)"},
@@ -47,7 +49,7 @@ var weaknesses = []weakness{
 	{"the account of servers' lies, and its own time", []edit{
 		{"agent", "clock.owe", "", `if WEAK { return };`},
 		{"agent", "restriction.due", "own < r.Deadline.Sub(r.ReceivedAt)-clockSlack", "!WEAK && own < r.Deadline.Sub(r.ReceivedAt)-clockSlack"},
-		{"agent", "restriction.due", "own < order.MinNotice,", "!WEAK && own < order.MinNotice,"},
+		{"agent", "restriction.due", "own < promised,", "!WEAK && own < promised,"},
 	}, []string{"lie-about-date"}},
 	{"the account of servers' lies, and its own calendar", []edit{
 		{"agent", "clock.owe", "", `if WEAK { return };`},
