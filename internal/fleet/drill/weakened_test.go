@@ -42,9 +42,10 @@ var weaknesses = []weakness{
 		{"agent", "facts.tooShort", "", `if WEAK { return false };`},
 		{"agent", "restriction.due", "own < promised,", "!WEAK && own < promised,"},
 	}, []string{"back-date-notice"}},
-	{"the date once told", []edit{
+	{"the date once told, and its own time", []edit{
 		{"agent", "restriction.noticeAgain", "o.leaf.Deadline.Before(r.Deadline)", "!WEAK && o.leaf.Deadline.Before(r.Deadline)"},
 		{"agent", "restriction.lock", "o.leaf.Deadline.Before(r.Deadline)", "!WEAK && o.leaf.Deadline.Before(r.Deadline)"},
+		{"agent", "restriction.due", "own < promised,", "!WEAK && own < promised,"},
 	}, []string{"back-date-notice"}},
 	{"the account of servers' lies, and its own time", []edit{
 		{"agent", "clock.owe", "", `if WEAK { return };`},
@@ -70,7 +71,7 @@ var weaknesses = []weakness{
 	{"the cohort", []edit{{"agent", "brought.warrantFor", "held.Member.Verify(w.Cohort, b.imei) != nil", "!WEAK && held.Member.Verify(w.Cohort, b.imei) != nil"}},
 		[]string{"hold-outside-cohort"}},
 	{"the end of a hold", []edit{{"agent", "restriction.over", "", `if WEAK { return false };`}}, []string{"prolong-hold"}},
-	{"the ways out", []edit{{"agent", "state.screen", "WayOut:     Exits(),", "WayOut:     Exits()[:map[bool]int{false: 9, true: 3}[WEAK]],"}}, []string{"wipe"}},
+	{"the ways out", []edit{{"agent", "state.screen", "Exits(),", "Exits()[:map[bool]int{false: 9, true: 3}[WEAK]],"}}, []string{"wipe"}},
 }
 
 // A drill that cannot fail proves nothing: real agents from which one check was taken out, built from the source with that change, must be
