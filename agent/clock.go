@@ -64,6 +64,10 @@ type clock struct {
 	Owed    int64
 	Excused time.Duration
 	Booted  bool
+
+	// ProofDue is the own time from which a contact that agrees proves the date that the first one told; 0 once it is proved. Before
+	// nobody can say which of two dates was wrong, and none is held against anybody.
+	ProofDue time.Duration
 }
 
 // read advances the clock to r. It reports whether something happened that must not be forgotten in a crash: a boot, or a
@@ -122,7 +126,7 @@ func (c *clock) contact(server time.Time) (shift territory.Day) {
 		likely := c.likely()
 		shift = territory.DayOf(server) - territory.DayOf(likely)
 		c.Base += now - likely.Unix()
-		c.Doubt = false
+		c.Doubt, c.ProofDue = false, min(c.Elapsed+clockSlack, mostElapsed)
 	} else {
 		drift := seconds(now-c.Server) - (c.Elapsed - c.ServerAt)
 		c.owe(drift)
@@ -133,23 +137,38 @@ func (c *clock) contact(server time.Time) (shift territory.Day) {
 }
 
 // owe keeps the account of what servers tell beside the own time, which nobody can set while the device is on. Two honest clocks
-// go apart by less than one second in a thousand; so much is forgotten as time passes. A boot excuses what time switched off
-// explains: any time forward, and back what the wall clock alone vouched for. An excused step forward may be taken back.
+// go apart by less than one second in a thousand; so much is forgotten as time passes. The way back pays what is owed. A boot excuses
+// what time switched off explains of the rest: any time forward, and back what the wall clock alone vouched for. An excused step forward
+// may be taken back.
 func (c *clock) owe(drift time.Duration) {
-	leak := int64((c.Elapsed - c.ServerAt) / (1000 * time.Millisecond))
-	c.Owed -= min(max(c.Owed, -leak), leak)
 	switch {
-	case drift > 0 && c.Booted:
-		if drift > clockSlack {
-			c.Excused = min(drift, mostElapsed)
-		}
+	case c.ProofDue == 0:
+	case drift.Abs() > clockSlack:
+		c.ProofDue = min(c.Elapsed+clockSlack, mostElapsed)
 		return
+	case c.Elapsed >= c.ProofDue:
+		c.ProofDue = 0
+	}
+	leak := int64((c.Elapsed - c.ServerAt) / (1000 * time.Millisecond))
+	owed := time.Duration(c.Owed-min(max(c.Owed, -leak), leak)) * time.Millisecond
+	switch {
+	case drift > 0:
+		paid := min(drift, max(-owed, 0))
+		owed, drift = owed+paid, drift-paid
+		if c.Booted {
+			if drift > clockSlack {
+				c.Excused = min(drift, mostElapsed)
+			}
+			drift = 0
+		}
 	case drift < 0:
+		paid := min(-drift, max(owed, 0))
+		owed, drift = owed-paid, drift+paid
 		drift += min(-drift, c.Gap)
 		back := min(-drift, c.Excused)
 		c.Excused, drift = c.Excused-back, drift+back
 	}
-	c.Owed = min(max(c.Owed+int64(drift/time.Millisecond), -mostOwed), mostOwed)
+	c.Owed = min(max(owed.Milliseconds()+drift.Milliseconds(), -mostOwed), mostOwed) // their sum as durations could overflow
 }
 
 // likely is the best estimate of the time now: what the server last told, and the own time since. A wall clock that is

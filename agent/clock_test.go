@@ -34,7 +34,38 @@ func begun(h *hands) *clock {
 	c := &clock{}
 	h.read(c)
 	c.contact(h.truth)
+	c.ProofDue = 0 // as after half a day with the server
 	return c
+}
+
+// The first date that a device is told may be wrong: until another contact agrees with it half a day later, no date is held against
+// anybody.
+func TestClockFirstDateMayBeWrong(t *testing.T) {
+	for _, wrong := range []time.Duration{day, -day, year, -10 * year} {
+		h := newHands()
+		c := &clock{}
+		h.read(c)
+		c.contact(h.truth.Add(wrong))
+		h.wait(time.Minute)
+		h.read(c)
+		c.contact(h.truth.Add(wrong)) // agrees, and proves nothing so soon
+		for range 3 {
+			h.wait(13 * time.Hour)
+			h.read(c)
+			c.contact(h.truth)
+		}
+		if c.Doubt || c.Owed != 0 || c.ProofDue != 0 {
+			t.Errorf("a first date wrong by %v: %+v", wrong, c)
+		}
+		h.wait(time.Hour)
+		h.read(c)
+		for range 2 {
+			c.contact(h.truth.Add(-30 * day))
+		}
+		if !c.Doubt {
+			t.Errorf("after a first date wrong by %v a liar is believed", wrong)
+		}
+	}
 }
 
 func TestClockConstantOffsetDoesNoHarm(t *testing.T) {
@@ -204,6 +235,28 @@ func TestClockExcusesTimeSwitchedOff(t *testing.T) {
 	}
 	if c.Doubt {
 		t.Error("a server that mended its clock is never believed again")
+	}
+}
+
+// A server that led the date away and back again owes nothing, also when the device booted in between.
+func TestClockWayBackAcrossABoot(t *testing.T) {
+	for _, lie := range []time.Duration{day, -day, year, -year} {
+		for _, off := range []time.Duration{0, 8 * time.Hour, 40 * day} {
+			h := newHands()
+			c := begun(h)
+			h.wait(time.Hour)
+			h.read(c)
+			c.contact(h.truth.Add(lie))
+			h.off(off)
+			for range 2 {
+				h.wait(time.Minute)
+				h.read(c)
+				c.contact(h.truth)
+			}
+			if c.Doubt {
+				t.Errorf("a lie of %v, mended after %v off: still in doubt, %v owed", lie, off, time.Duration(c.Owed)*time.Millisecond)
+			}
+		}
 	}
 }
 

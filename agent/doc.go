@@ -85,7 +85,8 @@
 // last contact. The next contact at which they agree ends it. While in doubt nothing escalates.
 //
 // That a server agrees with its own lie ends nothing: the device keeps account of how far servers have led the date away from its
-// own time, in one step or in many, and doubts as long as that is more than 12 hours. Only the way back ends it. Otherwise a date
+// own time, in one step or in many, and doubts as long as that is more than 12 hours. Only the way back ends it. The account begins once
+// a second contact, half a day after the first, has borne out its date. Otherwise a date
 // that stands still would keep an old policy or an ended warrant alive for ever. A boot excuses what time switched off explains.
 //
 // A new day counts, for observations and for notices shown, when the certain time and the own time have both come to

@@ -111,7 +111,8 @@ func (b *bounds) clock(state *wireState) clock {
 	w := &state.Clock
 	c := clock{
 		Owed: state.Owed, Excused: b.span(state.Excused, "an excused step"), Booted: state.Booted,
-		Begun: w.Begun, Elapsed: b.span(w.Elapsed, "the own time"), Gap: b.span(w.Gap, "the gap"),
+		ProofDue: b.span(state.ProofDue, "the proof of the first date"),
+		Begun:    w.Begun, Elapsed: b.span(w.Elapsed, "the own time"), Gap: b.span(w.Gap, "the gap"),
 		Longest: b.span(w.Longest, "the longest time"), Wall: w.Wall, Uptime: b.span(w.Uptime, "the uptime"), Boot: w.Boot,
 		Server: w.Server, ServerAt: b.span(w.ServerAt, "the last contact"), Contacted: w.Contacted, Base: w.Base, Doubt: w.Doubt,
 	}
