@@ -41,6 +41,7 @@ type watch struct {
 	looked   time.Time
 	seen     []byte // checkpoint at the last look
 	found    ledger.Audited
+	counted  map[order.ID]bool
 	refused  int // by the witness, so far
 	findings []finding
 }
@@ -52,7 +53,7 @@ type edition struct {
 }
 
 func newWatch(st *stage) (*watch, error) {
-	w := &watch{stage: st, signed: map[[32]byte]edition{}, looked: st.began}
+	w := &watch{stage: st, signed: map[[32]byte]edition{}, counted: map[order.ID]bool{}, looked: st.began}
 	trust := st.scene.trust
 	verifier, err := proof.New(trust.Origin, trust.LogKey, trust.Witnesses, trust.Quorum)
 	if err != nil {
@@ -118,8 +119,11 @@ func (w *watch) look(at time.Time) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ledger.ErrNotOrder, err)
 		}
-		if what := w.strange(raw, leaf, at); what != "" {
-			w.note(counter, what, at)
+		if id := order.LeafID(raw); !w.counted[id] { // a broken ledger is read again from the beginning
+			w.counted[id] = true
+			if what := w.strange(raw, leaf, at); what != "" {
+				w.note(counter, what, at)
+			}
 		}
 		return nil
 	})
