@@ -14,7 +14,7 @@ const (
 
 	// Where counts stop, so that no sum of them overflows whatever the clocks are set to.
 	year          = 365 * 24 * time.Hour
-	mostUptime    = 10 * year
+	mostUptime    = mostElapsed
 	mostElapsed   = 90 * year
 	latestSeconds = int64(190 * year / time.Second) // Unix seconds, in 2159
 	mostOwed      = int64(200 * year / time.Millisecond)

@@ -395,3 +395,23 @@ func TestDayMarks(t *testing.T) {
 		t.Error("a clock that was set across a boot made a new day")
 	}
 }
+
+// A phone that was never switched off for more than ten years still counts its own time: a lock on it must end, too (Charter C8).
+func TestClockThatWasNeverSwitchedOff(t *testing.T) {
+	h := newHands()
+	c := begun(h)
+	h.wait(11 * 365 * day)
+	h.read(c)
+	held := c.now()
+	end := c.likely().Add(60 * day)
+	h.wait(59 * day)
+	h.read(c)
+	if c.ended(end, held, 60*day) {
+		t.Fatal("over a day early")
+	}
+	h.wait(day)
+	h.read(c)
+	if !c.ended(end, held, 60*day) {
+		t.Errorf("it goes on at %v; the device counts %v", end, c.Elapsed)
+	}
+}

@@ -56,8 +56,8 @@ type commands struct {
 	Territory territoryCommand `cmd:"" help:"Ask where a place, a network or an address is."`
 	Policy    policyCommand    `cmd:"" help:"Check and compare policies; propose, sign and publish them."`
 	Ledger    ledgerCommand    `cmd:"" help:"Check the public ledger, count it again, explain an order."`
-	Drill     drillCommand     `cmd:"" help:"Try to break the Charter with a server that was taken over."`
 	Witness   witnessCommand   `cmd:"" help:"Run a witness, which cosigns ledgers that have one history only."`
+	Drill     drillCommand     `cmd:"" help:"Attack and strain this system, to see that its promises hold."`
 	Escrow    escrowCommand    `cmd:"" help:"Keep a way out for when the maker is gone: split the unlock master, join it, make codes."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 

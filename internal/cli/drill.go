@@ -21,6 +21,8 @@ type drillCommand struct {
 	Run  drillRunCommand  `cmd:"" default:"withargs" help:"Run one drill; the word run may be left out."`
 	All  drillAllCommand  `cmd:"" help:"Run every drill."`
 	List drillListCommand `cmd:"" help:"List the drills."`
+
+	Simulate drillSimulateCommand `cmd:"" help:"Try to break it: devices, server, store and ledger for thousands of simulated years, with every fault."`
 }
 
 func (drillCommand) Help() string {
@@ -28,12 +30,14 @@ func (drillCommand) Help() string {
 not the officers' keys. Each drill tries, in several ways and over weeks of simulated time, to have real agents lock phones that nothing signed lets
 them lock, and finds out who would notice, and how soon. Everything happens on this machine, in a temporary folder.
 
-It ends with 1 when a single phone was wrongly locked. docs/threat-model.md says what remains possible.
+It ends with 1 when a single phone was wrongly locked. docs/threat-model.md says what remains possible. drill simulate has no attacker: it plays years of
+accidents instead.
 
 Examples:
   bailiwick drill list
   bailiwick drill lock-traveller
-  bailiwick drill all --json drills.json`
+  bailiwick drill all --json drills.json
+  bailiwick drill simulate --minutes 1`
 }
 
 type drillFlags struct {
