@@ -283,7 +283,7 @@ func sightings(all []*outcome) []sighting {
 		list = append(list, *s)
 	}
 	slices.SortFunc(list, func(a, b sighting) int {
-		return cmp.Or(cmp.Compare(a.latest, b.latest), cmp.Compare(a.first, b.first), cmp.Compare(a.who, b.who))
+		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.latest, b.latest), cmp.Compare(a.who, b.who))
 	})
 	return list
 }
