@@ -19,7 +19,9 @@ import (
 //   - Timestamp and snapshot must describe the other parts, and none of root, timestamp, snapshot and targets may
 //     have expired. Where Policy or Warrant has, the rest counts, and Listing.Verify refuses that role's files.
 //
-// An update costs at most one signature check for each key of each role, and reads each part once.
+// An update costs at most one signature check for each key of each role, and reads each part once. The signatures of targets, policy
+// and warrant metadata are not checked again where t has seen them hold for the very same bytes under the same root and, for policy and
+// warrant, the same targets, which say who may sign them. Everything else is checked every time.
 func (t *Trusted) Apply(u Update, now time.Time) (*Trusted, *Listing, error) {
 	files := map[string][]byte{Timestamp: u.Timestamp, Snapshot: u.Snapshot, Targets: u.Targets, Policy: u.Policy, Warrant: u.Warrant}
 	return t.apply(u.Roots, files, now, device())
@@ -37,6 +39,7 @@ func (t *Trusted) apply(roots [][]byte, files map[string][]byte, now time.Time, 
 		return nil, nil, err
 	}
 	w := workflow{before: t.roles, next: &Trusted{root: final, roles: make(map[string]state)}, files: files, now: now}
+	w.sameRoot = final == t.root // follow returns another as soon as it takes one
 	snapshot, err := w.online(renewed)
 	if err != nil {
 		return nil, nil, err
@@ -118,10 +121,11 @@ func (r *root) follow(roots [][]byte, floor int) (final *root, renewed bool, err
 
 // workflow is an update on its way: what was trusted, and what will be.
 type workflow struct {
-	before map[string]state
-	next   *Trusted
-	files  map[string][]byte
-	now    time.Time
+	before   map[string]state
+	next     *Trusted
+	files    map[string][]byte
+	now      time.Time
+	sameRoot bool // no newer root came: the same keys sign targets
 }
 
 // accept takes a document whose signatures and place are right, unless its version is below the trusted one.
@@ -129,7 +133,7 @@ func (w *workflow) accept(d document) error {
 	if least := w.before[d.role].version; d.version < least {
 		return fmt.Errorf("%w: %s %d; %d was trusted before", ErrRolledBack, d.role, d.version, least)
 	}
-	w.next.roles[d.role] = state{d.version, d.expires}
+	w.next.roles[d.role] = state{version: d.version, expires: d.expires}
 	return nil
 }
 
@@ -194,7 +198,7 @@ func (d *described) at(o document) error {
 // officers takes what officers sign: targets, and the roles that it delegates to (5.6).
 func (w *workflow) officers(snapshot *described, r rules) (*Listing, error) {
 	root := w.next.root
-	top, err := w.targets(Targets, snapshot, root.roles[Targets], Root)
+	top, known, err := w.targets(Targets, snapshot, root.roles[Targets], Root, w.sameRoot)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +214,7 @@ func (w *workflow) officers(snapshot *described, r rules) (*Listing, error) {
 		if err := root.floor(want.role, d.signers, r.floor); err != nil {
 			return nil, err
 		}
-		t, err := w.targets(want.role, snapshot, d.signers, Targets)
+		t, _, err := w.targets(want.role, snapshot, d.signers, Targets, known)
 		if err != nil {
 			return nil, err
 		}
@@ -219,19 +223,28 @@ func (w *workflow) officers(snapshot *described, r rules) (*Listing, error) {
 	return l, nil
 }
 
-func (w *workflow) targets(role string, snapshot *described, s signers, by string) (*targets, error) {
-	if err := snapshot.describes(role, w.files[role]); err != nil {
-		return nil, err
+// targets takes the metadata of a role of the officers', and says whether they are known: the very bytes whose signatures were seen
+// to hold before. sameSigners says that whoever names the signers is known itself; otherwise nothing counts as known.
+func (w *workflow) targets(role string, snapshot *described, s signers, by string, sameSigners bool) (t *targets, known bool, err error) {
+	data := w.files[role]
+	if err := snapshot.describes(role, data); err != nil {
+		return nil, false, err
 	}
-	t, err := readTargets(role, w.files[role])
-	if err != nil {
-		return nil, err
+	if t, err = readTargets(role, data); err != nil {
+		return nil, false, err
 	}
-	if err := s.verify(t.document, by); err != nil {
-		return nil, err
+	sum := sha256.Sum256(data)
+	if known = sameSigners && bytes.Equal(w.before[role].verified, sum[:]); !known {
+		if err := s.verify(t.document, by); err != nil {
+			return nil, false, err
+		}
 	}
 	if err := snapshot.at(t.document); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return t, w.accept(t.document)
+	if err := w.accept(t.document); err != nil {
+		return nil, false, err
+	}
+	w.next.roles[role] = state{t.version, t.expires, sum[:]}
+	return t, known, nil
 }

@@ -64,8 +64,9 @@ func TestRecordRefused(t *testing.T) {
 		Root     []byte   `cbor:"1,keyasint"`
 		Versions []uint64 `cbor:"2,keyasint,omitempty"`
 		Expires  []int64  `cbor:"3,keyasint,omitempty"`
+		Verified []byte   `cbor:"4,keyasint,omitempty"`
 	}
-	good := record{1, r.Root(2), []uint64{1, 2, 3, 4, 5}, []int64{1, 2, 3, 4, 5}}
+	good := record{1, r.Root(2), []uint64{1, 2, 3, 4, 5}, []int64{1, 2, 3, 4, 5}, nil}
 	for name, c := range map[string]struct {
 		want   tuf.Fault
 		change func(*record)
@@ -81,6 +82,10 @@ func TestRecordRefused(t *testing.T) {
 		"no versions":         {tuf.ErrMalformed, func(r *record) { r.Versions = nil }},
 		"a version of none":   {tuf.ErrMalformed, func(r *record) { r.Versions[2] = 0 }},
 		"a version too large": {tuf.ErrMalformed, func(r *record) { r.Versions[2] = 1 << 53 }},
+		"with hashes":         {"", func(r *record) { r.Verified = make([]byte, 96) }},
+		"a hash too few":      {tuf.ErrMalformed, func(r *record) { r.Verified = make([]byte, 64) }},
+		"half a hash more":    {tuf.ErrMalformed, func(r *record) { r.Verified = make([]byte, 112) }},
+		"hashes of nothing":   {tuf.ErrMalformed, func(r *record) { r.Versions, r.Expires, r.Verified = nil, nil, make([]byte, 96) }},
 		"a date too late":     {tuf.ErrMalformed, func(r *record) { r.Expires[2] = 1 << 40 }},
 		"a date too early":    {tuf.ErrMalformed, func(r *record) { r.Expires[2] = -1 << 40 }},
 	} {

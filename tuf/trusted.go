@@ -1,6 +1,7 @@
 package tuf
 
 import (
+	"crypto/sha256"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/dcbor"
@@ -14,8 +15,9 @@ type Trusted struct {
 
 // state is what is kept of a role's metadata.
 type state struct {
-	version uint64
-	expires time.Time
+	version  uint64
+	expires  time.Time
+	verified []byte // SHA-256 of the exact bytes whose signatures were checked; nil where that is not kept or not known
 }
 
 // rules are what a verifier demands beyond TUF. Devices have but one set; the tests of this package hold the workflow to
@@ -88,13 +90,17 @@ func (t *Trusted) Expires(role string) time.Time {
 // kept are the roles in a record, in their sequence there.
 func kept() []string { return []string{Timestamp, Snapshot, Targets, Policy, Warrant} }
 
+// remembered are the roles whose exact bytes a Trusted knows again, in their sequence in a record.
+func remembered() []string { return []string{Targets, Policy, Warrant} }
+
 // record is a Trusted as the device's record holds it: the root's exact bytes and, from the first update on, version and
-// expiry of the other roles.
+// expiry of the other roles and the SHA-256 of what officers signed. Records from before there was the latter are still read.
 type record struct {
 	Version  uint64   `cbor:"0,keyasint"`
 	Root     []byte   `cbor:"1,keyasint"`
 	Versions []uint64 `cbor:"2,keyasint,omitempty"`
 	Expires  []int64  `cbor:"3,keyasint,omitempty"` // Unix seconds
+	Verified []byte   `cbor:"4,keyasint,omitempty"` // 32 bytes for each of targets, policy and warrant
 }
 
 const (
@@ -109,6 +115,9 @@ func (t *Trusted) Marshal() ([]byte, error) {
 		for _, role := range kept() {
 			r.Versions = append(r.Versions, t.roles[role].version)
 			r.Expires = append(r.Expires, t.roles[role].expires.Unix())
+		}
+		for _, role := range remembered() { // all of them are known, or none: Apply learns them together
+			r.Verified = append(r.Verified, t.roles[role].verified...)
 		}
 	}
 	return dcbor.Marshal(r)
@@ -132,7 +141,7 @@ func Parse(data []byte) (*Trusted, error) {
 		return nil, err
 	}
 	t := &Trusted{root: first.settle()}
-	if len(r.Versions) == 0 && len(r.Expires) == 0 {
+	if len(r.Versions) == 0 && len(r.Expires) == 0 && len(r.Verified) == 0 {
 		return t, nil
 	}
 	if len(r.Versions) != len(kept()) || len(r.Expires) != len(kept()) {
@@ -144,7 +153,26 @@ func Parse(data []byte) (*Trusted, error) {
 		if r.Versions[i] < 1 || r.Versions[i] > maxInteger || expires.Year() < 0 || expires.Year() > 9999 {
 			return nil, malformed("trusted metadata: version or expiry of %s is out of bounds", role)
 		}
-		t.roles[role] = state{r.Versions[i], expires}
+		t.roles[role] = state{version: r.Versions[i], expires: expires}
+	}
+	if err := t.know(r.Verified); err != nil {
+		return nil, err
 	}
 	return t, nil
+}
+
+// know takes the hashes of a record, if it has them.
+func (t *Trusted) know(verified []byte) error {
+	if len(verified) == 0 {
+		return nil
+	}
+	if len(verified) != len(remembered())*sha256.Size {
+		return malformed("trusted metadata with %d bytes of hashes, must be %d", len(verified), len(remembered())*sha256.Size)
+	}
+	for i, role := range remembered() {
+		s := t.roles[role]
+		s.verified = verified[i*sha256.Size : (i+1)*sha256.Size]
+		t.roles[role] = s
+	}
+	return nil
 }

@@ -12,6 +12,10 @@
 // targets, policy and warrant metadata that ask for fewer than Threshold different officers are refused, whoever
 // signed them; and so are those that count the server's own key among the officers'.
 //
+// A Trusted remembers the SHA-256 of the targets, policy and warrant metadata whose signatures it has seen hold, so that most check-ins,
+// which bring the same bytes again, cost the checks of the server's two signatures only. Versions, dates, hashes, thresholds
+// and what is listed are checked every time.
+//
 // It runs on devices: no network, no clock, no files, the standard library and one package for canonical JSON.
 package tuf
 

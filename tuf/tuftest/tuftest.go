@@ -108,6 +108,12 @@ func (r *Repository) Refresh(now time.Time) {
 	r.write(tuf.Snapshot, tuf.Timestamp)
 }
 
+// Resign signs the next version of one role and of what describes it, with everything else as it was.
+func (r *Repository) Resign(now time.Time, role string) {
+	r.now = now
+	r.rewrite(role)
+}
+
 // Rotation says what the next root changes.
 type Rotation struct {
 	Add       int  // how many new officers
