@@ -109,7 +109,7 @@ func (c *change) publish(ctx context.Context) (err error) {
 	} else if err != nil {
 		return err
 	}
-	if _, err := s.readSignatures(ctx); err != nil {
+	if _, err := s.readSignaturesAfter(ctx, c.after); err != nil {
 		return err
 	}
 	if _, err := s.readRules(ctx); err != nil {

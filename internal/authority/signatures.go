@@ -38,6 +38,7 @@ type signbook struct {
 type signatures struct {
 	repository *tufrepo.Repository // nil while nobody has founded it
 	sound      bool                // its signatures and hashes hold; expiry is not part of it
+	verified   *tufrepo.Verified   // the repository, where it is sound
 	versions   tuf.Versions
 	listed     map[string]map[string]tufrepo.Target // by role, tuf.Policy and tuf.Warrant, and path
 	expires    map[string]time.Time                 // of each role by itself
@@ -84,6 +85,11 @@ func (s *Service) signed(ctx context.Context) (*signatures, error) {
 
 // readSignatures reads the newest metadata of all roles from the store. What was verified before is not verified again.
 func (s *Service) readSignatures(ctx context.Context) (*signatures, error) {
+	return s.readSignaturesAfter(ctx, nil)
+}
+
+// readSignaturesAfter is readSignatures where made was verified a moment ago and is likely to be what the store has now.
+func (s *Service) readSignaturesAfter(ctx context.Context, made *signatures) (*signatures, error) {
 	s.signs.reading.Lock()
 	defer s.signs.reading.Unlock()
 	var r *tufrepo.Repository
@@ -101,7 +107,9 @@ func (s *Service) readSignatures(ctx context.Context) (*signatures, error) {
 		return known, nil
 	}
 	fresh := &signatures{repository: r}
-	if r != nil {
+	if r != nil && made != nil && sameRepository(made.repository, r) {
+		fresh = made
+	} else if r != nil {
 		if err := fresh.verify(s.now()); err != nil {
 			// Every change goes through Publish or Refresh, which verify: somebody else has written into the store.
 			s.cfg.Logger.Error("officers' signatures do not hold: no policy and no warrant counts until the store is restored", "error", err)
@@ -126,7 +134,7 @@ func (g *signatures) verify(now time.Time) error {
 			now = last
 		}
 	}
-	if err := g.repository.Verify(now); err != nil {
+	if g.verified, err = g.repository.Verified(now); err != nil {
 		return err
 	}
 	g.sound = true
@@ -223,18 +231,15 @@ func (s *Service) refresh(ctx context.Context, now time.Time) (*signatures, erro
 	s.signs.publishing.Lock()
 	defer s.signs.publishing.Unlock()
 	g, err := s.readSignatures(ctx)
-	if err != nil || !g.founded() {
+	if err != nil || !g.founded() || !g.sound {
 		return g, err
 	}
-	next, changed, err := g.repository.Refresh(s.cfg.Online, now)
+	next, changed, err := g.verified.Refresh(s.cfg.Online, now)
 	if err != nil || !changed {
 		return g, err
 	}
-	made, err := g.refreshed(next)
-	if err != nil {
-		return nil, err
-	}
-	err = s.update(ctx, func(tx Tx) error { return putRepository(tx, g.repository, next, made.versions) })
+	made := g.refreshed(next)
+	err = s.update(ctx, func(tx Tx) error { return putRepository(tx, g.repository, made.repository, made.versions) })
 	if errors.Is(err, ErrChanged) { // another server was first
 		return s.readSignatures(ctx)
 	} else if err != nil {
@@ -248,14 +253,11 @@ func (s *Service) refresh(ctx context.Context, now time.Time) (*signatures, erro
 	return made, nil
 }
 
-// refreshed is g with what Refresh has made and verified: of what officers signed nothing is another.
-func (g *signatures) refreshed(next *tufrepo.Repository) (*signatures, error) {
-	stamps, err := next.Stamps()
-	if err != nil {
-		return nil, err
-	}
-	made := &signatures{repository: next, sound: g.sound, versions: g.versions, expires: maps.Clone(g.expires), listed: g.listed}
+// refreshed is g with what Refresh has signed: of what officers signed nothing is another.
+func (g *signatures) refreshed(next *tufrepo.Verified) *signatures {
+	stamps := next.Stamps()
+	made := &signatures{repository: next.Repository(), sound: true, verified: next, versions: g.versions, expires: maps.Clone(g.expires), listed: g.listed}
 	made.versions.Snapshot, made.versions.Timestamp = stamps.Snapshot, stamps.Timestamp
 	made.expires[tuf.Snapshot], made.expires[tuf.Timestamp] = stamps.SnapshotExpires, stamps.TimestampExpires
-	return made, nil
+	return made
 }

@@ -247,6 +247,17 @@ func TestWrongOnlineKey(t *testing.T) {
 		if _, _, err := w.repository.Refresh(k, founded.Add(6*day)); !errors.Is(err, ErrOnlineKey) {
 			t.Errorf("refreshed with %v: %v", k, err)
 		}
+		if v, err := w.repository.Verified(founded); err != nil {
+			t.Error(err)
+		} else if _, _, err := v.Refresh(k, founded.Add(6*day)); !errors.Is(err, ErrOnlineKey) {
+			t.Errorf("refreshed after it was verified with %v: %v", k, err)
+		}
+	}
+	// A key whose halves do not belong together signs nothing that leaves.
+	if v, err := w.repository.Verified(founded); err != nil {
+		t.Error(err)
+	} else if _, _, err := v.Refresh(&Key{w.online.Public(), w.ada.signer}, founded.Add(6*day)); !errors.Is(err, ErrOnlineKey) {
+		t.Errorf("signed with another's private key: %v", err)
 	}
 	// The key counts, not what its file calls it.
 	renamed := &Key{mustPublic(t, "renamed", w.online), w.online.signer}
@@ -309,7 +320,14 @@ func TestEnded(t *testing.T) {
 	if err := r.Verify(now); err != nil {
 		t.Errorf("after new signatures: %v", err)
 	}
+	v, err := r.Verified(now)
+	if err != nil {
+		t.Fatal(err)
+	}
 	now = founded.Add(5 * 365 * day) // root and targets have ended, at this very instant
+	if _, _, err := v.Refresh(w.online, now); !errors.Is(err, ErrExpired) {
+		t.Errorf("refreshed without a root, as it was verified before: %v", err)
+	}
 	if _, _, err := r.Refresh(w.online, now); !errors.Is(err, ErrExpired) {
 		t.Errorf("refreshed without a root: %v", err)
 	}

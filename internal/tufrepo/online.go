@@ -141,6 +141,9 @@ func signOnline(signed any, online *Key) ([]byte, error) {
 	if d, err = d.signWith(online, online.public.ID()); err != nil {
 		return nil, err
 	}
+	if _, err := d.signedBy([]PublicKey{online.public}); err != nil { // before a device finds it
+		return nil, fmt.Errorf("%w: just made: %w", ErrOnlineKey, err)
+	}
 	return d.bytes()
 }
 

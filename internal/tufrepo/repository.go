@@ -216,9 +216,21 @@ func (r *Repository) Verify(now time.Time) error { return r.verify(now, nil) }
 // verify is Verify, but lets the delegated roles named in tolerated be expired: a policy that has ended does not stop warrants, nor
 // a warrant that has ended policies, here as on devices.
 func (r *Repository) verify(now time.Time, tolerated []string) error {
-	if _, err := r.read(); err != nil {
-		return err
+	_, err := r.verified(now, tolerated)
+	return err
+}
+
+// verified is verify, and returns what it read.
+func (r *Repository) verified(now time.Time, tolerated []string) (*contents, error) {
+	c, err := r.read()
+	if err != nil {
+		return nil, err
 	}
+	return c, r.hold(now, tolerated)
+}
+
+// hold checks signatures, dates and hashes of a repository whose form is right.
+func (r *Repository) hold(now time.Time, tolerated []string) error {
 	if err := verifyChain(r.Roots); err != nil {
 		return fmt.Errorf("%w: %w", ErrRepository, err)
 	}
