@@ -9,12 +9,13 @@ import (
 	"github.com/bailiwick-dev/bailiwick/evidence"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 // Outcome says what became of an answer's orders.
 type Outcome struct {
 	Applied     []order.ID         // followed now or before; a lock may still wait for its time
-	Refused     []evidence.Refusal // not followed; a refused policy stands here under its hash
+	Refused     []evidence.Refusal // not followed; so a policy, under its hash, and metadata, under the SHA-256 of their timestamp
 	NextCheckIn time.Time          // by the platform's wall clock
 }
 
@@ -60,6 +61,7 @@ func (s *state) claims(p Platform) *evidence.Claims {
 		Boot:       p.Boot(),
 		Software:   p.Software,
 		PolicyHash: s.Policy.Hash,
+		Metadata:   metadataVersions(s.Officers),
 		Days:       s.unreported(),
 		Activation: s.Activation,
 		Grounds:    s.groundStates(),
@@ -73,7 +75,10 @@ func (s *state) claims(p Platform) *evidence.Claims {
 
 // Accept takes the server's answer to evidence. Whatever else it is, every order in it is judged by itself; the outcome
 // and the next evidence say which were refused, and why. An answer to other evidence than the last (a late or repeated one)
-// brings orders only: its time, and what it acknowledges, are passed over.
+// brings orders, and what they rest on, only: its time, and what it acknowledges, are passed over.
+//
+// Officers' metadata come first, then a policy, then the orders. What is refused of these leaves the rest of the answer as it is:
+// a lift needs nothing of them.
 //
 // An error means that the answer cannot be read, or that its effect could not be saved and does not count.
 func (a *Agent) Accept(answer []byte) (Outcome, error) {
@@ -91,10 +96,14 @@ func (a *Agent) Accept(answer []byte) (Outcome, error) {
 		if ans.Sequence == s.Sequence && ans.Sequence > s.Acked {
 			s.contact(ans)
 		}
+		with := brought{warrants: ans.Warrants, listing: s.learn(ans.Metadata, a.platform.Root, &out), imei: a.platform.Identity.IMEI}
 		if ans.Policy != nil {
-			s.take(*ans.Policy, &out)
+			s.take(*ans.Policy, with.listing, &out)
 		}
-		a.judge(s, ans, &out)
+		if with.listing != nil {
+			s.vouch(with.listing)
+		}
+		a.judge(s, ans.Orders, with, &out)
 		return true, nil
 	})
 	if err != nil {
@@ -116,16 +125,23 @@ func (s *state) contact(ans *protocol.CheckInAnswer) {
 	s.Unlock.spent(ans.Unlocks)
 }
 
-// take puts a policy in the place of the present one, or refuses it and keeps the present one.
-func (s *state) take(p protocol.Policy, out *Outcome) {
-	if p.Hash == s.Policy.Hash {
+// take puts a policy in the place of the present one, when officers signed it, or refuses it and keeps the present one.
+func (s *state) take(p protocol.Policy, l *tuf.Listing, out *Outcome) {
+	if p.Hash == s.Policy.Hash && s.Signed {
 		return
 	}
-	if reason := checkPolicy(p, &s.Policy); reason != "" {
+	reason := policySigned(&p, l)
+	if reason == "" {
+		reason = checkPolicy(p, &s.Policy)
+	}
+	if reason != "" {
 		s.report(order.ID(p.Hash), reason, out)
 		return
 	}
-	s.PolicyBefore, s.Policy = s.Policy.Hash, p
+	if p.Hash != s.Policy.Hash { // or else it is what an earlier version of the agent took unsigned
+		s.PolicyBefore = s.Policy.Hash
+	}
+	s.Policy = p
 	s.establish()
 }
 
@@ -152,7 +168,7 @@ func (a *Agent) AcceptLift(sealed []byte) (Outcome, error) {
 		if !s.enrolled() {
 			return false, ErrNotEnrolled
 		}
-		a.judge(s, &protocol.CheckInAnswer{Orders: []order.Sealed{one}}, &out)
+		a.judge(s, []order.Sealed{one}, brought{}, &out)
 		return true, nil
 	})
 	if err != nil {
@@ -164,9 +180,9 @@ func (a *Agent) AcceptLift(sealed []byte) (Outcome, error) {
 
 // judge checks that the orders are genuine and for this device, and has them obeyed in the ledger's sequence, in which a
 // notice comes before its lock however the answer lists them.
-func (a *Agent) judge(s *state, ans *protocol.CheckInAnswer, out *Outcome) {
-	genuine := make([]opened, 0, len(ans.Orders))
-	for _, sealed := range ans.Orders {
+func (a *Agent) judge(s *state, orders []order.Sealed, with brought, out *Outcome) {
+	genuine := make([]opened, 0, len(orders))
+	for _, sealed := range orders {
 		o, reason := a.open(s, sealed)
 		if reason != "" {
 			s.report(sealed.ID(), reason, out)
@@ -177,7 +193,7 @@ func (a *Agent) judge(s *state, ans *protocol.CheckInAnswer, out *Outcome) {
 	slices.SortStableFunc(genuine, func(x, y opened) int { return cmp.Compare(x.index, y.index) })
 	boot := a.platform.Boot()
 	for _, o := range genuine {
-		if reason := s.obey(o, boot, ans.Warrants); reason != "" {
+		if reason := s.obey(o, boot, with); reason != "" {
 			s.report(o.id, reason, out)
 		} else {
 			s.forgive(o.id)

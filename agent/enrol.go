@@ -23,8 +23,10 @@ func (a *Agent) EnrolmentToken(ep protocol.EpochAnswer) ([]byte, error) {
 	}, p.Chain, p.Key)
 }
 
-// AcceptEnrolment takes the server's answer: the device's id, whom it trusts from now on, and its policy, which must keep the
-// Charter's floors (the error is then a Reason). The days observed so far are moved to the server's calendar.
+// AcceptEnrolment takes the server's answer: the device's id, whom it trusts from now on, the officers' metadata, and its policy, which
+// two officers must have signed and which must keep the Charter's floors. (Where one of these is refused, the error wraps a Reason.)
+// Whose signatures count is told by Platform.Root, or else by the answer's first root, which is believed once.
+// The days observed so far are moved to the server's calendar.
 // It fails with ErrAlreadyEnrolled on an enrolled device.
 func (a *Agent) AcceptEnrolment(answer []byte) error {
 	ans, err := protocol.ParseEnrolAnswer(answer)
@@ -34,6 +36,10 @@ func (a *Agent) AcceptEnrolment(answer []byte) error {
 	verifier, err := newVerifier(ans.Trust)
 	if err != nil {
 		return fmt.Errorf("agent: the answer to the enrolment: %w", err)
+	}
+	officers, err := enrolledUnder(a.platform.Root, ans)
+	if err != nil {
+		return err
 	}
 	if reason := checkPolicy(ans.Policy, nil); reason != "" {
 		return fmt.Errorf("agent: the policy %q: %w", ans.Policy.ID, reason)
@@ -49,6 +55,7 @@ func (a *Agent) AcceptEnrolment(answer []byte) error {
 			return false, ErrAlreadyEnrolled
 		}
 		s.Device, s.Secret, s.Trust, s.Policy = ans.Device, ans.UnlockSecret, ans.Trust, ans.Policy
+		s.Officers, s.Signed = officers, true
 		s.Epoch, s.DueOn = ans.Epoch, s.Clock.Elapsed
 		// A device that lost its record enrols again with the same key, and does not know what it sent before: the seconds
 		// of its life are more than its check-ins can have been.

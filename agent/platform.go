@@ -32,13 +32,16 @@ type Platform struct {
 	Software string // the agent's version, 1 to 64 characters
 	Identity Identity
 
-	// The rest is optional; see the package's section on lost and forged records.
+	// The rest is optional; see the package's sections on officers and on lost and forged records.
 
 	// StateKey authenticates the record: 32 to 64 random bytes that never change and that this device alone has. Without
 	// it the record has a checksum only.
 	StateKey []byte
 	// Counter detects copies of the record that were rolled back. It needs a StateKey.
 	Counter Counter
+	// Root is the officers' root metadata (TUF) that the firmware was built with: a device enrols only under metadata that lead on from
+	// it. Without it the first root that the server tells is believed, once.
+	Root []byte
 	// AdoptPlain takes over a record without authentication, for the release of a firmware that introduces StateKey. Where
 	// the counter says that an authenticated record was written before, it is refused all the same.
 	AdoptPlain bool
@@ -72,6 +75,9 @@ func (p Platform) check() error {
 	}
 	if p.Counter != nil && len(p.StateKey) == 0 {
 		return errors.New("agent: a Counter needs a StateKey: what anybody can write says nothing of its age")
+	}
+	if err := p.pinnedRoot(); err != nil {
+		return err
 	}
 	if id := p.BootID(); len(id) == 0 || len(id) > maxBootID {
 		return fmt.Errorf("agent: a boot id has 1 to %d bytes, not %d", maxBootID, len(id))

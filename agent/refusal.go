@@ -1,13 +1,13 @@
 package agent
 
-// Reason says why the agent did not follow an order, or did not take a policy. Its text is stable: it travels in evidence,
+// Reason says why the agent did not follow an order, or did not take a policy or officers' metadata. Its text is stable: it travels in evidence,
 // and stands in metrics and on pages. It is an error, to be tested with errors.Is.
 type Reason string
 
 // Error returns the stable name.
 func (r Reason) Error() string { return string(r) }
 
-// The reasons for which an order is refused.
+// The reasons for which an order, a policy or metadata are refused.
 const (
 	// Whether it is an order for this device at all (Charter C6).
 
@@ -18,17 +18,32 @@ const (
 
 	// What it rests on (C5, C7, C10).
 
-	PolicyUnknown        Reason = "policy-unknown"         // it rests on a policy that is neither the present one nor the one before
-	PolicyNotEffective   Reason = "policy-not-effective"   // the policy begins later
-	PolicyStale          Reason = "policy-stale"           // the rule should have been reviewed by now and was not
-	RuleUnknown          Reason = "rule-unknown"           // the present policy has no such rule
-	RuleNotInForce       Reason = "rule-not-in-force"      // the rule begins later, or has ended
-	TerritoryNotInRule   Reason = "territory-not-in-rule"  // the rule does not speak of the order's territory
-	WarrantMissing       Reason = "warrant-missing"        // the warrant itself was not delivered
-	WarrantMismatch      Reason = "warrant-mismatch"       // the warrant delivered is not the one that the order rests on
-	WarrantNotTwoPersons Reason = "warrant-not-two-people" // it does not name two different officers
-	WarrantEndTooFar     Reason = "warrant-end-too-far"    // it ends later than the Charter lets a hold end
-	WarrantEnded         Reason = "warrant-ended"          // its end has come
+	PolicyUnknown      Reason = "policy-unknown"        // it rests on a policy that is neither the present one nor the one before
+	PolicyNotEffective Reason = "policy-not-effective"  // the policy begins later
+	PolicyUnsigned     Reason = "policy-unsigned"       // no officers' metadata list the policy, or none do any more
+	PolicyExpired      Reason = "policy-expired"        // the officers' signatures on the policy have expired
+	PolicyStale        Reason = "policy-stale"          // the rule should have been reviewed by now and was not
+	RuleUnknown        Reason = "rule-unknown"          // the present policy has no such rule
+	RuleNotInForce     Reason = "rule-not-in-force"     // the rule begins later, or has ended
+	TerritoryNotInRule Reason = "territory-not-in-rule" // the rule does not speak of the order's territory
+	WarrantMissing     Reason = "warrant-missing"       // the warrant itself was not delivered
+	WarrantMismatch    Reason = "warrant-mismatch"      // the warrant delivered is not the one that the order rests on, or that the owner was told of
+	WarrantUnsigned    Reason = "warrant-unsigned"      // no officers' metadata came with it that list it
+	WarrantExpired     Reason = "warrant-expired"       // the officers' signatures on the list of warrants have expired
+	NotInCohort        Reason = "not-in-cohort"         // the warrant is not for this device
+	WarrantEndTooFar   Reason = "warrant-end-too-far"   // it ends later than the Charter lets a hold end
+	WarrantEnded       Reason = "warrant-ended"         // its end has come
+
+	// The officers' metadata (C7): such an update is refused as a whole, and reported under the SHA-256 of its timestamp.
+
+	MetadataOversized  Reason = "metadata-oversized"   // a file is larger, or there are more roots, than a device reads
+	MetadataMalformed  Reason = "metadata-malformed"   // a file is not what its role has, or no root came at first
+	MetadataThreshold  Reason = "metadata-threshold"   // a role of officers asks for fewer than two of them
+	MetadataUnsigned   Reason = "metadata-unsigned"    // fewer different officers, or keys of the server, signed than must
+	MetadataRootGap    Reason = "metadata-root-gap"    // a root is not the successor of the one that the device trusts
+	MetadataRolledBack Reason = "metadata-rolled-back" // a version is lower than one that the device has seen
+	MetadataExpired    Reason = "metadata-expired"     // the root, targets, snapshot or timestamp have expired
+	MetadataMixed      Reason = "metadata-mixed"       // the files do not belong together
 
 	// The device's own facts (C4, C5, C10).
 
@@ -70,8 +85,9 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		LeafMalformed, CommitmentMismatch, ProofMissing, ProofInvalid,
-		PolicyUnknown, PolicyNotEffective, PolicyStale, RuleUnknown, RuleNotInForce, TerritoryNotInRule,
-		WarrantMissing, WarrantMismatch, WarrantNotTwoPersons, WarrantEndTooFar, WarrantEnded,
+		PolicyUnknown, PolicyNotEffective, PolicyUnsigned, PolicyExpired, PolicyStale, RuleUnknown, RuleNotInForce, TerritoryNotInRule,
+		WarrantMissing, WarrantMismatch, WarrantUnsigned, WarrantExpired, NotInCohort, WarrantEndTooFar, WarrantEnded,
+		MetadataOversized, MetadataMalformed, MetadataThreshold, MetadataUnsigned, MetadataRootGap, MetadataRolledBack, MetadataExpired, MetadataMixed,
 		NoOwnActivation, ActivatedElsewhere, ActivationMixed, ActivatedBeforePolicy, ActivatedOutsideRule,
 		BootNotVerified, ClockDoubtful,
 		NoticeTooShort, DeadlineMovedEarlier, NoNotice, LockTooLong, EndNotWarrants, EndPassed, AlreadyLocked,

@@ -10,6 +10,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 const (
@@ -75,6 +76,8 @@ type opened struct {
 type facts struct {
 	policy     protocol.Policy
 	before     [32]byte // hash of the policy before the present one; zero when there was none
+	officers   *tuf.Trusted
+	signed     bool // officers list the policy
 	activation *territory.Activation
 	boot       evidence.Boot
 	clock      clock
@@ -88,6 +91,9 @@ func (f facts) supports(g order.Ground, code territory.Code) Reason {
 	}
 	if g.Kind == order.Warrant {
 		return ""
+	}
+	if reason := f.signatures(); reason != "" {
+		return reason
 	}
 	i := slices.IndexFunc(f.policy.Rules, func(r protocol.Rule) bool { return r.ID == g.ID })
 	if i < 0 {
@@ -172,6 +178,9 @@ func (r *restriction) notice(o opened, f facts, w *protocol.Warrant) (dropped *o
 	}
 	if reason := f.supports(o.leaf.Ground, o.leaf.Territory); reason != "" {
 		return nil, reason
+	}
+	if r.another(w) {
+		return nil, WarrantMismatch
 	}
 	if r.Stage == order.Noticed {
 		return r.noticeAgain(o, w)
@@ -266,6 +275,8 @@ func (r *restriction) bounded(l order.Leaf, f facts) Reason {
 	switch {
 	case r.Warrant == nil:
 		return WarrantMissing
+	case r.unsigned():
+		return WarrantUnsigned
 	case !isWarrant(*r.Warrant, l.Authority):
 		return WarrantMismatch
 	case !l.EndsAt.Equal(r.Warrant.EndsAt):
@@ -293,6 +304,9 @@ func (r *restriction) due(f facts) (now bool, refused Reason) {
 	}
 	if reason := f.supports(r.Ground, r.Territory); reason != "" {
 		return false, reason
+	}
+	if r.unsigned() {
+		return false, WarrantUnsigned
 	}
 	return true, ""
 }

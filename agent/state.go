@@ -9,6 +9,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 const (
@@ -27,6 +28,9 @@ type state struct {
 
 	Policy       protocol.Policy
 	PolicyBefore [32]byte // hash of the policy before
+
+	Officers *tuf.Trusted // whose signatures count, and what they signed last; nil in a record from before there were any
+	Signed   bool         // they list Policy
 
 	Epoch    []byte         // to sign the next evidence with
 	Sequence uint64         // of the evidence that left last
@@ -78,7 +82,10 @@ func (s *state) clone() *state {
 }
 
 func (s *state) facts(boot evidence.Boot) facts {
-	return facts{policy: s.Policy, before: s.PolicyBefore, activation: s.Activation, boot: boot, clock: s.Clock}
+	return facts{
+		policy: s.Policy, before: s.PolicyBefore, officers: s.Officers, signed: s.Signed,
+		activation: s.Activation, boot: boot, clock: s.Clock,
+	}
 }
 
 // restriction returns the slot of a ground, or nil.
@@ -127,7 +134,7 @@ func (s *state) activate(boot evidence.Boot) (changed bool) {
 }
 
 // obey judges a genuine order and applies it. It returns "" when the order was followed, now or before.
-func (s *state) obey(o opened, boot evidence.Boot, warrants []protocol.Warrant) Reason {
+func (s *state) obey(o opened, boot evidence.Boot, with brought) Reason {
 	r := s.restriction(o.leaf.Ground)
 	if r != nil && r.remembers(o.id) {
 		return ""
@@ -142,7 +149,7 @@ func (s *state) obey(o opened, boot evidence.Boot, warrants []protocol.Warrant) 
 	reason := NoNotice
 	switch {
 	case o.leaf.Kind == order.Notice:
-		reason = s.notice(r, o, boot, warrants)
+		reason = s.notice(r, o, boot, with)
 	case r != nil:
 		reason = s.lock(r, o, boot)
 	}
@@ -153,11 +160,11 @@ func (s *state) obey(o opened, boot evidence.Boot, warrants []protocol.Warrant) 
 }
 
 // notice applies a notice to the ground's slot, or to a new one.
-func (s *state) notice(r *restriction, o opened, boot evidence.Boot, warrants []protocol.Warrant) Reason {
+func (s *state) notice(r *restriction, o opened, boot evidence.Boot, with brought) Reason {
 	var w *protocol.Warrant
 	if o.leaf.Ground.Kind == order.Warrant {
 		var reason Reason
-		if w, reason = warrantFor(o.leaf, warrants, s.Clock); reason != "" {
+		if w, reason = with.warrantFor(o.leaf, s.Clock); reason != "" {
 			return reason
 		}
 	}

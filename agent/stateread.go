@@ -10,6 +10,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 // bounds collects what is wrong with a record, so that reading one stays a list of fields.
@@ -115,6 +116,7 @@ func (b *bounds) clock(w *wireClock) clock {
 }
 
 func (b *bounds) enrolment(w *wireState, s *state) {
+	b.require(len(w.Device) > 0 || len(w.Officers) == 0 && !w.Signed, "officers without an enrolment")
 	whole := len(w.Device) > 0 && len(w.Secret) > 0 && len(w.Policy) > 0 && w.Trust != nil
 	none := len(w.Device) == 0 && len(w.Secret) == 0 && len(w.Policy) == 0 && w.Trust == nil
 	b.require(whole || none, "the enrolment is incomplete")
@@ -136,6 +138,16 @@ func (b *bounds) enrolment(w *wireState, s *state) {
 		return
 	}
 	s.Policy = *policy
+	if len(w.Officers) > 0 {
+		if s.Officers, err = tuf.Parse(w.Officers); err != nil {
+			b.err = fmt.Errorf("the officers' metadata: %w", err)
+			return
+		}
+		v := s.Officers.Versions()
+		b.require(v.Root > 0 && v.Timestamp > 0, "the officers' metadata were never applied")
+	}
+	s.Signed = w.Signed
+	b.require(s.Officers != nil || !s.Signed, "a policy signed by nobody")
 }
 
 func (b *bounds) days(w *wireState, s *state) {
@@ -194,10 +206,21 @@ func (b *bounds) restriction(w *wireRestriction) restriction {
 				ID: v.ID, Case: v.Case, Reason: v.Reason, IssuedAt: b.moment(v.IssuedAt, "a warrant's issue"),
 				EndsAt: b.moment(v.EndsAt, "a warrant's end"), Officers: [2]string(v.Officers),
 			}
+			b.cohort(w.Cohort, &r.Warrant.Cohort)
 		}
 	}
+	b.require(w.Cohort == nil || w.Warrant != nil, "a cohort without a warrant")
 	b.orders(w, &r)
 	return r
+}
+
+func (b *bounds) cohort(w *wireCohort, c *protocol.Cohort) {
+	if w == nil {
+		return
+	}
+	b.require(dcbor.Fixed(c.Root[:], w.Root), "a cohort's root has another length")
+	b.require(w.Size > 0 && w.Size <= protocol.MaxCohort, "a cohort's size is out of range")
+	c.Size = w.Size
 }
 
 func (b *bounds) orders(w *wireRestriction, r *restriction) {

@@ -41,6 +41,8 @@ type wireState struct {
 	Earlier     *wireDay          `cbor:"21,keyasint,omitempty"`
 	Restored    bool              `cbor:"22,keyasint,omitempty"`
 	Unsure      bool              `cbor:"23,keyasint,omitempty"`
+	Officers    []byte            `cbor:"24,keyasint,omitempty"` // as package tuf writes it
+	Signed      bool              `cbor:"25,keyasint,omitempty"`
 }
 
 type wireClock struct {
@@ -120,6 +122,13 @@ type wireRestriction struct {
 	Final      bool         `cbor:"20,keyasint,omitempty"`
 	ChangedOn  int64        `cbor:"21,keyasint,omitempty"`
 	Remembered [][]byte     `cbor:"22,keyasint,omitempty"`
+	Cohort     *wireCohort  `cbor:"23,keyasint,omitempty"` // of the warrant; absent when an earlier version noticed it
+}
+
+type wireCohort struct {
+	_    struct{} `cbor:",toarray"`
+	Root []byte
+	Size uint64
 }
 
 type wirePending struct {
@@ -202,6 +211,12 @@ func stateToWire(s *state) (*wireState, error) {
 		}
 		t := s.Trust
 		w.Device, w.Secret, w.Policy = s.Device[:], s.Secret[:], policy
+		if s.Officers != nil {
+			if w.Officers, err = s.Officers.Marshal(); err != nil {
+				return nil, err
+			}
+			w.Signed = s.Signed
+		}
 		w.Trust = &wireTrust{Origin: t.Origin, LogKey: t.LogKey, Witnesses: t.Witnesses, Quorum: uint8(t.Quorum)}
 	}
 	if s.PolicyBefore != [32]byte{} {
@@ -251,6 +266,9 @@ func restrictionToWire(r *restriction) wireRestriction {
 	if v := r.Warrant; v != nil {
 		w.Warrant = &wireWarrant{
 			ID: v.ID, Case: v.Case, Reason: v.Reason, IssuedAt: unix(v.IssuedAt), EndsAt: unix(v.EndsAt), Officers: v.Officers[:],
+		}
+		if v.Cohort.Size > 0 {
+			w.Cohort = &wireCohort{Root: v.Cohort.Root[:], Size: v.Cohort.Size}
 		}
 	}
 	if p := r.Pending; p != nil {

@@ -39,7 +39,11 @@ type Claims struct {
 	Grounds    []GroundState         // every ground that the device knows; at most MaxGrounds
 	Refusals   []Refusal             // orders refused and not yet acknowledged; at most MaxRefusals
 	ClockDoubt bool                  // the device does not trust its own clock now
+	Metadata   MetadataVersions      // of the officers' metadata that the device trusts; zero when none
 }
+
+// MetadataVersions tells the server which of the officers' metadata to send (package tuf). Both count from 1.
+type MetadataVersions struct{ Root, Timestamp uint64 }
 
 // GroundState is what the device applies on one ground.
 type GroundState struct {

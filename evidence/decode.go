@@ -112,6 +112,10 @@ func (d *decoder) claim(label int64, c *Claims) error {
 		d.Fixed(c.PolicyHash[:])
 	case labelClockDoubt:
 		c.ClockDoubt = d.present()
+	case labelMetadata:
+		d.exactly(2)
+		c.Metadata = MetadataVersions{Root: d.Uint(math.MaxUint64), Timestamp: d.Uint(math.MaxUint64)}
+		d.notZero(c.Metadata == MetadataVersions{})
 	case labelActivation:
 		c.Activation = d.activation()
 	case labelDays:

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -57,6 +58,7 @@ func usualClaims() evidence.Claims {
 			FirstSeen: day - 5,
 			Deadline:  issued.AddDate(0, 0, 9).Truncate(24 * time.Hour),
 		}},
+		Metadata: evidence.MetadataVersions{Root: 1, Timestamp: 17},
 	}
 }
 
@@ -65,6 +67,7 @@ func fullestClaims() evidence.Claims {
 	c := usualClaims()
 	c.Boot, c.ClockDoubt = evidence.BootUnlocked, true
 	c.Days, c.Grounds = nil, nil
+	c.Metadata = evidence.MetadataVersions{Root: math.MaxUint64, Timestamp: math.MaxUint64}
 	for i := range evidence.MaxDays {
 		c.Days = append(c.Days, territory.DayRecord{
 			Day: territory.Day(18000 + i), Territory: "UA-43", Percent: 99, Agree: 31, Against: 31,

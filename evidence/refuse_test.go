@@ -305,7 +305,7 @@ func TestClaimsSets(t *testing.T) {
 		"another profile":            {int64(265), "urn:uuid:00000000-0000-0000-0000-000000000000", evidence.ErrProfile},
 		"profile as bytes":           {int64(265), []byte{1}, evidence.ErrProfile},
 		"no profile":                 {int64(265), absent, evidence.ErrProfile},
-		"unknown private claim":      {int64(-65545), int64(1), evidence.ErrClaim},
+		"unknown private claim":      {int64(-65546), int64(1), evidence.ErrClaim},
 		"registered claim, not ours": {int64(1), "issuer", evidence.ErrClaim},
 		"text claim":                 {"latitude", int64(44), evidence.ErrClaim},
 		"no iat":                     {int64(6), absent, evidence.ErrMalformed},
@@ -345,6 +345,11 @@ func TestClaimsSets(t *testing.T) {
 		"ground with a zero":         {int64(-65542), []any{map[int]any{1: 1, 2: "cuba", 3: 1, 6: 0}}, evidence.ErrMalformed},
 		"refusal with a short id":    {int64(-65543), []any{[]any{make([]byte, 31), "late"}}, evidence.ErrMalformed},
 		"clock doubt false":          {int64(-65544), false, evidence.ErrMalformed},
+		"metadata of version zero":   {int64(-65545), []any{0, 0}, evidence.ErrMalformed},
+		"metadata of one version":    {int64(-65545), []any{1}, evidence.ErrMalformed},
+		"metadata of three versions": {int64(-65545), []any{1, 1, 1}, evidence.ErrMalformed},
+		"metadata with a text":       {int64(-65545), []any{1, "1"}, evidence.ErrMalformed},
+		"metadata without timestamp": {int64(-65545), []any{1, 0}, evidence.ErrInvalid},
 	} {
 		claims := claimsMap(t, sign(t, usualClaims()))
 		if tc.value == absent {
@@ -379,6 +384,8 @@ func TestSignRefuses(t *testing.T) {
 		"sequence zero":        func(c *evidence.Claims) { c.Sequence = 0 },
 		"no epoch":             func(c *evidence.Claims) { c.Epoch = nil },
 		"half a second":        func(c *evidence.Claims) { c.IssuedAt = c.IssuedAt.Add(time.Second / 2) },
+		"timestamp, no root":   func(c *evidence.Claims) { c.Metadata.Root = 0 },
+		"root, no timestamp":   func(c *evidence.Claims) { c.Metadata.Timestamp = 0 },
 		"year 10000":           func(c *evidence.Claims) { c.IssuedAt = time.Unix(253402300800, 0) },
 		"boot state 4":         func(c *evidence.Claims) { c.Boot = 4 },
 		"version with a tab":   func(c *evidence.Claims) { c.Software = "1\t2" },

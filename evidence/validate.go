@@ -27,6 +27,8 @@ func (c *Claims) Validate() error {
 		return invalid("the software's version has at most 64 characters, none of them a control character")
 	case c.IssuedAt.Nanosecond() != 0 || c.IssuedAt.Year() < 1 || c.IssuedAt.Year() > 9999:
 		return invalid("the time of issue is a whole second of the years 1 to 9999")
+	case (c.Metadata.Root == 0) != (c.Metadata.Timestamp == 0):
+		return invalid("metadata have a version of the root and one of the timestamp, both from 1, or none")
 	case len(c.Days) > MaxDays || len(c.Grounds) > MaxGrounds || len(c.Refusals) > MaxRefusals:
 		return invalid("at most %d days, %d grounds and %d refusals; send the rest next time", MaxDays, MaxGrounds, MaxRefusals)
 	}

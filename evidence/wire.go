@@ -36,6 +36,7 @@ const (
 	labelGrounds    = -65542
 	labelRefusals   = -65543
 	labelClockDoubt = -65544
+	labelMetadata   = -65545
 )
 
 // wireClaims is the claims set as it is written; the tags repeat the labels above, and decode.go reads it.
@@ -56,6 +57,13 @@ type wireClaims struct {
 	Grounds    []wireGround  `cbor:"-65542,keyasint,omitempty"`
 	Refusals   []wireRefusal `cbor:"-65543,keyasint,omitempty"`
 	ClockDoubt bool          `cbor:"-65544,keyasint,omitempty"`
+	Metadata   *wireVersions `cbor:"-65545,keyasint,omitempty"`
+}
+
+type wireVersions struct {
+	_         struct{} `cbor:",toarray"`
+	Root      uint64
+	Timestamp uint64
 }
 
 type wireVersion struct {
@@ -121,6 +129,9 @@ func toWire(c *Claims) *wireClaims {
 	}
 	if a := c.Activation; a != nil {
 		w.Activation = &wireActive{Territory: string(a.Territory), Day: int32(a.Day), Mixed: a.Mixed}
+	}
+	if m := c.Metadata; m != (MetadataVersions{}) {
+		w.Metadata = &wireVersions{Root: m.Root, Timestamp: m.Timestamp}
 	}
 	for i := range c.Grounds {
 		g := &c.Grounds[i]

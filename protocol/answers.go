@@ -49,7 +49,8 @@ func (a EnrolAnswer) Marshal() ([]byte, error) {
 			Origin: a.Trust.Origin, LogKey: a.Trust.LogKey,
 			Witnesses: a.Trust.Witnesses, Quorum: uint32(a.Trust.Quorum),
 		},
-		Policy: policyToWire(&a.Policy),
+		Policy:   policyToWire(&a.Policy),
+		Metadata: updateToWire(&a.Metadata),
 	}, MaxAnswer)
 }
 
@@ -71,9 +72,10 @@ func ParseEnrolAnswer(data []byte) (*EnrolAnswer, error) {
 			Origin: w.Trust.Origin, LogKey: w.Trust.LogKey,
 			Witnesses: w.Trust.Witnesses, Quorum: int(w.Trust.Quorum),
 		},
-		Policy: *policy,
-		Epoch:  w.Epoch,
-		Time:   timeOf(w.Time),
+		Policy:   *policy,
+		Metadata: updateFromWire(&w.Metadata),
+		Epoch:    w.Epoch,
+		Time:     timeOf(w.Time),
 	}
 	if !dcbor.Fixed(a.Device[:], w.Device) || !dcbor.Fixed(a.UnlockSecret[:], w.UnlockSecret) {
 		return nil, malformed("a device's id has 16 bytes, its unlock secret 32")
@@ -89,6 +91,12 @@ func (a *EnrolAnswer) validate() error {
 		return invalid("the device's id is missing")
 	}
 	if err := a.Trust.Validate(); err != nil {
+		return err
+	}
+	if len(a.Metadata.Roots) == 0 {
+		return invalid("an enrolment brings the officers' metadata from the first root on")
+	}
+	if err := validateUpdate(&a.Metadata); err != nil {
 		return err
 	}
 	return a.Policy.Validate()
@@ -128,11 +136,15 @@ func (a CheckInAnswer) Marshal() ([]byte, error) {
 		Unlocks:     a.Unlocks,
 	}
 	for i := range a.Warrants {
-		w.Warrants = append(w.Warrants, warrantToWire(&a.Warrants[i]))
+		w.Warrants = append(w.Warrants, heldToWire(&a.Warrants[i]))
 	}
 	if a.Policy != nil {
 		policy := policyToWire(a.Policy)
 		w.Policy = &policy
+	}
+	if a.Metadata != nil {
+		update := updateToWire(a.Metadata)
+		w.Metadata = &update
 	}
 	return marshal(w, MaxAnswer)
 }
@@ -161,16 +173,20 @@ func ParseCheckInAnswer(data []byte) (*CheckInAnswer, error) {
 		Unlocks:     w.Unlocks,
 	}
 	for i := range w.Warrants {
-		warrant, err := warrantFromWire(&w.Warrants[i])
+		held, err := heldFromWire(&w.Warrants[i])
 		if err != nil {
 			return nil, err
 		}
-		a.Warrants = append(a.Warrants, *warrant)
+		a.Warrants = append(a.Warrants, *held)
 	}
 	if w.Policy != nil {
 		if a.Policy, err = policyFromWire(w.Policy); err != nil {
 			return nil, err
 		}
+	}
+	if w.Metadata != nil {
+		update := updateFromWire(w.Metadata)
+		a.Metadata = &update
 	}
 	return a, a.validate()
 }
@@ -195,7 +211,12 @@ func (a *CheckInAnswer) validate() error {
 		}
 	}
 	for i := range a.Warrants {
-		if err := a.Warrants[i].Validate(); err != nil {
+		if err := a.Warrants[i].validate(); err != nil {
+			return err
+		}
+	}
+	if a.Metadata != nil {
+		if err := validateUpdate(a.Metadata); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 var now = time.Date(2021, 9, 10, 8, 30, 0, 0, time.UTC)
@@ -69,6 +70,20 @@ func warrant() protocol.Warrant {
 	return protocol.Warrant{
 		ID: "7", Case: "2021-09-a", Reason: "Diverted consignment under investigation.",
 		IssuedAt: now, EndsAt: now.AddDate(0, 0, 30), Officers: [2]string{"ada", "grace"},
+		Cohort: protocol.Cohort{Root: sha256.Sum256([]byte("root")), Size: 3},
+	}
+}
+
+func held() protocol.Held {
+	return protocol.Held{Warrant: warrant(), Member: protocol.Member{
+		Salt: sha256.Sum256([]byte("salt")), Index: 2, Path: [][32]byte{{1}, {2}},
+	}}
+}
+
+func metadata() tuf.Update {
+	return tuf.Update{
+		Roots: [][]byte{[]byte("root 1"), []byte("root 2")}, Timestamp: []byte("timestamp"), Snapshot: []byte("snapshot"),
+		Targets: []byte("targets"), Policy: []byte("policy"), Warrant: []byte("warrant"),
 	}
 }
 
@@ -79,15 +94,16 @@ func enrolAnswer() protocol.EnrolAnswer {
 			Origin: "bailiwick.example/ledger", LogKey: "bailiwick.example/ledger+0102+AQ==",
 			Witnesses: []string{"witness.example+0102+BA=="}, Quorum: 1,
 		},
-		Policy: policy(), Epoch: []byte("epoch-2021-09-10"), Time: now,
+		Policy: policy(), Metadata: metadata(), Epoch: []byte("epoch-2021-09-10"), Time: now,
 	}
 }
 
 func checkInAnswer() protocol.CheckInAnswer {
-	p := policy()
+	p, m := policy(), metadata()
+	m.Roots = nil // the device has them
 	return protocol.CheckInAnswer{
 		Epoch: []byte("epoch-2021-09-10"), Time: now, NextCheckIn: 24 * time.Hour, Sequence: 42, IP: "UA-43",
 		Orders:   []order.Sealed{{Leaf: []byte{1}, Salt: [32]byte{2}, Proof: []byte("c2sp.org/tlog-proof@v1\n")}},
-		Warrants: []protocol.Warrant{warrant()}, Policy: &p, Unlocks: 3,
+		Warrants: []protocol.Held{held()}, Policy: &p, Unlocks: 3, Metadata: &m,
 	}
 }

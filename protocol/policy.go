@@ -179,8 +179,8 @@ func (w Warrant) Hash() ([32]byte, error) {
 	return sha256.Sum256(data), nil
 }
 
-// Validate checks that w is complete and within its bounds. Whether it is too long, or was signed by one officer
-// twice, is for the agent to judge under the Charter's name. It fails with ErrInvalid.
+// Validate checks that w is complete and within its bounds. Whether it is too long, and whether two officers signed it, is
+// for the agent to judge under the Charter's name. It fails with ErrInvalid.
 func (w *Warrant) Validate() error {
 	if err := (order.Ground{Kind: order.Warrant, ID: w.ID}).Validate(); err != nil {
 		return invalid("%w", err)
@@ -195,6 +195,9 @@ func (w *Warrant) Validate() error {
 		if err := checkText("an officer's name", officer, 0, 128); err != nil {
 			return err
 		}
+	}
+	if err := w.Cohort.validate(); err != nil {
+		return err
 	}
 	if err := checkTime("a warrant's issue", w.IssuedAt.Unix()); err != nil {
 		return err
@@ -212,6 +215,7 @@ func warrantToWire(w *Warrant) wireWarrant {
 	return wireWarrant{
 		ID: w.ID, Case: w.Case, Reason: w.Reason,
 		IssuedAt: w.IssuedAt.Unix(), EndsAt: w.EndsAt.Unix(), Officers: w.Officers[:],
+		Cohort: w.Cohort.Root[:], Size: w.Cohort.Size,
 	}
 }
 
@@ -219,8 +223,13 @@ func warrantFromWire(w *wireWarrant) (*Warrant, error) {
 	if len(w.Officers) != 2 {
 		return nil, malformed("a warrant names two officers, not %d", len(w.Officers))
 	}
-	return &Warrant{
+	warrant := &Warrant{
 		ID: w.ID, Case: w.Case, Reason: w.Reason,
 		IssuedAt: timeOf(w.IssuedAt), EndsAt: timeOf(w.EndsAt), Officers: [2]string(w.Officers),
-	}, nil
+		Cohort: Cohort{Size: w.Size},
+	}
+	if !dcbor.Fixed(warrant.Cohort.Root[:], w.Cohort) {
+		return nil, malformed("a cohort's root has 32 bytes, not %d", len(w.Cohort))
+	}
+	return warrant, nil
 }

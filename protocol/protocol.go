@@ -8,6 +8,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 // Paths and media types of the device's endpoints.
@@ -43,6 +44,7 @@ type EnrolAnswer struct {
 	UnlockSecret [32]byte // OCRA key of this device
 	Trust        Trust
 	Policy       Policy
+	Metadata     tuf.Update // the officers' signatures behind Policy, from the first root on
 	Epoch        []byte
 	Time         time.Time
 }
@@ -63,19 +65,20 @@ type CheckInAnswer struct {
 	Sequence    uint64        // of the evidence that this answers: its days and refusals are acknowledged
 	IP          territory.Code
 	Orders      []order.Sealed // not yet applied by this device; at most MaxOrders
-	Warrants    []Warrant      // those that Orders rest on
-	Policy      *Policy        // only when the device's is another one
+	Warrants    []Held         // those that Orders rest on; they need Metadata
+	Policy      *Policy        // only when the device's is another one; it needs Metadata
 	Unlocks     uint64         // how many unlock codes the server knows to be spent
+	Metadata    *tuf.Update    // the officers' signatures (Charter C7); nil when the device has them and nothing here needs them
 }
 
 // MaxOrders bounds the orders in an answer; MaxAnswer its bytes.
 const (
 	MaxOrders = 16
-	MaxAnswer = 512 << 10
+	MaxAnswer = 1 << 20
 )
 
-// Policy is the part of the signed policy that a device enforces and shows. Officers' signatures over it (Charter C7)
-// will travel beside it, as TUF metadata.
+// Policy is the part of the signed policy that a device enforces and shows. It counts only when the metadata beside it list
+// its exact bytes (Marshal) at tuf.PolicyPath(Hash) (Charter C7).
 type Policy struct {
 	Hash        [32]byte // SHA-256 of the policy file that this was derived from
 	ID          string
@@ -109,13 +112,14 @@ type Contact struct {
 	OwnerURL string // the owner page
 }
 
-// Warrant is two officers' authority to hold a cohort for a time. The device shows it and enforces its end. The two
-// officers' signatures over it (Charter C7) will travel beside it, as TUF metadata.
+// Warrant is two officers' authority to hold a cohort for a time. The device shows it and enforces its end. It counts only
+// when the metadata beside it list its exact bytes (Marshal) at tuf.WarrantPath(ID) (Charter C7), for devices of its cohort.
 type Warrant struct {
 	ID       string
 	Case     string
-	Reason   string // what the owner reads; at most 500 characters
-	IssuedAt time.Time
+	Reason   string    // what the owner reads; at most 500 characters
+	IssuedAt time.Time // when it was drafted: it is part of what is signed
 	EndsAt   time.Time
-	Officers [2]string // two different ones
+	Officers [2]string // who is to sign it, for people to read; what counts is who did
+	Cohort   Cohort
 }

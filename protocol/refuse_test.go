@@ -19,6 +19,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 // message is one kind of message, to try the same mistakes on all of them.
@@ -107,18 +108,28 @@ func TestAnswersThatContradictThemselves(t *testing.T) {
 		"no sequence":           func(a *protocol.CheckInAnswer) { a.Sequence = 0 },
 		"address nowhere":       func(a *protocol.CheckInAnswer) { a.IP = "cuba" },
 		"17 orders":             func(a *protocol.CheckInAnswer) { a.Orders = make([]order.Sealed, 17) },
-		"17 warrants":           func(a *protocol.CheckInAnswer) { a.Warrants = make([]protocol.Warrant, 17) },
+		"17 warrants":           func(a *protocol.CheckInAnswer) { a.Warrants = make([]protocol.Held, 17) },
 		"order without a leaf":  func(a *protocol.CheckInAnswer) { a.Orders[0].Leaf = nil },
 		"order without proof":   func(a *protocol.CheckInAnswer) { a.Orders[0].Proof = nil },
-		"warrant without id":    func(a *protocol.CheckInAnswer) { a.Warrants[0].ID = "" },
-		"warrant with a space":  func(a *protocol.CheckInAnswer) { a.Warrants[0].ID = "a b" },
-		"warrant, no reason":    func(a *protocol.CheckInAnswer) { a.Warrants[0].Reason = "" },
-		"warrant, long reason":  func(a *protocol.CheckInAnswer) { a.Warrants[0].Reason = strings.Repeat("é", 501) },
-		"warrant, line break":   func(a *protocol.CheckInAnswer) { a.Warrants[0].Reason = "a\nb" },
-		"warrant without issue": func(a *protocol.CheckInAnswer) { a.Warrants[0].IssuedAt = time.Time{} },
-		"warrant without end":   func(a *protocol.CheckInAnswer) { a.Warrants[0].EndsAt = time.Time{} },
-		"warrant, half second":  func(a *protocol.CheckInAnswer) { a.Warrants[0].EndsAt = now.Add(time.Second / 2) },
+		"warrant without id":    func(a *protocol.CheckInAnswer) { a.Warrants[0].Warrant.ID = "" },
+		"warrant with a space":  func(a *protocol.CheckInAnswer) { a.Warrants[0].Warrant.ID = "a b" },
+		"warrant, no reason":    func(a *protocol.CheckInAnswer) { a.Warrants[0].Warrant.Reason = "" },
+		"warrant, long reason":  func(a *protocol.CheckInAnswer) { a.Warrants[0].Warrant.Reason = strings.Repeat("é", 501) },
+		"warrant, line break":   func(a *protocol.CheckInAnswer) { a.Warrants[0].Warrant.Reason = "a\nb" },
+		"warrant without issue": func(a *protocol.CheckInAnswer) { a.Warrants[0].Warrant.IssuedAt = time.Time{} },
+		"warrant without end":   func(a *protocol.CheckInAnswer) { a.Warrants[0].Warrant.EndsAt = time.Time{} },
+		"warrant, half second":  func(a *protocol.CheckInAnswer) { a.Warrants[0].Warrant.EndsAt = now.Add(time.Second / 2) },
+		"warrant for nobody":    func(a *protocol.CheckInAnswer) { a.Warrants[0].Warrant.Cohort.Size = 0 },
+		"warrant for too many":  func(a *protocol.CheckInAnswer) { a.Warrants[0].Warrant.Cohort.Size = protocol.MaxCohort + 1 },
+		"path too long":         func(a *protocol.CheckInAnswer) { a.Warrants[0].Member.Path = make([][32]byte, 41) },
+		"place out of range":    func(a *protocol.CheckInAnswer) { a.Warrants[0].Member.Index = 3 },
 		"policy without id":     func(a *protocol.CheckInAnswer) { a.Policy.ID = "" },
+		"no timestamp":          func(a *protocol.CheckInAnswer) { a.Metadata.Timestamp = nil },
+		"no snapshot":           func(a *protocol.CheckInAnswer) { a.Metadata.Snapshot = nil },
+		"no targets":            func(a *protocol.CheckInAnswer) { a.Metadata.Targets = nil },
+		"no policy role":        func(a *protocol.CheckInAnswer) { a.Metadata.Policy = nil },
+		"no warrant role":       func(a *protocol.CheckInAnswer) { a.Metadata.Warrant = nil },
+		"an empty root":         func(a *protocol.CheckInAnswer) { a.Metadata.Roots = make([][]byte, 1) },
 	} {
 		a := checkInAnswer()
 		change(&a)
@@ -136,6 +147,9 @@ func TestAnswersThatContradictThemselves(t *testing.T) {
 		"empty witness":          func(a *protocol.EnrolAnswer) { a.Trust.Witnesses[0] = "" },
 		"33 witnesses":           func(a *protocol.EnrolAnswer) { a.Trust.Witnesses = make([]string, 33) },
 		"no epoch":               func(a *protocol.EnrolAnswer) { a.Epoch = nil },
+		"no metadata":            func(a *protocol.EnrolAnswer) { a.Metadata = tuf.Update{} },
+		"no root":                func(a *protocol.EnrolAnswer) { a.Metadata.Roots = nil },
+		"no targets":             func(a *protocol.EnrolAnswer) { a.Metadata.Targets = nil },
 	} {
 		a := enrolAnswer()
 		change(&a)
@@ -195,6 +209,14 @@ func TestLargestAnswers(t *testing.T) {
 	if _, err := protocol.ParseCheckInAnswer(data); err != nil {
 		t.Errorf("%d bytes: %v", len(data), err)
 	}
+	file := make([]byte, tuf.MaxMetadata)
+	a.Metadata = &tuf.Update{Timestamp: file, Snapshot: file, Targets: file, Policy: file, Warrant: file}
+	if data, err = a.Marshal(); err != nil {
+		t.Fatalf("with the largest metadata: %v", err)
+	}
+	if _, err := protocol.ParseCheckInAnswer(data); err != nil {
+		t.Errorf("%d bytes: %v", len(data), err)
+	}
 	p := policy()
 	p.Rules = nil
 	for i := range protocol.MaxRules {
@@ -214,10 +236,17 @@ func TestWarrantHash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Officers[1] = "another"
-	second, err := w.Hash()
-	if err != nil || first == second {
-		t.Errorf("an officer is not in the hash: %v", err)
+	for name, change := range map[string]func(w *protocol.Warrant){
+		"an officer":      func(w *protocol.Warrant) { w.Officers[1] = "another" },
+		"the cohort":      func(w *protocol.Warrant) { w.Cohort.Root[31]++ },
+		"the cohort size": func(w *protocol.Warrant) { w.Cohort.Size++ },
+	} {
+		w := warrant()
+		change(&w)
+		second, err := w.Hash()
+		if err != nil || first == second {
+			t.Errorf("%s is not in the hash: %v", name, err)
+		}
 	}
 	if _, err := (protocol.Warrant{}).Hash(); !errors.Is(err, protocol.ErrInvalid) {
 		t.Errorf("an empty warrant has a hash: %v", err)

@@ -29,6 +29,7 @@ type wireEnrolAnswer struct {
 	UnlockSecret []byte     `cbor:"4,keyasint"`
 	Trust        wireTrust  `cbor:"5,keyasint"`
 	Policy       wirePolicy `cbor:"6,keyasint"`
+	Metadata     wireUpdate `cbor:"7,keyasint"`
 }
 
 type wireTrust struct {
@@ -39,16 +40,28 @@ type wireTrust struct {
 }
 
 type wireCheckInAnswer struct {
-	Version     uint64        `cbor:"0,keyasint"`
-	Epoch       []byte        `cbor:"1,keyasint"`
-	Time        int64         `cbor:"2,keyasint"`
-	NextCheckIn uint32        `cbor:"3,keyasint"`
-	Sequence    uint64        `cbor:"4,keyasint"`
-	IP          string        `cbor:"5,keyasint,omitempty"`
-	Orders      []wireSealed  `cbor:"6,keyasint,omitempty"`
-	Warrants    []wireWarrant `cbor:"7,keyasint,omitempty"`
-	Policy      *wirePolicy   `cbor:"8,keyasint,omitempty"`
-	Unlocks     uint64        `cbor:"9,keyasint,omitempty"`
+	Version     uint64       `cbor:"0,keyasint"`
+	Epoch       []byte       `cbor:"1,keyasint"`
+	Time        int64        `cbor:"2,keyasint"`
+	NextCheckIn uint32       `cbor:"3,keyasint"`
+	Sequence    uint64       `cbor:"4,keyasint"`
+	IP          string       `cbor:"5,keyasint,omitempty"`
+	Orders      []wireSealed `cbor:"6,keyasint,omitempty"`
+	Warrants    []wireHeld   `cbor:"7,keyasint,omitempty"`
+	Policy      *wirePolicy  `cbor:"8,keyasint,omitempty"`
+	Unlocks     uint64       `cbor:"9,keyasint,omitempty"`
+	Metadata    *wireUpdate  `cbor:"10,keyasint,omitempty"`
+}
+
+// wireUpdate holds the exact bytes of metadata files.
+type wireUpdate struct {
+	_         struct{} `cbor:",toarray"`
+	Roots     [][]byte
+	Timestamp []byte
+	Snapshot  []byte
+	Targets   []byte
+	Policy    []byte
+	Warrant   []byte
 }
 
 // wireSealed is what order.Sealed.Marshal writes.
@@ -104,6 +117,21 @@ type wireWarrant struct {
 	IssuedAt int64    `cbor:"4,keyasint"`
 	EndsAt   int64    `cbor:"5,keyasint"`
 	Officers []string `cbor:"6,keyasint"`
+	Cohort   []byte   `cbor:"7,keyasint"`
+	Size     uint64   `cbor:"8,keyasint"`
+}
+
+type wireHeld struct {
+	_       struct{} `cbor:",toarray"`
+	Warrant wireWarrant
+	Member  wireMember
+}
+
+type wireMember struct {
+	_     struct{} `cbor:",toarray"`
+	Salt  []byte
+	Index uint64
+	Path  [][]byte
 }
 
 // marshal encodes a message and bounds it.

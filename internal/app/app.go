@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,10 +36,10 @@ type Config struct {
 	Dir            string              // data folder, required; made if need be
 	BaseURL        string              // where owners and officers reach it, such as https://trust.example.com; required
 	Roots          []*x509.Certificate // attestation roots of the maker's factories
-	Sandbox        bool                // make virtual phones, trust them, and let the clock be moved on
+	Sandbox        bool                // make virtual phones, trust them, let the clock be moved on, and hold officers' keys
 	TrustedProxies []netip.Prefix      // whose X-Forwarded-For is believed
 	Origin         string              // the ledger's name; the host of BaseURL when empty; fixed at the first start
-	Policy         Document            // published at the first start
+	Policy         Document            // published at the first start of a sandbox; elsewhere officers sign the first one, too
 	ResetAdmin     bool                // give the officer "admin" a new one-time password
 	Logger         *slog.Logger        // nothing is logged when nil
 	Registry       *prometheus.Registry
@@ -63,7 +64,8 @@ type Document struct {
 type App struct {
 	Service  *authority.Service
 	Ledger   *ledger.Ledger
-	Factory  *sandbox.Factory // nil unless a sandbox
+	Factory  *sandbox.Factory  // nil unless a sandbox
+	Officers *sandbox.Officers // nil unless a sandbox
 	Registry *prometheus.Registry
 
 	// OneTimePassword is that of the officer "admin", when this start created or reset it.
@@ -126,6 +128,9 @@ func (a *App) openSandbox() (err error) {
 	if a.Factory, err = sandbox.Open(dir); err != nil {
 		return err
 	}
+	if a.Officers, err = sandbox.OpenOfficers(filepath.Join(dir, "officers")); err != nil {
+		return err
+	}
 	if a.clock, err = newMovable(a.cfg.Now, dir); err != nil {
 		return err
 	}
@@ -147,6 +152,10 @@ func (a *App) openService(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	online, err := onlineKey(filepath.Join(keys, "online.key"), strings.TrimSuffix(originOf(a.cfg.BaseURL), "/ledger"))
+	if err != nil {
+		return err
+	}
 	if err := a.openLedger(ctx); err != nil {
 		return err
 	}
@@ -161,9 +170,13 @@ func (a *App) openService(ctx context.Context) (err error) {
 	if a.cfg.Sandbox {
 		sessions = 10 * 365 * 24 * time.Hour // days pass at the push of a button there
 	}
+	var signer authority.Signer // none: officers sign on machines of their own
+	if a.Officers != nil {
+		signer = a.Officers
+	}
 	a.Service, err = authority.New(authority.Config{
-		SessionLife: sessions,
-		Store:       a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, DeviceIDs: a.cfg.DeviceIDs,
+		SessionLife: sessions, Online: online, Signer: signer,
+		Store: a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, DeviceIDs: a.cfg.DeviceIDs,
 		Logger: a.cfg.Logger, Registry: a.Registry, PasswordCost: a.cfg.PasswordCost,
 		Trust:        a.Trust(),
 		UnlockMaster: master, EpochSecret: epochSecret, IP: ipterritory.Lookup,
@@ -217,20 +230,19 @@ func (h warnings) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.Handler.Enabled(ctx, level) && (level >= slog.LevelWarn || h.Handler.Enabled(ctx, slog.LevelDebug))
 }
 
-// firstStart publishes the first policy and creates the first officer, once. The officer comes last: whoever reads the one-time
-// password must get to a server that runs.
+// firstStart lets a sandbox's officers found what they sign and publish the first policy, and creates the first account, once. The account
+// comes last: whoever reads the one-time password must get to a server that runs.
 func (a *App) firstStart(ctx context.Context) (err error) {
-	if len(a.cfg.Policy.Source) > 0 {
-		known, err := a.Service.Policies(ctx, 1)
-		if err != nil {
+	if err := a.Service.EnsureFounded(ctx); err != nil {
+		return err
+	}
+	if a.Officers != nil && len(a.cfg.Policy.Source) > 0 {
+		if _, err := a.Service.EnsurePolicy(ctx, a.cfg.Policy.Name, a.cfg.Policy.Source); err != nil {
 			return err
 		}
-		if len(known) == 0 {
-			starter := &authority.Officer{Name: "first start", Role: "admin"}
-			if _, _, err := a.Service.PublishPolicy(ctx, starter, a.cfg.Policy.Name, a.cfg.Policy.Source, a.cfg.Now()); err != nil {
-				return err
-			}
-		}
+	}
+	for _, line := range a.advice(ctx) {
+		a.cfg.Logger.Warn(line)
 	}
 	var created bool
 	a.OneTimePassword, created, err = a.Service.EnsureAdmin(ctx)
@@ -282,6 +294,27 @@ func (a *App) look(ctx context.Context) error {
 	}
 	_, err = a.Ledger.Size(ctx)
 	return err
+}
+
+// advice is what whoever runs the server should do, a sentence each: a server can be ready for evidence and still lack its officers.
+func (a *App) advice(ctx context.Context) []string {
+	k, err := a.Service.SigningKeys(ctx)
+	switch {
+	case err != nil:
+		return []string{"The officers' signatures cannot be read, and nothing counts that they signed: " + err.Error()}
+	case !k.Founded:
+		return []string{"No officers have founded the repository of what they sign: no device can enrol, and no policy and no warrant counts. " +
+			"Each officer makes a key (bailiwick officer key), one proposes the founding (bailiwick officer root), two sign it, and an administrator publishes it."}
+	}
+	if _, _, err := a.Service.PolicyInForce(ctx); errors.Is(err, authority.ErrNoPolicy) {
+		return []string{"No policy is in force, so no device can enrol: propose one (bailiwick policy propose), have two officers sign it, and publish it."}
+	}
+	var lines []string
+	for _, r := range k.Ending {
+		lines = append(lines, fmt.Sprintf("The officers' signatures in the role %s end on %s; after that nothing is escalated. Have them renewed.",
+			r.Role, r.Ends.UTC().Format(time.DateOnly)))
+	}
+	return lines
 }
 
 // originOf makes a ledger's name from the server's address: a URL without scheme, by custom.

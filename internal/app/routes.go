@@ -14,6 +14,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/httpapi"
 	"github.com/bailiwick-dev/bailiwick/internal/ownerpage"
 	"github.com/bailiwick-dev/bailiwick/internal/publicpage"
+	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/internal/web"
 )
 
@@ -25,7 +26,7 @@ func (a *App) routes() (http.Handler, error) {
 	}
 	cfg := httpapi.Config{
 		Authority: a.Service, Pages: pages, Ready: a.ready, Logger: a.cfg.Logger, Registry: a.Registry,
-		TrustedProxies: a.cfg.TrustedProxies, Production: readProduction,
+		TrustedProxies: a.cfg.TrustedProxies, Production: readProduction, Advice: a.advice,
 	}
 	if a.cfg.Unlimited {
 		none := httpapi.Rate{PerSecond: -1}
@@ -34,7 +35,7 @@ func (a *App) routes() (http.Handler, error) {
 	return httpapi.New(cfg)
 }
 
-// pages are what people look at in a browser, the ledger's files, and a sandbox's endpoints.
+// pages are what people look at in a browser, the files of the ledger and of what officers signed, and a sandbox's endpoints.
 func (a *App) pages() (http.Handler, error) {
 	base, err := parseBase(a.cfg.BaseURL)
 	if err != nil {
@@ -66,6 +67,9 @@ func (a *App) pages() (http.Handler, error) {
 	mux.Handle("/owner", owners)
 	mux.Handle("/owner/", owners)
 	mux.Handle("/ledger/", http.StripPrefix("/ledger", a.Ledger.Handler()))
+	signed := tufrepo.Handler(a.Service.Repository, a.Service.TargetFile)
+	mux.Handle("/metadata/", signed)
+	mux.Handle("/targets/", signed)
 	mux.Handle("GET /assets/", web.Assets())
 	mux.Handle("/", public)
 	if a.Factory != nil {

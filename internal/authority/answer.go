@@ -10,6 +10,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 // Epoch gives out the epoch of the moment.
@@ -28,7 +29,7 @@ func (s *Service) answer(ctx context.Context, v *visit, from netip.Addr) (*proto
 	if v.pending {
 		a.NextCheckIn = s.cfg.PendingCheckIn
 	}
-	told := make(map[string]bool)
+	told, escalates, warranted := make(map[string]bool), false, false
 	for _, o := range v.orders {
 		proof, err := s.cfg.Ledger.Proof(ctx, o.Index)
 		if err != nil {
@@ -37,16 +38,37 @@ func (s *Service) answer(ctx context.Context, v *visit, from netip.Addr) (*proto
 			continue
 		}
 		a.Orders = append(a.Orders, order.Sealed{Leaf: o.Leaf, Salt: o.Salt, Proof: proof})
-		if w := v.warrants[o.Ground.ID]; w != nil && o.Ground.Kind == order.Warrant && !told[w.ID] {
-			told[w.ID] = true
-			a.Warrants = append(a.Warrants, publicWarrant(w))
+		escalates = escalates || o.Kind != order.Lift
+		warranted = warranted || o.Kind == order.Notice && o.Ground.Kind == order.Warrant
+		if h := v.held[o.Ground.ID]; h != nil && o.Ground.Kind == order.Warrant && !told[o.Ground.ID] {
+			told[o.Ground.ID] = true
+			a.Warrants = append(a.Warrants, *h)
 		}
 	}
 	if e := v.book.edition; e != nil && v.said.PolicyHash != e.extract.Hash {
 		extract := e.extract
 		a.Policy = &extract
 	}
+	if a.Policy != nil || warranted || escalates && v.behind() {
+		a.Metadata = v.book.signed.update(v.said.Metadata.Root)
+	}
 	return a, nil
+}
+
+// behind reports whether the device trusts older metadata than there are. A policy and the notice of a warrant always come with
+// theirs, since the device verifies them against what is in the same answer.
+func (v *visit) behind() bool {
+	said, there := v.said.Metadata, v.book.signed.versions
+	return said.Root < there.Root || said.Timestamp < there.Timestamp
+}
+
+// update is what a device needs that trusts the root of that version, 0 for none; nil while nothing counts.
+func (g *signatures) update(root uint64) *tuf.Update {
+	if !g.sound {
+		return nil
+	}
+	u := g.repository.Update(root)
+	return &u
 }
 
 // nextCheckIn spreads devices evenly over the interval: each has its own moment in it, by its id, so that neither a release nor a
@@ -63,12 +85,4 @@ func (s *Service) nextCheckIn(id device.ID, now time.Time) time.Duration {
 		wait += every
 	}
 	return time.Duration(wait) * time.Second
-}
-
-// publicWarrant is a warrant as devices read it; its hash is what orders rest on.
-func publicWarrant(w *Warrant) protocol.Warrant {
-	return protocol.Warrant{
-		ID: w.ID, Case: w.Case, Reason: w.Reason, IssuedAt: w.CountersignAt, EndsAt: w.EndsAt,
-		Officers: [2]string{w.DraftedBy, w.CountersignBy},
-	}
 }

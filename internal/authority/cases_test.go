@@ -20,7 +20,7 @@ func (r *rig) warrant(consignment string, ends time.Duration) (*authority.Case, 
 	r.Helper()
 	c, err := r.OpenCase(ctx, r.ana, "Phones of one shipment in Havana", consignment)
 	must(r.T, err)
-	w, err := r.DraftWarrant(ctx, r.ana, c.ID, why, r.now().Add(ends))
+	w, _, err := r.DraftWarrant(ctx, r.ana, c.ID, why, r.now().Add(ends))
 	must(r.T, err)
 	w, err = r.CountersignWarrant(ctx, r.ben, w.ID)
 	must(r.T, err)
@@ -128,7 +128,7 @@ func TestCaseHoldRelease(t *testing.T) {
 	if _, err := r.ConcludeCase(ctx, r.ana, c.ID, "a second finding of the case"); !errors.Is(err, authority.ErrCaseConcluded) {
 		t.Fatal(err)
 	}
-	if _, err := r.DraftWarrant(ctx, r.ana, c.ID, why, r.now().Add(60*day)); !errors.Is(err, authority.ErrCaseConcluded) {
+	if _, _, err := r.DraftWarrant(ctx, r.ana, c.ID, why, r.now().Add(60*day)); !errors.Is(err, authority.ErrCaseConcluded) {
 		t.Fatal(err)
 	}
 }
@@ -140,7 +140,7 @@ func TestWarrantNeedsTwoOfficers(t *testing.T) {
 	p.checkIn()
 	c, err := r.OpenCase(ctx, r.ana, "Phones of one shipment", "C-7")
 	must(t, err)
-	w, err := r.DraftWarrant(ctx, r.ana, c.ID, why, r.now().Add(30*day))
+	w, _, err := r.DraftWarrant(ctx, r.ana, c.ID, why, r.now().Add(30*day))
 	must(t, err)
 	if _, err := r.CountersignWarrant(ctx, r.ana, w.ID); !errors.Is(err, authority.ErrSameOfficer) {
 		t.Fatal(err)
@@ -184,7 +184,7 @@ func TestWarrantEnds(t *testing.T) {
 	c, err := r.OpenCase(ctx, r.ana, "Phones of one shipment", "C-7")
 	must(t, err)
 	for _, ends := range []time.Duration{-day, day, 8 * day, 90*day + time.Second} {
-		if _, err := r.DraftWarrant(ctx, r.ana, c.ID, why, r.now().Add(ends)); !errors.Is(err, authority.ErrInvalid) {
+		if _, _, err := r.DraftWarrant(ctx, r.ana, c.ID, why, r.now().Add(ends)); !errors.Is(err, authority.ErrInvalid) {
 			t.Errorf("a hold of %v: %v", ends, err)
 		}
 	}

@@ -76,14 +76,19 @@ func (s *Service) known(ctx context.Context, id device.ID) (*verifier.Known, err
 	return known, err
 }
 
-// book is what all check-ins share: the policy in force, nil when none is, and the holds.
+// book is what all check-ins share: the policy in force, nil when none is, the holds, and what officers have signed.
 type book struct {
 	edition *edition
 	holds   map[string][]hold
+	signed  *signatures
 }
 
 // book has what is kept in memory ready before a transaction begins, because a transaction must not ask the store for it.
 func (s *Service) book(ctx context.Context, now time.Time) (*book, error) {
+	g, err := s.fresh(ctx, now)
+	if err != nil {
+		return nil, err
+	}
 	e, err := s.inForce(ctx, now)
 	if err != nil && !errors.Is(err, ErrNoPolicy) {
 		return nil, err
@@ -92,7 +97,7 @@ func (s *Service) book(ctx context.Context, now time.Time) (*book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &book{e, holds}, nil
+	return &book{e, holds, g}, nil
 }
 
 // visit is one check-in while it is written down.
@@ -104,9 +109,9 @@ type visit struct {
 	made         *Production // nil when there is no record
 	decision     policy.Decision
 	restrictions []*Restriction
-	orders       []*Order // to put into the answer
-	warrants     map[string]*Warrant
-	pending      bool // an order for this device waits for the ledger
+	orders       []*Order                  // to put into the answer
+	held         map[string]*protocol.Held // warrants of orders, by id
+	pending      bool                      // an order for this device waits for the ledger
 }
 
 // accept writes the evidence down and does what it makes due.

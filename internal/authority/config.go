@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
@@ -56,6 +57,11 @@ type Config struct {
 	Logger   *slog.Logger          // default: nothing is logged; never sees IMEIs, references or tokens
 	Registry prometheus.Registerer // default: counters are kept and not exported
 
+	// Online is the server's own key: it says which of what officers signed is the newest, and can sign nothing else. Required.
+	Online *tufrepo.Key
+	// Signer signs in the name of officers; only for sandboxes and tests. Without it policies and warrants come by Publish.
+	Signer Signer
+
 	Trust        protocol.Trust                  // told to devices at enrolment
 	UnlockMaster [32]byte                        // device unlock secrets are derived from it; keep it as safe as the ledger's key
 	EpochSecret  [32]byte                        // shared by all servers of one authority
@@ -85,6 +91,8 @@ func (c *Config) complete() error {
 		return errors.New("authority: Config.Verifier is missing")
 	case c.Now == nil:
 		return errors.New("authority: Config.Now is missing")
+	case c.Online == nil:
+		return errors.New("authority: Config.Online is missing; make a key and keep it")
 	case c.EpochSecret == [32]byte{}:
 		return errors.New("authority: Config.EpochSecret is missing; make 32 random bytes and keep them")
 	case c.UnlockMaster == [32]byte{}:

@@ -2,12 +2,14 @@ package authority
 
 import (
 	"slices"
+	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 // due asks the rules what each ground makes due for the device, and does it. Locks are not among it: they are proposed by a sweep
@@ -65,7 +67,7 @@ func (v *visit) dueByRule(rule string, r *Restriction) error {
 	if e == nil {
 		return nil
 	}
-	standing := v.standing(restriction.OfRule(rule, v.decision))
+	standing := v.standing(v.book.ruleSupport(rule, v.decision, v.now))
 	standing.HasPolicy = v.said.PolicyHash == e.extract.Hash
 	action := restriction.Due(r, standing, v.s.terms(e), v.now)
 	b, ok := v.s.ruleBasis(e, rule, v.device)
@@ -74,6 +76,16 @@ func (v *visit) dueByRule(rule string, r *Restriction) error {
 	}
 	b.actor = "rule"
 	return v.act(action, r, b, "The rule no longer applies: "+v.firstReason())
+}
+
+// ruleSupport is what a decision says of a rule. Once the officers' signatures on policies have ended nothing is escalated, and what is
+// there stays (Charter C10).
+func (b *book) ruleSupport(rule string, d policy.Decision, now time.Time) restriction.Support {
+	support := restriction.OfRule(rule, d)
+	if support == restriction.Holds && !b.signed.stands(tuf.Policy, now) {
+		return restriction.Unclear
+	}
+	return support
 }
 
 // ruleBasis is what orders by a rule rest on; ok is false when the rule does not speak of the device's activation.
@@ -96,18 +108,19 @@ func (v *visit) firstReason() string {
 }
 
 func (v *visit) dueByWarrant(id string, r *Restriction) error {
-	consignment := ""
-	if v.made != nil {
-		consignment = v.made.Consignment
-	}
-	support, w, err := warrantSupport(v.tx, id, consignment, v.now)
+	support, w, err := v.warrantSupport(v.book, id, v.device, v.made)
 	if err != nil {
 		return err
 	}
 	b := v.s.warrantBasis(w, v.device, v.made)
 	action := restriction.Due(r, v.standing(support), b.terms, v.now)
-	if (action == restriction.Notify || action == restriction.Remind) && !restriction.Deadline(b.place, b.terms, v.now).Before(w.EndsAt) {
-		return nil // it would end before it could begin
+	if action == restriction.Notify || action == restriction.Remind {
+		if !restriction.Deadline(b.place, b.terms, v.now).Before(w.EndsAt) {
+			return nil // it would end before it could begin
+		}
+		if !v.book.signed.stands(tuf.Warrant, v.now) {
+			return nil // devices refuse it until officers renew their signatures
+		}
 	}
 	return v.act(action, r, b, "The case was concluded.")
 }
@@ -174,13 +187,12 @@ func (v *visit) collect() error {
 	}
 	orders = liftsFirst(slices.DeleteFunc(orders, v.stayed))
 	v.orders = orders[:min(len(orders), protocol.MaxOrders)]
-	v.warrants = make(map[string]*Warrant)
 	for _, o := range v.orders {
 		if err := v.tx.MarkDelivered(o.ID, v.now); err != nil {
 			return err
 		}
-		if o.Ground.Kind == order.Warrant && o.Kind != order.Lift && v.warrants[o.Ground.ID] == nil {
-			if v.warrants[o.Ground.ID], err = v.tx.Warrant(o.Ground.ID); err != nil {
+		if o.Ground.Kind == order.Warrant && o.Kind != order.Lift {
+			if err := v.hold(o.Ground.ID); err != nil {
 				return err
 			}
 		}
@@ -190,6 +202,31 @@ func (v *visit) collect() error {
 		v.pending = v.pending || !o.Sequenced && !o.Settled
 	}
 	return err
+}
+
+// hold puts a warrant that an order rests on into the answer, with the proof that the device is in its cohort. One that does not count is
+// left out, and the device does not follow the order.
+func (v *visit) hold(id string) error {
+	if v.held[id] != nil {
+		return nil
+	}
+	w, err := v.tx.Warrant(id)
+	if err != nil {
+		return err
+	}
+	tree, counts, err := v.s.authentic(v.tx, v.book.signed, w)
+	if err != nil || !counts {
+		return err
+	}
+	member, found, err := tree.Member(v.device.IMEI)
+	if err != nil || !found {
+		return err
+	}
+	if v.held == nil {
+		v.held = make(map[string]*protocol.Held)
+	}
+	v.held[id] = &protocol.Held{Warrant: documentOf(w, tree.Summary()), Member: member}
+	return nil
 }
 
 // stayed reports whether an order is a lock under an open appeal: it does not leave before the answer. That it was sent once does not

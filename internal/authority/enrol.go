@@ -30,6 +30,13 @@ func (s *Service) enrol(ctx context.Context, token []byte) (*protocol.EnrolAnswe
 	if err != nil {
 		return nil, deviceFault(err)
 	}
+	g, err := s.fresh(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	if !g.founded() {
+		return nil, ErrNoPolicy.because(ErrUnfounded)
+	}
 	e, err := s.inForce(ctx, now)
 	if err != nil {
 		return nil, err
@@ -59,7 +66,7 @@ func (s *Service) enrol(ctx context.Context, token []byte) (*protocol.EnrolAnswe
 	}
 	return &protocol.EnrolAnswer{
 		Device: id, UnlockSecret: unlock.DeriveSecret(s.cfg.UnlockMaster, id), Trust: s.cfg.Trust, Policy: e.extract,
-		Epoch: s.verifier.Epochs().At(now), Time: now,
+		Epoch: s.verifier.Epochs().At(now), Time: now, Metadata: g.repository.Update(0),
 	}, nil
 }
 

@@ -125,6 +125,15 @@ var (
 	ErrNoPolicy          = &Error{Kind: Unavailable, Name: "no-policy", Detail: "no policy is in force", Fix: "publish one with `bailiwick policy publish FILE`"}
 	ErrPolicyPublished   = &Error{Kind: Conflict, Name: "policy-published", Detail: "this very policy is already published"}
 	ErrPolicyFaulty      = &Error{Kind: Invalid, Name: "policy-faulty", Detail: "the policy has faults", Fix: "mend what is listed and check with `bailiwick policy check FILE`"}
+	ErrNeedsSignatures   = &Error{Kind: Refused, Name: "needs-signatures", Detail: "two officers have to sign this, and this server holds no officer's key (Charter C7)", Fix: "take the proposal file, have two officers sign it with `bailiwick officer sign`, and publish it"}
+	ErrUnfounded         = &Error{Kind: Conflict, Name: "unfounded", Detail: "no officers have founded this authority's repository: no policy and no warrant can count", Fix: "have each officer make a key with `bailiwick officer key`, found the repository with `bailiwick officer found`, and publish what two of them have signed"}
+	ErrFounded           = &Error{Kind: Conflict, Name: "founded", Detail: "the repository was founded already", Fix: "propose a change of officers to the officers of now"}
+	ErrStale             = &Error{Kind: Conflict, Name: "proposal-stale", Detail: "something else was published since this proposal was made", Fix: "get the proposal anew (a warrant keeps its number and its text) and have it signed again"}
+	ErrProposalFaulty    = &Error{Kind: Invalid, Name: "proposal-faulty", Detail: "this proposal cannot be published", Fix: "make it anew on this server, and have it signed again"}
+	ErrProposalOversized = &Error{Kind: Invalid, Name: "proposal-oversized", Detail: "this proposal is too large", Fix: "split what it brings"}
+	ErrWarrantOld        = &Error{Kind: Conflict, Name: "warrant-unsignable", Detail: "this warrant was drafted before officers signed warrants", Fix: "draft a new one in its case"}
+	ErrOnlineKey         = &Error{Kind: Conflict, Name: "proposal-other-server", Detail: "the officers' root names another server's online key", Fix: "take the public online key of this server: GET /v1/metadata/online-key"}
+	ErrSignaturesBroken  = &Error{Kind: Internal, Name: "signatures-broken", Detail: "the officers' signatures in the store do not hold", Fix: "restore the store from a backup: somebody has written into it"}
 	ErrOfficerExists     = &Error{Kind: Conflict, Name: "officer-exists", Detail: "there is an officer of this name"}
 	ErrStoreUnavailable  = &Error{Kind: Unavailable, Name: "store-unavailable", Detail: "records cannot be written now; nothing that was acknowledged is lost", Fix: "try again later"}
 	ErrLedgerUnavailable = &Error{Kind: Unavailable, Name: "ledger-unavailable", Detail: "the ledger cannot be read now", Fix: "try again later"}

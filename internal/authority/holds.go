@@ -3,13 +3,12 @@ package authority
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
-// hold is a countersigned warrant of a case that holds its consignment.
+// hold is a warrant in force of a case that holds its consignment.
 type hold struct {
 	warrant     *Warrant
 	consignment string
@@ -43,9 +42,13 @@ func (s *Service) allHolds(ctx context.Context) (map[string][]hold, error) {
 func (s *Service) readHolds(ctx context.Context) (map[string][]hold, error) {
 	s.holds.reading.Lock()
 	defer s.holds.reading.Unlock()
-	all := make(map[string][]hold)
+	g, err := s.readSignatures(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, kept := make(map[string][]hold), make(map[string]bool)
 	now := s.now()
-	err := s.view(ctx, func(tx Tx) error {
+	err = s.view(ctx, func(tx Tx) error {
 		cases, err := tx.Cases(maxCases)
 		if err != nil {
 			return err
@@ -59,8 +62,14 @@ func (s *Service) readHolds(ctx context.Context) (map[string][]hold, error) {
 				return err
 			}
 			for _, w := range warrants {
-				if w.CountersignBy != "" && now.Before(w.EndsAt) {
+				if !now.Before(w.EndsAt) {
+					continue
+				}
+				if _, counts, err := s.authentic(tx, g, w); err != nil {
+					return err
+				} else if counts {
 					all[c.Consignment] = append(all[c.Consignment], hold{w, c.Consignment})
+					kept[w.ID] = true
 				}
 			}
 		}
@@ -69,24 +78,29 @@ func (s *Service) readHolds(ctx context.Context) (map[string][]hold, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.cohorts.retain(kept)
 	s.holds.mu.Lock()
 	defer s.holds.mu.Unlock()
 	s.holds.read, s.holds.byConsignment = true, all
 	return all, nil
 }
 
-// warrantSupport says, inside a transaction, what a warrant says of a device of the given consignment.
-func warrantSupport(tx Tx, id, consignment string, now time.Time) (restriction.Support, *Warrant, error) {
-	w, err := tx.Warrant(id)
+// warrantSupport says, inside a transaction, what a warrant says of a device. It is held when officers signed the warrant for a cohort
+// with it, and the production records still have it in the case's consignment.
+func (t *turn) warrantSupport(b *book, id string, d *Device, made *Production) (restriction.Support, *Warrant, error) {
+	w, c, err := warrantIn(t.tx, id)
 	if err != nil {
 		return restriction.Unclear, nil, err
 	}
-	c, err := tx.Case(w.Case)
-	if err != nil {
-		return restriction.Unclear, nil, err
+	held := false
+	if c.State == CaseHolding && made != nil && made.Consignment != "" && c.Consignment == made.Consignment {
+		tree, counts, err := t.s.authentic(t.tx, b.signed, w)
+		if err != nil {
+			return restriction.Unclear, nil, err
+		}
+		held = counts && tree.Contains(d.IMEI)
 	}
-	held := c.State == CaseHolding && w.CountersignBy != "" && consignment != "" && c.Consignment == consignment
-	return restriction.OfWarrant(held, c.State == CaseConcluded, w.EndsAt, now), w, nil
+	return restriction.OfWarrant(held, c.State == CaseConcluded, w.EndsAt, t.now), w, nil
 }
 
 // warrantGround is the ground of a warrant.

@@ -28,7 +28,7 @@ func TestPolicyTooLargeForDevices(t *testing.T) {
 			i, c, strings.Repeat("x", 1990))
 	}
 	huge := append(append(append([]byte(nil), source[:at]...), entries.String()...), source[at:]...)
-	if _, _, err := r.PublishPolicy(ctx, admin, "huge.yaml", huge, time.Time{}); err == nil || !strings.Contains(err.Error(), "devices could not read it") {
+	if _, _, err := r.PublishPolicy(ctx, admin, "huge.yaml", huge); err == nil || !strings.Contains(err.Error(), "devices could not read it") {
 		t.Errorf("%v", err)
 	}
 }

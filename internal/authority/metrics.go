@@ -18,6 +18,7 @@ type counters struct {
 	appeals      *prometheus.CounterVec
 	logins       *prometheus.CounterVec
 	unlocks      prometheus.Counter
+	signatures   *prometheus.GaugeVec // seconds until they end, by role
 }
 
 func newCounters(registry prometheus.Registerer) (*counters, error) {
@@ -38,13 +39,15 @@ func newCounters(registry prometheus.Registerer) (*counters, error) {
 		appeals:      many("appeals_total", "Appeals, by state reached.", "state"),
 		logins:       many("logins_total", "Log-ins, by outcome.", "outcome"),
 		unlocks:      one("unlock_codes_total", "Unlock codes given out."),
+		signatures: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bailiwick_officers_signatures_expire_seconds",
+			Help: "Seconds until the officers' signatures in a role end; negative when they have."}, []string{"role"}),
 	}
 	if registry == nil {
 		return c, nil
 	}
 	var errs []error
 	for _, collector := range []prometheus.Collector{c.checkIns, c.enrolments, c.refused, c.orders, c.sequenced, c.waves,
-		c.deviceSaysNo, c.appeals, c.logins, c.unlocks} {
+		c.deviceSaysNo, c.appeals, c.logins, c.unlocks, c.signatures} {
 		errs = append(errs, registry.Register(collector))
 	}
 	return c, errors.Join(errs...)

@@ -14,7 +14,8 @@ func (s *Service) Overview(ctx context.Context) (*Overview, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Overview{At: now, Totals: make(map[order.Stage]int), LedgerOrigin: s.cfg.Trust.Origin}
+	o := &Overview{At: now, Totals: make(map[order.Stage]int), LedgerOrigin: s.cfg.Trust.Origin,
+		Founded: book.signed.founded(), SignaturesEnd: book.signed.ending(now), SignsHere: s.cfg.Signer != nil}
 	if e := book.edition; e != nil {
 		o.Policy, o.PolicyTitle = e.document, e.policy.Title
 		for _, w := range e.policy.Check(now).Warnings {

@@ -3,42 +3,113 @@ package authority
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
-	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
-	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/internal/targets"
+	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
-// PublishPolicy checks a policy, runs its inline tests, and puts it in force at activateAt; the zero time means now. The report is
-// given whenever the policy could be read; with failed tests it is not published. It must not take effect before the one that it
-// replaces, since devices refuse to go back.
-func (s *Service) PublishPolicy(ctx context.Context, actor *Officer, name string, source []byte, activateAt time.Time) (*PolicyDocument, *policy.Report, error) {
+// ProposePolicy checks a policy, runs its inline tests, and returns the proposal that officers sign and Publish takes: the policy file, its
+// extract for devices, and the borders and message catalogues of this release. The report is given whenever the policy could be
+// read; with failed tests there is no proposal. A policy that is published already is proposed too: that renews its signatures.
+func (s *Service) ProposePolicy(ctx context.Context, actor *Officer, name string, source []byte) (proposal []byte, report *policy.Report, err error) {
 	if err := allow(actor, MayPublishPolicy); err != nil {
 		return nil, nil, err
 	}
-	return s.publishPolicy(ctx, actor.Name, name, source, activateAt)
+	p, report, err := s.proposePolicy(ctx, name, source)
+	if err != nil {
+		return nil, report, err
+	}
+	proposal, err = p.Marshal()
+	if err != nil {
+		return nil, report, proposalFault(err)
+	}
+	return proposal, report, nil
 }
 
-// EnsurePolicy publishes a policy when none was ever published, as a first start does with the sample.
+// PublishPolicy checks a policy as ProposePolicy does and publishes it at once, signed by the officers whose keys the server holds. Without
+// Config.Signer it fails with ErrNeedsSignatures.
+func (s *Service) PublishPolicy(ctx context.Context, actor *Officer, name string, source []byte) (*PolicyDocument, *policy.Report, error) {
+	if err := allow(actor, MayPublishPolicy); err != nil {
+		return nil, nil, err
+	}
+	if s.cfg.Signer == nil {
+		return nil, nil, ErrNeedsSignatures
+	}
+	p, report, err := s.proposePolicy(ctx, name, source)
+	if err != nil {
+		return nil, report, err
+	}
+	if err := s.cfg.Signer.Sign(p); err != nil {
+		return nil, report, proposalFault(err)
+	}
+	out, err := s.publish(ctx, actor, p, "")
+	if err != nil {
+		return nil, report, err
+	}
+	if out.Policy == nil {
+		return nil, report, ErrPolicyPublished
+	}
+	return out.Policy, report, nil
+}
+
+// EnsurePolicy publishes a policy when none counts, as the first start of a sandbox does with the sample.
 func (s *Service) EnsurePolicy(ctx context.Context, name string, source []byte) (published bool, err error) {
-	documents, err := s.Policies(ctx, 1)
-	if err != nil || len(documents) > 0 {
+	editions, err := s.readRules(ctx)
+	if err != nil || slices.ContainsFunc(editions, func(e *edition) bool { return e.signed }) {
 		return false, err
 	}
-	_, _, err = s.publishPolicy(ctx, "start-up", name, source, time.Time{})
-	if errors.Is(err, ErrPolicyPublished) { // another server was first
+	_, _, err = s.PublishPolicy(ctx, startUp, name, source)
+	if errors.Is(err, ErrPolicyPublished) || errors.Is(err, ErrStale) { // another server was first
 		return false, nil
 	}
 	return err == nil, err
 }
 
-func (s *Service) publishPolicy(ctx context.Context, by, name string, source []byte, activateAt time.Time) (*PolicyDocument, *policy.Report, error) {
+func (s *Service) proposePolicy(ctx context.Context, name string, source []byte) (*tufrepo.Proposal, *policy.Report, error) {
 	name, err := line("name", name, 1, 100)
 	if err != nil {
 		return nil, nil, err
 	}
 	now := s.now()
+	e, report, err := checkedEdition(name, source, now)
+	if err != nil {
+		return nil, report, err
+	}
+	g, err := s.founded(ctx)
+	if err != nil {
+		return nil, report, err
+	}
+	kept, err := s.keptPolicies(ctx, now)
+	if err != nil {
+		return nil, report, err
+	}
+	if err := s.notBackwards(ctx, e); err != nil {
+		return nil, report, err
+	}
+	add, err := targets.OfPolicy(e.policy)
+	if err != nil {
+		return nil, report, ErrPolicyFaulty.because(err).saying("%v", err)
+	}
+	p, err := g.repository.ProposePolicy(add, func(path string) bool { return kept[path] }, now)
+	if err == nil {
+		err = p.Attach(attachedName, []byte(name))
+	}
+	if err != nil {
+		return nil, report, proposalFault(err)
+	}
+	return p, report, nil
+}
+
+// attachedName is under what name a proposal carries the policy file's own, for people.
+const attachedName = "name"
+
+// checkedEdition reads a policy to be published at now, and runs its tests.
+func checkedEdition(name string, source []byte, now time.Time) (*edition, *policy.Report, error) {
 	p, err := policy.Parse(name, source)
 	if err != nil {
 		return nil, nil, ErrPolicyFaulty.because(err).saying("%v", err)
@@ -47,36 +118,175 @@ func (s *Service) publishPolicy(ctx context.Context, by, name string, source []b
 	if !report.OK() {
 		return nil, &report, ErrPolicyFaulty.saying("%d of its own tests fail", report.Failed)
 	}
-	activateAt = activateAt.UTC().Truncate(time.Second)
-	if activateAt.Before(now) {
-		activateAt = now
-	}
-	d := &PolicyDocument{Hash: p.Hash(), Name: name, Source: p.Source(), ActivateAt: activateAt, By: by}
-	next, err := newEdition(d)
+	e, err := newEdition(&PolicyDocument{Hash: p.Hash(), Name: name, Source: p.Source(), ActivateAt: now}, nil)
 	if err != nil {
 		return nil, &report, ErrPolicyFaulty.because(err).saying("devices could not read it: %v", err)
 	}
-	s.rules.publishing.Lock()
-	defer s.rules.publishing.Unlock()
-	if err := s.notBackwards(ctx, next); err != nil {
-		return nil, &report, err
+	return e, &report, nil
+}
+
+// keptPolicies lists the paths of the policies in force and to come: what came before them is listed no longer.
+func (s *Service) keptPolicies(ctx context.Context, now time.Time) (map[string]bool, error) {
+	kept := make(map[string]bool)
+	present, err := s.inForce(ctx, now)
+	if err != nil && !errors.Is(err, ErrNoPolicy) {
+		return nil, err
 	}
-	err = s.update(ctx, func(tx Tx) error {
-		if err := tx.InsertPolicy(d); errors.Is(err, ErrConflict) {
-			return ErrPolicyPublished.because(err)
-		} else if err != nil {
-			return err
-		}
-		return tx.AddEvent(Event{Device: device.ID{}, At: now, Kind: "policy", Ground: order.Ground{}, Actor: by,
-			Detail: "The policy " + p.String() + " was published; it is in force from " + clock(activateAt) + "."})
-	})
+	editions := s.editionsAfter(now)
+	if present != nil {
+		editions = append(editions, present)
+	}
+	for _, e := range editions {
+		kept[targets.PolicyFile(e.document.Hash)], kept[tuf.PolicyPath(e.document.Hash)] = true, true
+	}
+	return kept, nil
+}
+
+// checkPolicy looks at what a policy proposal lists, against this server's own reading of it.
+func (c *change) checkPolicy(ctx context.Context) error {
+	fresh, err := c.newPolicy()
 	if err != nil {
-		return nil, &report, err
+		return err
 	}
-	if _, err := s.readRules(ctx); err != nil {
-		return d, &report, err
+	if err := c.checkEmbedded(ctx, fresh); err != nil {
+		return err
 	}
-	return d, &report, nil
+	if err := c.mayReplace(ctx, fresh); err != nil {
+		return err
+	}
+	if err := c.renewPolicies(ctx, fresh); err != nil {
+		return err
+	}
+	c.event.Kind = "policy"
+	if fresh == nil {
+		c.event.Detail = "The signatures of the policies were renewed" + c.by() + "."
+		return nil
+	}
+	d := fresh.document
+	d.By, d.PublishedAt, d.Signers, d.Version = c.actor, c.now, c.out.Signers, c.after.versions.Policy
+	c.out.Policy = d
+	c.event.Detail = "The policy " + fresh.policy.String() + " was published" + c.by() + "; it is in force from " + clock(d.ActivateAt) + "."
+	c.put = append(c.put, func(tx Tx) error {
+		err := tx.InsertPolicy(d)
+		if errors.Is(err, ErrConflict) { // it was there before, unsigned, or was listed once and is again
+			err = tx.RenewPolicy(d)
+		}
+		return err
+	})
+	return nil
+}
+
+// checkEmbedded holds the listed borders and message catalogues to those of this release.
+func (c *change) checkEmbedded(ctx context.Context, fresh *edition) error {
+	embedded := make(map[string]bool)
+	beside, err := c.s.embedded(ctx, fresh)
+	if err != nil {
+		return err
+	}
+	for _, f := range beside {
+		embedded[f.Path] = true
+		if !c.after.lists(tuf.Policy, f.Path, f.Data) {
+			return ErrProposalFaulty.saying("it does not list %s as this release of the server has it", f.Path).
+				fixing("make the proposal anew, on this server or with tools of the same release")
+		}
+	}
+	for path := range c.after.listed[tuf.Policy] {
+		switch _, was := c.before.listed[tuf.Policy][path]; {
+		case embedded[path], was && strings.HasPrefix(path, "policy/"):
+		case fresh != nil && (path == targets.PolicyFile(fresh.document.Hash) || path == tuf.PolicyPath(fresh.document.Hash)):
+		default:
+			return ErrProposalFaulty.saying("it lists %s, which this release of the server does not have", path).
+				fixing("make the proposal anew, on this server or with tools of the same release")
+		}
+	}
+	return nil
+}
+
+// embedded are the borders and message catalogues of this release, which are listed beside policies; none while there is no policy.
+func (s *Service) embedded(ctx context.Context, fresh *edition) (beside []tufrepo.File, err error) {
+	if fresh == nil {
+		editions, err := s.readRules(ctx)
+		if err != nil {
+			return nil, err
+		}
+		at := slices.IndexFunc(editions, func(e *edition) bool { return e.signed })
+		if at < 0 {
+			return nil, nil
+		}
+		fresh = editions[at]
+	}
+	all, err := targets.OfPolicy(fresh.policy)
+	return slices.DeleteFunc(all, func(f tufrepo.File) bool { return targets.IsPolicy(f.Path) }), err
+}
+
+// newPolicy reads the policy that a proposal brings; nil when it brings none. There is at most one, the file and the extract of it.
+func (c *change) newPolicy() (*edition, error) {
+	var carried []tufrepo.File
+	for _, f := range c.proposal.Files() {
+		if strings.HasPrefix(f.Path, "policy/") {
+			carried = append(carried, f)
+		}
+	}
+	if len(carried) == 0 {
+		return nil, nil
+	}
+	source := slices.IndexFunc(carried, func(f tufrepo.File) bool { return strings.HasSuffix(f.Path, ".yaml") })
+	if len(carried) != 2 || source < 0 {
+		return nil, ErrProposalFaulty.saying("it brings %d files of policies: a proposal brings one policy, as a file and its extract for devices", len(carried))
+	}
+	name, err := "policy.yaml", error(nil)
+	attached, named := c.proposal.Attachment(attachedName)
+	if named {
+		if name, err = line("name", string(attached), 1, 100); err != nil {
+			return nil, err
+		}
+	}
+	e, _, err := checkedEdition(name, carried[source].Data, c.now)
+	if err != nil {
+		return nil, err
+	}
+	if !named {
+		e.document.Name = e.policy.ID + ".yaml"
+	}
+	if !e.listedIn(c.after) {
+		return nil, ErrProposalFaulty.saying("the extract that devices would read is not what this server derives from the policy file").
+			fixing("make the proposal anew, on this server or with tools of the same release")
+	}
+	return e, nil
+}
+
+// mayReplace refuses a listing that would leave the fleet without the policy in force, or make devices go back.
+func (c *change) mayReplace(ctx context.Context, fresh *edition) error {
+	present, err := c.s.inForce(ctx, c.now)
+	switch {
+	case errors.Is(err, ErrNoPolicy):
+	case err != nil:
+		return err
+	case !present.listedIn(c.after) && (fresh == nil || fresh.document.ActivateAt.After(c.now)):
+		return ErrProposalFaulty.saying("it drops the policy in force, %s, and puts none in its place", present.document.Name).
+			fixing("make the proposal anew, on this server")
+	}
+	if fresh == nil {
+		return nil
+	}
+	return c.s.notBackwards(ctx, fresh)
+}
+
+// renewPolicies notes the new signatures of the policies that stay listed.
+func (c *change) renewPolicies(ctx context.Context, fresh *edition) error {
+	editions, err := c.s.readRules(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range editions {
+		if !e.signed || !e.listedIn(c.after) || fresh != nil && fresh.document.Hash == e.document.Hash {
+			continue
+		}
+		d := *e.document
+		d.Signers, d.Version = c.out.Signers, c.after.versions.Policy
+		c.put = append(c.put, func(tx Tx) error { return tx.RenewPolicy(&d) })
+	}
+	return nil
 }
 
 // notBackwards refuses a policy that would make devices go back, which they refuse: one that takes effect before the one that it
@@ -91,13 +301,6 @@ func (s *Service) notBackwards(ctx context.Context, next *edition) error {
 		return ErrPolicyFaulty.saying("it takes effect on %s, before the policy that it replaces (%s); devices refuse to go back",
 			next.extract.Effective.Format(time.DateOnly), present.extract.Effective.Format(time.DateOnly)).
 			fixing("set effective_from to %s or later", present.extract.Effective.Format(time.DateOnly))
-	}
-	for _, e := range s.editionsAfter(next.document.ActivateAt) {
-		if e.extract.Effective.Before(next.extract.Effective) {
-			return ErrPolicyFaulty.saying("it takes effect on %s, after the policy that follows it on %s (%s); devices refuse to go back",
-				next.extract.Effective.Format(time.DateOnly), clock(e.document.ActivateAt), e.extract.Effective.Format(time.DateOnly)).
-				fixing("set effective_from to %s or earlier", e.extract.Effective.Format(time.DateOnly))
-		}
 	}
 	return nil
 }
@@ -118,4 +321,33 @@ func (s *Service) Policies(ctx context.Context, limit int) (list []*PolicyDocume
 		return err
 	})
 	return list, err
+}
+
+// PolicyEdition is a published policy in the history of policies.
+type PolicyEdition struct {
+	Document  *PolicyDocument
+	ID        string // the policy's own
+	Version   int    // the policy's own
+	Title     string
+	Effective time.Time // effective_from
+	Signed    bool      // officers' signatures list it now: it counts, or will
+	InForce   bool
+}
+
+// PolicyHistory lists the policies that can be read, the latest in force first. limit is 1 to 1,000.
+func (s *Service) PolicyHistory(ctx context.Context, limit int) ([]PolicyEdition, error) {
+	editions, err := s.readRules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	present, err := s.inForce(ctx, s.now())
+	if err != nil && !errors.Is(err, ErrNoPolicy) {
+		return nil, err
+	}
+	var history []PolicyEdition
+	for _, e := range editions[:min(len(editions), bounded(limit))] {
+		history = append(history, PolicyEdition{Document: e.document, ID: e.policy.ID, Version: e.policy.Version, Title: e.policy.Title,
+			Effective: e.extract.Effective, Signed: e.signed, InForce: present != nil && e.document.Hash == present.document.Hash})
+	}
+	return history, nil
 }

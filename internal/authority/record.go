@@ -117,19 +117,20 @@ type Case struct {
 	ConcludedAt time.Time
 }
 
-// Warrant is a case's hold: drafted by one officer, in force once another one countersigned.
+// Warrant is a case's hold: drafted by one officer, in force once two have signed its document and it was published.
 type Warrant struct {
 	ID             string // "warrant-0001"
 	Case           string
 	Reason         string // what the owner reads
 	DraftedBy      string
 	DraftedAt      time.Time
-	CountersignBy  string // empty while a draft
-	CountersignAt  time.Time
+	CountersignBy  string    // the other officer; empty while a draft
+	CountersignAt  time.Time // when it was published
 	EndsAt         time.Time
-	Hash           [32]byte // of protocol.Warrant once countersigned
-	Document       []byte   // its exact bytes
-	DevicesAtIssue int
+	Hash           [32]byte // of Document, once countersigned
+	Document       []byte   // protocol.Warrant, exact bytes: what officers sign
+	DevicesAtIssue int      // of its cohort, enrolled when it was published
+	Signers        []string // officers who signed the metadata that listed it first
 }
 
 // AppealState is how far an appeal has come.
@@ -191,11 +192,28 @@ type Session struct {
 
 // PolicyDocument is a policy as stored: exact bytes, and since when it is in force.
 type PolicyDocument struct {
-	Hash       [32]byte
-	Name       string
-	Source     []byte
-	ActivateAt time.Time
-	By         string
+	Hash        [32]byte
+	Name        string
+	Source      []byte
+	ActivateAt  time.Time // in force from: the later of its publication and its own effective_from
+	By          string    // who published it
+	PublishedAt time.Time // zero for what was published before officers signed
+	Signers     []string  // officers who signed the metadata that listed it last
+	Version     uint64    // of the role policy then; 0 as for PublishedAt
+}
+
+// Metadata is one version of a role's metadata, exact bytes.
+type Metadata struct {
+	Role     string // package tuf has the names
+	Version  uint64
+	Document []byte
+}
+
+// Target is a file that metadata list, by path and content.
+type Target struct {
+	Path   string
+	SHA256 [32]byte
+	Data   []byte
 }
 
 // Restriction is re-exported in the words of this package.

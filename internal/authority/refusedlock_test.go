@@ -19,7 +19,7 @@ func TestLockRefusedForGood(t *testing.T) {
 	r.sequence()
 	admin := &authority.Officer{Name: "root", Role: authority.RoleAdmin}
 	source := bytes.Replace(policies.Terms202109, []byte("sunset: {days: 180}"), []byte("sunset: {days: 30}"), 1)
-	_, _, err := r.PublishPolicy(ctx, admin, "shorter.yaml", source, time.Time{})
+	_, _, err := r.PublishPolicy(ctx, admin, "shorter.yaml", source)
 	must(t, err)
 	p.live(3, havana)
 	if again := p.stage(cuba, order.Noticed, order.Noticed); again.Round != 2 {

@@ -49,7 +49,7 @@ func TestNoticeUnderAForgottenPolicy(t *testing.T) {
 	p := r.withoutActivation()
 	for version := 2; version <= 3; version++ {
 		source := bytes.Replace(policies.Terms202109, []byte("version: 1"), fmt.Appendf(nil, "version: %d", version), 1)
-		_, _, err := r.PublishPolicy(ctx, admin, "terms.yaml", source, time.Time{})
+		_, _, err := r.PublishPolicy(ctx, admin, "terms.yaml", source)
 		must(t, err)
 		p.live(1, territory.Signals{})
 	}

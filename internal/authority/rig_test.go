@@ -26,7 +26,9 @@ import (
 	"github.com/bailiwick-dev/bailiwick/evidence"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
+	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
+	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/policies"
@@ -58,6 +60,7 @@ type rig struct {
 	rootKey  *ecdsa.PrivateKey
 	dir      string
 	numbers  int
+	officers *sandbox.Officers // of whom two sign
 
 	ana, ben *authority.Officer // two officers
 	sam      *authority.Officer // support
@@ -94,7 +97,12 @@ func newRig(t *testing.T, tune ...func(*authority.Config)) *rig {
 	})
 	v, err := verifier.New([]*x509.Certificate{r.root}, verifier.NewEpochs([32]byte{1}))
 	must(t, err)
+	r.officers, err = sandbox.OpenOfficers(r.dir + "/officers")
+	must(t, err)
+	online, err := tufrepo.NewKey(tufrepo.Ed25519, "test server", rand.Reader)
+	must(t, err)
 	r.config = authority.Config{
+		Online: online, Signer: r.officers,
 		Store: r.store, Ledger: r.ledger, Verifier: v, Now: r.now, Registry: r.registry, PasswordCost: 4,
 		Trust: protocol.Trust{Origin: r.ledger.Origin(), LogKey: r.ledger.LogKey()}, EpochSecret: [32]byte{1}, UnlockMaster: [32]byte{2},
 	}
@@ -102,6 +110,7 @@ func newRig(t *testing.T, tune ...func(*authority.Config)) *rig {
 		f(&r.config)
 	}
 	r.open()
+	must(t, r.EnsureFounded(ctx))
 	_, err = r.EnsurePolicy(ctx, "terms-2021-09.yaml", policies.Terms202109)
 	must(t, err)
 	r.ana, r.ben, r.sam = r.officer("ana", authority.RoleOfficer), r.officer("ben", authority.RoleOfficer), r.officer("sam", authority.RoleSupport)

@@ -1,30 +1,35 @@
 package authority
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
+	"github.com/bailiwick-dev/bailiwick/internal/targets"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
-// edition is a published policy, parsed once.
+// edition is a published policy, parsed once. It does not change.
 type edition struct {
-	document *PolicyDocument
+	document *PolicyDocument // ActivateAt is never before the policy's own effective_from
 	policy   *policy.Policy
 	extract  protocol.Policy // what devices get
+	bytes    []byte          // of extract, as officers sign it
 	entries  map[string]policy.Prohibited
+	signed   bool // officers' signatures list it: only then it counts (Charter C7)
 }
 
 // rulebook keeps the published policies in memory. Every server reads them anew at each sweep, and at once after it published
 // one itself.
 type rulebook struct {
-	reading    sync.Mutex // of the store: who begins later sees more, and has to be the last to put it here
-	publishing sync.Mutex // held from the look at the other policies until a new one is among them
+	reading sync.Mutex // of the store: who begins later sees more, and has to be the last to put it here
 
 	mu       sync.RWMutex
 	read     bool
@@ -46,19 +51,19 @@ func (s *Service) inForce(ctx context.Context, now time.Time) (*edition, error) 
 		}
 	}
 	for _, e := range editions {
-		if !e.document.ActivateAt.After(now) {
+		if e.signed && !e.document.ActivateAt.After(now) {
 			return e, nil
 		}
 	}
 	return nil, ErrNoPolicy
 }
 
-// editionsAfter returns the published policies that come into force after at.
+// editionsAfter returns the policies that come into force after at.
 func (s *Service) editionsAfter(at time.Time) (later []*edition) {
 	s.rules.mu.RLock()
 	defer s.rules.mu.RUnlock()
 	for _, e := range s.rules.editions {
-		if e.document.ActivateAt.After(at) {
+		if e.signed && e.document.ActivateAt.After(at) {
 			later = append(later, e)
 		}
 	}
@@ -80,8 +85,12 @@ func (s *Service) edition(hash [32]byte) *edition {
 func (s *Service) readRules(ctx context.Context) ([]*edition, error) {
 	s.rules.reading.Lock()
 	defer s.rules.reading.Unlock()
+	g, err := s.readSignatures(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var documents []*PolicyDocument
-	err := s.view(ctx, func(tx Tx) (err error) {
+	err = s.view(ctx, func(tx Tx) (err error) {
 		documents, err = tx.Policies(maxPolicies)
 		return err
 	})
@@ -90,14 +99,13 @@ func (s *Service) readRules(ctx context.Context) ([]*edition, error) {
 	}
 	editions := make([]*edition, 0, len(documents))
 	for _, d := range documents {
-		e := s.edition(d.Hash)
-		if e == nil {
-			if e, err = newEdition(d); err != nil {
-				// It was checked before it was published: somebody changed the store, or this server is older than the policy.
-				s.cfg.Logger.Error("a published policy cannot be read and is left out", "policy", d.Name, "error", err)
-				continue
-			}
+		e, err := newEdition(d, s.edition(d.Hash))
+		if err != nil {
+			// It was checked before it was published: somebody changed the store, or this server is older than the policy.
+			s.cfg.Logger.Error("a published policy cannot be read and is left out", "policy", d.Name, "error", err)
+			continue
 		}
+		e.signed = e.listedIn(g)
 		editions = append(editions, e)
 	}
 	slices.SortStableFunc(editions, func(a, b *edition) int { return b.document.ActivateAt.Compare(a.document.ActivateAt) })
@@ -107,29 +115,35 @@ func (s *Service) readRules(ctx context.Context) ([]*edition, error) {
 	return editions, nil
 }
 
-func newEdition(d *PolicyDocument) (*edition, error) {
+// newEdition reads a stored policy. What was read of it before, if it was, is not parsed again.
+func newEdition(d *PolicyDocument, known *edition) (*edition, error) {
+	document := *d
+	if known != nil && bytes.Equal(known.document.Source, d.Source) {
+		e := *known
+		e.document = &document
+		document.ActivateAt = later(document.ActivateAt, e.extract.Effective)
+		return &e, nil
+	}
 	p, err := policy.Parse(d.Name, d.Source)
 	if err != nil {
 		return nil, err
 	}
-	e := &edition{document: d, policy: p, entries: make(map[string]policy.Prohibited)}
+	if p.Hash() != d.Hash {
+		return nil, errors.New("its record is not that of its bytes")
+	}
+	e := &edition{document: &document, policy: p, entries: make(map[string]policy.Prohibited)}
 	for _, entry := range p.Territories() {
 		e.entries[entry.Rule] = entry
 	}
-	x := p.DeviceExtract()
-	e.extract = protocol.Policy{
-		Hash: x.Hash, ID: x.ID, Effective: x.Effective.Time(), Observation: x.Observation, NoticeDays: x.Notice.Days,
-		ShownDays: x.Notice.ShownDays, LockDays: x.LockDays, AppliesFrom: x.AppliesFrom,
-		Contact: protocol.Contact{Name: x.Contact.Name, Phone: x.Contact.Phone, Email: x.Contact.Email, OwnerURL: x.Contact.OwnerURL},
-	}
-	for _, r := range x.Rules {
-		e.extract.Rules = append(e.extract.Rules, protocol.Rule{
-			ID: r.ID, Codes: r.Codes, Name: r.Name, LegalBasis: r.LegalBasis, Source: r.Source,
-			Since: r.Since, Until: r.Until, ReviewBy: r.ReviewBy,
-		})
-	}
-	_, err = e.extract.Marshal() // within the bounds of what devices read and keep
+	e.extract = targets.DevicePolicy(p)
+	document.ActivateAt = later(document.ActivateAt, e.extract.Effective)
+	e.bytes, err = e.extract.Marshal() // within the bounds of what devices read and keep
 	return e, err
+}
+
+// listedIn reports whether officers have signed this policy, the file and the extract that devices get.
+func (e *edition) listedIn(g *signatures) bool {
+	return g.lists(tuf.Policy, targets.PolicyFile(e.document.Hash), e.document.Source) && g.lists(tuf.Policy, tuf.PolicyPath(e.document.Hash), e.bytes)
 }
 
 // terms are the times that the policy gives to owners.

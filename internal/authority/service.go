@@ -22,12 +22,16 @@ type Service struct {
 	passwords passwords
 	rules     rulebook
 	holds     holdbook
+	signs     signbook
+	cohorts   cohortbook
 	report    reportCache
 	ids       sync.Mutex // guards cfg.DeviceIDs, which need not be safe for concurrent use
 	sequencer sequencer
 	sweep     sync.Mutex // one sweep at a time
 	wake      chan struct{}
 	logged    atomic.Int64 // second in which a failing store was logged last
+	refreshed atomic.Int64 // second in which the metadata were last tried to be signed anew
+	warned    atomic.Int64 // second in which it was last said whose signatures end
 	unsettled sync.Map     // ids of approved waves that still have restrictions to lock
 }
 

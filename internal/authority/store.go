@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/cohort"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
@@ -38,6 +39,7 @@ type Tx interface {
 	OrderTx
 	WaveTx
 	CaseTx
+	SignatureTx
 	PersonTx
 }
 
@@ -150,7 +152,7 @@ type CaseTx interface {
 	Case(id string) (*Case, error)
 	Cases(limit int) ([]*Case, error)
 	InsertWarrant(w *Warrant) error
-	// CountersignIfDraft completes a draft; the officer must not be the one who drafted it.
+	// CountersignIfDraft completes a draft; the officer must not be the one who drafted it, and a document that the draft had stays.
 	CountersignIfDraft(w *Warrant) error
 	Warrant(id string) (*Warrant, error)
 	WarrantByHash(hash [32]byte) (*Warrant, error)
@@ -163,11 +165,30 @@ type CaseTx interface {
 	AnswerIfOpen(id int64, s AppealState, by string, at time.Time, answer string) error
 
 	InsertPolicy(p *PolicyDocument) error
+	// RenewPolicy replaces what is said of the publication of a policy that is there: since when it is in force, and who signed.
+	RenewPolicy(p *PolicyDocument) error
 	PolicyInForce(now time.Time) (*PolicyDocument, error)
 	Policies(limit int) ([]*PolicyDocument, error)
 	PolicyByHash(hash [32]byte) (*PolicyDocument, error)
 	// NextNumber returns 1, 2, 3, … for a named series.
 	NextNumber(series string) (int64, error)
+}
+
+// SignatureTx keeps what officers have signed (Charter C7), and whom warrants are for. Nothing in it is ever changed.
+type SignatureTx interface {
+	// InsertMetadata fails with ErrConflict when the role has that version already: somebody else has published.
+	InsertMetadata(m Metadata) error
+	Metadata(role string, version uint64) (*Metadata, error)
+	LatestMetadata(role string) (*Metadata, error)
+	MetadataOf(role string) ([]*Metadata, error) // every version, ascending
+
+	// PutTarget keeps a file under its path and content; one that is there already stays.
+	PutTarget(f Target) error
+	Target(path string, sum [32]byte) (*Target, error)
+
+	// InsertCohort fails with ErrConflict when the warrant has one.
+	InsertCohort(warrant string, c *cohort.Cohort) error
+	Cohort(warrant string) (*cohort.Cohort, error)
 }
 
 // PersonTx keeps officers and their logins.

@@ -18,12 +18,15 @@ const (
 	sweepChunk = 200  // per transaction
 )
 
-// Sweep does what time alone makes due: lifts at their end, warrants that ended, locks put into the open wave or taken out of it,
+// Sweep does what time alone makes due: metadata that are signed anew, lifts at their end, warrants that ended, locks put into the open wave or taken out of it,
 // sessions that expired, and what an interrupted approval left. It also reads anew what is kept in memory.
 func (s *Service) Sweep(ctx context.Context) error {
 	s.sweep.Lock()
 	defer s.sweep.Unlock()
 	now := s.now()
+	if err := s.sweepSignatures(ctx, now); err != nil {
+		return err
+	}
 	if _, err := s.readRules(ctx); err != nil {
 		return err
 	}
@@ -52,7 +55,8 @@ func (s *Service) Sweep(ctx context.Context) error {
 	})
 }
 
-// grounds lists every ground that may restrict somebody: the rules of all published policies, and all warrants in force or ended.
+// grounds lists every ground that may restrict somebody: the rules of all policies that were ever published, be they listed still or not,
+// and all warrants in force or ended. What is due on a ground is asked of those alone that count.
 func (s *Service) grounds(ctx context.Context, b *book) ([]order.Ground, error) {
 	var grounds []order.Ground
 	seen := make(map[order.Ground]bool)
@@ -192,11 +196,7 @@ type look struct {
 func (t *turn) look(b *book, d *Device, made *Production, r *Restriction) (*look, error) {
 	l := &look{}
 	if r.Ground.Kind == order.Warrant {
-		consignment := ""
-		if made != nil {
-			consignment = made.Consignment
-		}
-		support, w, err := warrantSupport(t.tx, r.Ground.ID, consignment, t.now)
+		support, w, err := t.warrantSupport(b, r.Ground.ID, d, made)
 		if err != nil {
 			return nil, err
 		}
@@ -209,7 +209,7 @@ func (t *turn) look(b *book, d *Device, made *Production, r *Restriction) (*look
 		return l, nil
 	}
 	l.decision = t.s.decide(b.edition, d, made, t.now)
-	l.standing.Support = restriction.OfRule(r.Ground.ID, l.decision)
+	l.standing.Support = b.ruleSupport(r.Ground.ID, l.decision, t.now)
 	l.terms = t.s.terms(b.edition)
 	l.basis, _ = t.s.ruleBasis(b.edition, r.Ground.ID, d)
 	l.basis.authority = b.edition.document.Hash

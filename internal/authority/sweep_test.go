@@ -88,7 +88,7 @@ func TestASlowReaderDoesNotTakeAPolicyBack(t *testing.T) {
 	wait.Go(func() { must(t, r.Sweep(ctx)) })
 	<-store.held
 	wait.Go(func() {
-		_, _, err := r.PublishPolicy(ctx, r.ana, "newer.yaml", append([]byte("# newer\n"), policies.Terms202109...), time.Time{})
+		_, _, err := r.PublishPolicy(ctx, r.ana, "newer.yaml", append([]byte("# newer\n"), policies.Terms202109...))
 		must(t, err)
 	})
 	for published := 0; published < 2; { // it is in the store
@@ -188,7 +188,7 @@ func TestACountersignatureDoesNotCountOnTheWriter(t *testing.T) {
 	}
 	c, err := r.OpenCase(ctx, r.ana, "Found at a fair", "C-9")
 	must(t, err)
-	w, err := r.DraftWarrant(ctx, r.ana, c.ID, "Looking into a diversion", r.now().Add(60*day))
+	w, _, err := r.DraftWarrant(ctx, r.ana, c.ID, "Looking into a diversion", r.now().Add(60*day))
 	must(t, err)
 	store := &listingStore{Store: r.store}
 	r.config.Store = store

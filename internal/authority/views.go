@@ -20,8 +20,11 @@ type Overview struct {
 	AppealsOverdue int         // among all open ones, at most 1,000 looked at
 	Cases          []*Case     // not concluded, at most 20
 	Policy         *PolicyDocument
-	PolicyTitle    string   // empty when no policy is in force
-	PolicyWarnings []string // overdue reviews and the like
+	PolicyTitle    string    // empty when no policy is in force
+	PolicyWarnings []string  // overdue reviews and the like
+	Founded        bool      // officers have founded the repository of what they sign
+	SignaturesEnd  []RoleEnd // of officers' roles, within 30 days
+	SignsHere      bool      // the server holds officers' keys itself: a sandbox
 	LedgerOrigin   string
 	LedgerSize     uint64
 	PendingOrders  int // not yet in the ledger, at most 1,000 counted

@@ -327,7 +327,7 @@ func TestTerritoryLeavesTheList(t *testing.T) {
 	r.sequence()
 	r.liveAll(4, phones)
 	phones[0].stage(cuba, order.Locked, order.Locked)
-	_, report, err := r.PublishPolicy(ctx, r.ana, "terms-2021-10.yaml", []byte(freed), time.Time{})
+	_, report, err := r.PublishPolicy(ctx, r.ana, "terms-2021-10.yaml", []byte(freed))
 	if err != nil {
 		t.Fatal(err, report)
 	}

@@ -15,12 +15,14 @@ import (
 
 type policyCommand struct {
 	Check   policyCheckCommand   `cmd:"" help:"Validate policy files, run their tests, and warn of overdue reviews."`
+	Diff    policyDiffCommand    `cmd:"" help:"Say what differs between two policies, and what it means for owners."`
 	Publish policyPublishCommand `cmd:"" help:"Publish a policy on a server, as an officer."`
 }
 
 func (policyCommand) Help() string {
 	return `Examples:
   bailiwick policy check my-policy.yaml
+  bailiwick policy diff policies/terms-2021-09.yaml policies/terms-2026-11.yaml
   bailiwick policy publish my-policy.yaml`
 }
 

@@ -85,7 +85,7 @@ func (c *console) draftWarrant(w http.ResponseWriter, r *http.Request, o *author
 	if err != nil {
 		return c.done(w, r, casePath(id), "", web.Invalid("the end of the hold is not a date", "write it as 2026-12-31"))
 	}
-	_, err = c.service.DraftWarrant(r.Context(), o, id, r.PostFormValue("reason"), day.Add(12*time.Hour))
+	_, _, err = c.service.DraftWarrant(r.Context(), o, id, r.PostFormValue("reason"), day.Add(12*time.Hour))
 	return c.done(w, r, casePath(id), "The warrant is drafted. It counts once another officer has countersigned it.", err)
 }
 

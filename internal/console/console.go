@@ -61,13 +61,13 @@ type Actions interface {
 	ApproveWave(ctx context.Context, actor *authority.Officer, id int64, a authority.WaveApproval) (*authority.WaveResult, error)
 	RejectWave(ctx context.Context, actor *authority.Officer, id int64, note string) error
 	OpenCase(ctx context.Context, actor *authority.Officer, title, consignment string) (*authority.Case, error)
-	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (*authority.Warrant, error)
+	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (w *authority.Warrant, proposal []byte, err error)
 	CountersignWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Warrant, error)
 	ConcludeCase(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Release, error)
 	AnswerAppeal(ctx context.Context, actor *authority.Officer, id int64, grant bool, answer string) error
 	LiftByHuman(ctx context.Context, actor *authority.Officer, id device.ID, g order.Ground, reason string) error
 	UnlockCode(ctx context.Context, actor *authority.Officer, id device.ID, challenge, justification string) (code string, err error)
-	PublishPolicy(ctx context.Context, actor *authority.Officer, name string, source []byte, activateAt time.Time) (*authority.PolicyDocument, *policy.Report, error)
+	PublishPolicy(ctx context.Context, actor *authority.Officer, name string, source []byte) (*authority.PolicyDocument, *policy.Report, error)
 }
 
 // Config is what the console is made of.

@@ -125,13 +125,7 @@ func (c *console) publishPolicy(w http.ResponseWriter, r *http.Request, o *autho
 	if err != nil {
 		return web.Invalid("the file did not come back whole", "start again with the file")
 	}
-	at := c.site.Now()
-	if typed := r.PostFormValue("activate"); typed != "" {
-		if at, err = time.Parse(activateLayout, typed); err != nil {
-			return c.done(w, r, "/console/policy", "", web.Invalid("the time from which it counts cannot be read", "write it as 2026-12-31T12:00"))
-		}
-	}
-	document, _, err := c.service.PublishPolicy(r.Context(), o, strings.TrimSpace(r.PostFormValue("name")), source, at)
+	document, _, err := c.service.PublishPolicy(r.Context(), o, strings.TrimSpace(r.PostFormValue("name")), source)
 	if err != nil {
 		return c.done(w, r, "/console/policy", "", err)
 	}

@@ -50,7 +50,7 @@ type Authority interface {
 	WaveDetail(ctx context.Context, id int64) (*authority.WaveDetail, error)
 	ApproveWave(ctx context.Context, actor *authority.Officer, id int64, a authority.WaveApproval) (*authority.WaveResult, error)
 	OpenCase(ctx context.Context, actor *authority.Officer, title, consignment string) (*authority.Case, error)
-	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (*authority.Warrant, error)
+	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (w *authority.Warrant, proposal []byte, err error)
 	CountersignWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Warrant, error)
 	ConcludeCase(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Release, error)
 	FileAppeal(ctx context.Context, imei, reference, text, contact string) (*authority.Appeal, error)
@@ -302,7 +302,7 @@ func (r *run) investigate(ctx context.Context, day int) error {
 		}
 		r.caseID = c.ID
 		reason := "We are investigating how phones of this shipment left the market that they were made for. You are not accused of anything."
-		w, err := a.DraftWarrant(ctx, first, c.ID, reason, r.cfg.Clock.Now().Add(60*24*time.Hour))
+		w, _, err := a.DraftWarrant(ctx, first, c.ID, reason, r.cfg.Clock.Now().Add(60*24*time.Hour))
 		if err != nil {
 			return err
 		}

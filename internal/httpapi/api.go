@@ -58,7 +58,7 @@ func (e *edge) operational() {
 			retryLater(newProblem(http.StatusServiceUnavailable, "not-ready", "the server cannot serve now", "try again later")).write(w)
 			return
 		}
-		_, _ = w.Write([]byte("ready\n"))
+		_, _ = w.Write([]byte(strings.Join(append([]string{"ready"}, e.cfg.Advice(ctx)...), "\n") + "\n"))
 	})
 	metrics := promhttp.HandlerFor(e.cfg.Registry, promhttp.HandlerOpts{})
 	e.api.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
@@ -102,6 +102,7 @@ func (e *edge) describe() error {
 	e.cases(api)
 	e.appeals(api)
 	e.policies(api)
+	e.proposals(api)
 	e.owners(api)
 	e.production(api)
 	document, err := json.MarshalIndent(api.OpenAPI(), "", "  ")

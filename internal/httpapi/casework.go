@@ -102,12 +102,7 @@ func (e *edge) cases(api huma.API) {
 			c, err := a.CaseDetail(ctx, in.ID)
 			return one(c, err, caseDetailOf)
 		})
-	huma.Register(api, op(http.MethodPost, "/v1/cases/{id}/warrants", "draft-warrant", "Draft a warrant for a hold"),
-		func(ctx context.Context, in *warrantInput) (*bodyOf[warrantView], error) {
-			w, err := a.DraftWarrant(ctx, actor(ctx), in.ID, in.Body.Reason, in.Body.EndsAt)
-			return one(w, err, warrantOf)
-		})
-	huma.Register(api, op(http.MethodPost, "/v1/warrants/{id}/countersign", "countersign-warrant", "Put another officer's warrant in force"),
+	huma.Register(api, op(http.MethodPost, "/v1/warrants/{id}/countersign", "countersign-warrant", "Put another officer's warrant in force at once: only a sandbox can, which holds officers' keys itself"),
 		func(ctx context.Context, in *caseInput) (*bodyOf[warrantView], error) {
 			w, err := a.CountersignWarrant(ctx, actor(ctx), in.ID)
 			return one(w, err, warrantOf)

@@ -14,6 +14,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 )
@@ -57,16 +58,21 @@ type ForOfficers interface {
 	Cases(ctx context.Context, limit int) ([]*authority.Case, error)
 	CaseDetail(ctx context.Context, id string) (*authority.CaseDetail, error)
 	OpenCase(ctx context.Context, actor *authority.Officer, title, consignment string) (*authority.Case, error)
-	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (*authority.Warrant, error)
+	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (w *authority.Warrant, proposal []byte, err error)
+	ProposeWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (w *authority.Warrant, proposal []byte, err error)
 	CountersignWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Warrant, error)
 	ConcludeCase(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Release, error)
 
 	Appeals(ctx context.Context, state authority.AppealState, limit int) ([]authority.AppealRow, error)
 	AnswerAppeal(ctx context.Context, actor *authority.Officer, id int64, grant bool, answer string) error
 
-	PublishPolicy(ctx context.Context, actor *authority.Officer, name string, source []byte, activateAt time.Time) (*authority.PolicyDocument, *policy.Report, error)
+	ProposePolicy(ctx context.Context, actor *authority.Officer, name string, source []byte) (proposal []byte, report *policy.Report, err error)
+	PublishPolicy(ctx context.Context, actor *authority.Officer, name string, source []byte) (*authority.PolicyDocument, *policy.Report, error)
+	Publish(ctx context.Context, actor *authority.Officer, proposal []byte) (*authority.Published, error)
+	SigningKeys(ctx context.Context) (*authority.SigningKeys, error)
+	OnlineKey() tufrepo.PublicKey
 	PolicyInForce(ctx context.Context) (*policy.Policy, *authority.PolicyDocument, error)
-	Policies(ctx context.Context, limit int) ([]*authority.PolicyDocument, error)
+	PolicyHistory(ctx context.Context, limit int) ([]authority.PolicyEdition, error)
 	ImportProduction(ctx context.Context, actor *authority.Officer, rows []authority.Production) (int, error)
 }
 
@@ -92,6 +98,8 @@ type Config struct {
 	Pages http.Handler
 	// Ready says why the server cannot serve now, or nil. Default: it always can.
 	Ready func(context.Context) error
+	// Advice is what whoever runs the server should do although it is ready, a sentence each; told beside readiness. Default: none.
+	Advice func(context.Context) []string
 
 	Logger   *slog.Logger         // default: nothing is logged; sees no identifiers and no addresses
 	Registry *prometheus.Registry // what /metrics shows, and where this package counts; default: a registry of its own
@@ -105,7 +113,7 @@ type Config struct {
 	Prefixes   int  // network prefixes remembered; default 65,536
 
 	Timeout       time.Duration // of a request; default 20 s
-	ImportTimeout time.Duration // of an upload of production records; default 5 min
+	ImportTimeout time.Duration // of an upload of production records or of a proposal; default 5 min
 	MaxImport     int64         // bytes of an upload; default 64 MiB
 	Version       string        // in the OpenAPI document; default "1"
 }
@@ -116,6 +124,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Ready == nil {
 		c.Ready = func(context.Context) error { return nil }
+	}
+	if c.Advice == nil {
+		c.Advice = func(context.Context) []string { return nil }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"reflect"
 	"time"
@@ -16,20 +15,14 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 )
 
-type publishInput struct {
-	Body struct {
-		Name       string    `json:"name" minLength:"1" maxLength:"100" example:"terms-2021-09.yaml"`
-		Source     string    `json:"source" minLength:"1" maxLength:"1048576" doc:"the policy file, YAML"`
-		ActivateAt time.Time `json:"activate_at"`
-	}
-}
-
 type policyView struct {
-	Hash       string    `json:"hash" doc:"SHA-256 of the source, hexadecimal"`
-	Name       string    `json:"name"`
-	ActivateAt time.Time `json:"activate_at"`
-	By         string    `json:"by" doc:"officer who published it"`
-	Source     string    `json:"source,omitempty"`
+	Hash        string     `json:"hash" doc:"SHA-256 of the source, hexadecimal"`
+	Name        string     `json:"name"`
+	ActivateAt  time.Time  `json:"activate_at" doc:"in force from: the later of its publication and its effective_from"`
+	By          string     `json:"by" doc:"account that published it"`
+	PublishedAt *time.Time `json:"published_at,omitempty"`
+	Signers     []string   `json:"signers" nullable:"false" doc:"officers who signed the metadata that listed it last"`
+	Source      string     `json:"source,omitempty"`
 }
 
 type published struct {
@@ -40,7 +33,8 @@ type published struct {
 }
 
 func policyOf(p *authority.PolicyDocument) policyView {
-	return policyView{Hash: hex.EncodeToString(p.Hash[:]), Name: p.Name, ActivateAt: p.ActivateAt, By: p.By}
+	return policyView{Hash: hex.EncodeToString(p.Hash[:]), Name: p.Name, ActivateAt: p.ActivateAt, By: p.By,
+		PublishedAt: moment(p.PublishedAt), Signers: append([]string{}, p.Signers...)}
 }
 
 // policies are published, and read.
@@ -55,26 +49,20 @@ func (e *edge) policies(api huma.API) {
 				return v
 			})
 		})
-	huma.Register(api, op(http.MethodGet, "/v1/policies", "list-policies", "Published policies, newest first"),
-		func(ctx context.Context, in *limitInput) (*bodyOf[[]policyView], error) {
-			all, err := a.Policies(ctx, in.Limit)
-			return list(all, err, policyOf)
+	huma.Register(api, op(http.MethodGet, "/v1/policies", "list-policies", "Published policies, the latest in force first"),
+		func(ctx context.Context, in *limitInput) (*bodyOf[[]historyView], error) {
+			all, err := a.PolicyHistory(ctx, in.Limit)
+			return list(all, err, historyOf)
 		})
-	publish := op(http.MethodPost, "/v1/policies", "publish-policy", "Publish a policy")
+	publish := op(http.MethodPost, "/v1/policies", "publish-policy", "Publish a policy at once: only a sandbox can, which holds officers' keys itself")
 	publish.MaxBodyBytes = 2*policy.MaxSize + 64<<10 // a character may take several bytes in JSON
-	huma.Register(api, publish, func(ctx context.Context, in *publishInput) (*bodyOf[published], error) {
-		p, report, err := a.PublishPolicy(ctx, actor(ctx), in.Body.Name, []byte(in.Body.Source), in.Body.ActivateAt)
-		if err != nil {
-			return nil, problemOf(err)
-		}
-		v := published{Policy: policyOf(p), Warnings: []string{}}
-		if report != nil {
-			v.Title, v.Tests = report.Title, len(report.Tests)-report.Failed
-			for _, w := range report.Warnings {
-				v.Warnings = append(v.Warnings, fmt.Sprintf("line %d: %s", w.Line, w.Message))
-			}
-		}
-		return &bodyOf[published]{v}, nil
+	huma.Register(api, publish, func(ctx context.Context, in *proposeInput) (*bodyOf[published], error) {
+		p, report, err := a.PublishPolicy(ctx, actor(ctx), in.Body.Name, []byte(in.Body.Source))
+		return one(p, err, func(p *authority.PolicyDocument) published {
+			v := published{Policy: policyOf(p)}
+			v.Title, v.Tests, v.Warnings = told(report)
+			return v
+		})
 	})
 }
 

@@ -95,10 +95,17 @@ type overviewView struct {
 	Policy         *policyView    `json:"policy,omitempty"`
 	PolicyTitle    string         `json:"policy_title,omitempty"`
 	PolicyWarnings []string       `json:"policy_warnings" nullable:"false"`
+	Founded        bool           `json:"founded" doc:"officers have founded the repository of what they sign"`
+	SignaturesEnd  []roleEnd      `json:"signatures_end" nullable:"false" doc:"of officers, within 30 days"`
 	LedgerOrigin   string         `json:"ledger_origin"`
 	LedgerSize     uint64         `json:"ledger_size"`
 	PendingOrders  int            `json:"pending_orders" doc:"not yet in the ledger"`
 	Recent         []eventView    `json:"recent" nullable:"false"`
+}
+
+type roleEnd struct {
+	Role string    `json:"role"`
+	Ends time.Time `json:"ends"`
 }
 
 func overviewOf(o *authority.Overview) overviewView {
@@ -113,7 +120,8 @@ func overviewOf(o *authority.Overview) overviewView {
 		}),
 		AppealsOverdue: o.AppealsOverdue, Cases: each(o.Cases, caseOf), Policy: maybe(o.Policy, policyOf), PolicyTitle: o.PolicyTitle,
 		PolicyWarnings: append([]string{}, o.PolicyWarnings...), LedgerOrigin: o.LedgerOrigin, LedgerSize: o.LedgerSize,
-		PendingOrders: o.PendingOrders, Recent: each(o.Recent, eventOf),
+		PendingOrders: o.PendingOrders, Recent: each(o.Recent, eventOf), Founded: o.Founded,
+		SignaturesEnd: each(o.SignaturesEnd, func(e authority.RoleEnd) roleEnd { return roleEnd{e.Role, e.Ends.UTC()} }),
 	}
 }
 

@@ -98,11 +98,12 @@ type warrantView struct {
 	EndsAt          *time.Time `json:"ends_at,omitempty"`
 	Hash            string     `json:"hash,omitempty" doc:"once in force"`
 	Devices         int        `json:"devices" doc:"noticed when it came in force"`
+	Signers         []string   `json:"signers" nullable:"false" doc:"officers who signed it"`
 }
 
 func warrantOf(w *authority.Warrant) warrantView {
 	return warrantView{w.ID, w.Case, w.Reason, w.DraftedBy, moment(w.DraftedAt), w.CountersignBy, moment(w.CountersignAt), moment(w.EndsAt),
-		hexOf(w.Hash), w.DevicesAtIssue}
+		hexOf(w.Hash), w.DevicesAtIssue, append([]string{}, w.Signers...)}
 }
 
 type diversion struct {

@@ -16,7 +16,9 @@ type customRule struct {
 	line      int
 	effect    Verdict
 	when      *condition
-	within    []bool // by index of the prohibited entry; nil when the rule asks for none
+	source    string   // the condition as it was written
+	scope     []string // the entries that within names; nil when the rule asks for none
+	within    []bool   // by index of the prohibited entry; nil when the rule asks for none
 	why       []Reason
 	whyFailed []Reason
 }
@@ -52,7 +54,7 @@ func (r *reader) compile(f *file, p *Policy) {
 		if fr.effect == Deny && fr.at["within"] == nil {
 			continue // ruleScope complained
 		}
-		c := &customRule{id: fr.id, line: fr.whole.Line, effect: fr.effect, when: &e.condition}
+		c := &customRule{id: fr.id, line: fr.whole.Line, effect: fr.effect, when: &e.condition, source: when.Value, scope: fr.within}
 		if fr.at["within"] != nil {
 			c.within = make([]bool, len(p.grounds))
 			for _, g := range p.grounds {

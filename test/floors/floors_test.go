@@ -19,10 +19,10 @@ const module = "github.com/bailiwick-dev/bailiwick"
 var floors = [][]string{
 	{"device", "territory/...", "order/...", "evidence", "protocol", "ledger/proof", "unlock", "tuf/...", "internal/dcbor", "internal/sign1", "internal/corpus", "internal/npm"},
 	{"agent/..."},
-	{"internal/policy", "policies", "internal/restriction", "internal/custody"},
-	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness"},
+	{"internal/policy", "policies", "internal/messages", "internal/restriction", "internal/custody", "internal/cohort"},
+	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness", "internal/tufrepo", "internal/targets"},
 	{"internal/store/...", "internal/ipterritory/..."},
-	{"internal/web/...", "internal/messages", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage"},
+	{"internal/web/...", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage"},
 	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet", "internal/cli"},
 	{"cmd/..."},
 	{"test/..."},

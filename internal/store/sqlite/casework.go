@@ -40,15 +40,20 @@ func (t *tx) Cases(limit int) ([]*authority.Case, error) {
 }
 
 const warrantColumns = `id, case_id, reason, drafted_by, drafted_at, coalesce(countersign_by, ''), countersign_at, ends_at, hash,
-	document, devices_at_issue`
+	document, devices_at_issue, signers`
 
 func scanWarrant(s scanner) (*authority.Warrant, error) {
 	w := new(authority.Warrant)
+	var signers string
 	err := s.Scan(&w.ID, &w.Case, &w.Reason, &w.DraftedBy, when{&w.DraftedAt}, &w.CountersignBy, when{&w.CountersignAt},
-		when{&w.EndsAt}, maybe{w.Hash[:]}, &w.Document, &w.DevicesAtIssue)
+		when{&w.EndsAt}, maybe{w.Hash[:]}, &w.Document, &w.DevicesAtIssue, &signers)
+	if err != nil {
+		return nil, err
+	}
 	if len(w.Document) == 0 {
 		w.Document = nil
 	}
+	w.Signers, err = readTexts[string](signers)
 	return w, err
 }
 
@@ -61,10 +66,14 @@ func (t *tx) InsertWarrant(w *authority.Warrant) error {
 }
 
 func (t *tx) CountersignIfDraft(w *authority.Warrant) error {
+	signers, err := texts(w.Signers)
+	if err != nil {
+		return err
+	}
 	return t.guarded("SELECT 1 FROM warrant WHERE id = ?", key(w.ID), `UPDATE warrant SET countersign_by = ?1, countersign_at = ?2,
-		ends_at = ?3, hash = ?4, document = ?5, devices_at_issue = ?6
+		ends_at = ?3, hash = ?4, document = ?5, devices_at_issue = ?6, signers = ?8
 		WHERE id = ?7 AND countersign_by IS NULL AND drafted_by <> ?1`, w.CountersignBy, stamp(w.CountersignAt), stamp(w.EndsAt),
-		w.Hash[:], blob(w.Document), w.DevicesAtIssue, w.ID)
+		w.Hash[:], blob(w.Document), w.DevicesAtIssue, w.ID, signers)
 }
 
 func (t *tx) Warrant(id string) (*authority.Warrant, error) {
@@ -121,17 +130,46 @@ func (t *tx) AnswerIfOpen(id int64, s authority.AppealState, by string, at time.
 		answer = ? WHERE number = ? AND state = 'open'`, string(s), by, stamp(at), answer, id)
 }
 
-const policyColumns = "hash, name, source, activate_at, published_by"
+const policyColumns = "hash, name, source, activate_at, published_by, published_at, signers, version"
 
 func scanPolicy(s scanner) (*authority.PolicyDocument, error) {
 	p := new(authority.PolicyDocument)
-	return p, s.Scan(fixed{p.Hash[:]}, &p.Name, &p.Source, when{&p.ActivateAt}, &p.By)
+	var signers string
+	err := s.Scan(fixed{p.Hash[:]}, &p.Name, &p.Source, when{&p.ActivateAt}, &p.By, when{&p.PublishedAt}, &signers, counter{&p.Version})
+	if err != nil {
+		return nil, err
+	}
+	p.Signers, err = readTexts[string](signers)
+	return p, err
+}
+
+// publication is the columns of a policy that say who published it, and when.
+func publication(p *authority.PolicyDocument) ([]any, error) {
+	signers, err := texts(p.Signers)
+	if err != nil {
+		return nil, err
+	}
+	version, err := count("a policy's version", p.Version)
+	return key(stamp(p.ActivateAt), p.By, stamp(p.PublishedAt), signers, version), err
 }
 
 func (t *tx) InsertPolicy(p *authority.PolicyDocument) error {
-	_, err := t.exec("INSERT INTO policy ("+policyColumns+") VALUES (?, ?, ?, ?, ?)", p.Hash[:], p.Name, blob(p.Source),
-		stamp(p.ActivateAt), p.By)
+	published, err := publication(p)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec("INSERT INTO policy ("+policyColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		append(key(p.Hash[:], p.Name, blob(p.Source)), published...)...)
 	return err
+}
+
+func (t *tx) RenewPolicy(p *authority.PolicyDocument) error {
+	published, err := publication(p)
+	if err != nil {
+		return err
+	}
+	return t.put("UPDATE policy SET activate_at = ?, published_by = ?, published_at = ?, signers = ?, version = ? WHERE hash = ?",
+		append(published, p.Hash[:])...)
 }
 
 // PolicyInForce: of two that take effect at the same time, the one published last.

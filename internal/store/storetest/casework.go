@@ -20,6 +20,7 @@ func draft(id string) *authority.Warrant {
 func countersigned(w *authority.Warrant, by string) *authority.Warrant {
 	c := *w
 	c.CountersignBy, c.CountersignAt, c.Hash, c.Document, c.DevicesAtIssue = by, start.Add(day), hash(7), []byte("exact bytes"), 12
+	c.Signers = []string{w.DraftedBy, by}
 	return &c
 }
 
@@ -90,7 +91,11 @@ var caseworkTests = map[string]func(*testing.T, authority.Store){
 		missing(t, s, func(tx authority.Tx) (*authority.Warrant, error) { return tx.WarrantByHash(hash(8)) })
 		refuses(t, s, authority.ErrConflict, sign(countersigned(w, "max")))
 		second := draft("warrant-0002")
+		second.Document = []byte("as officers sign it")
 		does(t, s, func(tx authority.Tx) error { return tx.InsertWarrant(second) })
+		other := countersigned(second, "lee")
+		other.Hash, other.Document = hash(9), []byte("another text")
+		refuses(t, s, nil, sign(other)) // what was drafted stays
 		same(t, "of the case", got(t, s, func(tx authority.Tx) ([]*authority.Warrant, error) { return tx.Warrants("case-0001") }),
 			[]*authority.Warrant{full, second})
 		same(t, "of another", got(t, s, func(tx authority.Tx) ([]*authority.Warrant, error) { return tx.Warrants("case-0009") }), []*authority.Warrant{})
@@ -149,7 +154,7 @@ var caseworkTests = map[string]func(*testing.T, authority.Store){
 		}
 		missing(t, s, inForce(start))
 		docs := []*authority.PolicyDocument{
-			{Hash: hash(1), Name: "terms-1", Source: []byte("a"), ActivateAt: start, By: "kim"},
+			{Hash: hash(1), Name: "terms-1", Source: []byte("a"), ActivateAt: start, By: "kim", PublishedAt: start, Signers: []string{"ada", "bela"}, Version: 2},
 			{Hash: hash(2), Name: "terms-3", Source: []byte("b"), ActivateAt: start.Add(2 * day), By: "kim"},
 			{Hash: hash(3), Name: "terms-2", Source: []byte("c"), ActivateAt: start.Add(day), By: "lee"},
 			{Hash: hash(4), Name: "terms-2b", Source: []byte("d"), ActivateAt: start.Add(day), By: "lee"},
@@ -164,6 +169,13 @@ var caseworkTests = map[string]func(*testing.T, authority.Store){
 		same(t, "in the end", got(t, s, inForce(start.Add(99*day))), docs[1])
 		same(t, "by hash", got(t, s, func(tx authority.Tx) (*authority.PolicyDocument, error) { return tx.PolicyByHash(hash(3)) }), docs[2])
 		missing(t, s, func(tx authority.Tx) (*authority.PolicyDocument, error) { return tx.PolicyByHash(hash(9)) })
+		again := *docs[2]
+		again.ActivateAt, again.By, again.PublishedAt, again.Signers, again.Version = start.Add(day/2), "kim", start.Add(day/2), []string{"ada", "cyd"}, 7
+		unknown := again
+		unknown.Hash = hash(9)
+		refuses(t, s, authority.ErrAbsent, func(tx authority.Tx) error { return tx.RenewPolicy(&unknown) })
+		does(t, s, func(tx authority.Tx) error { return tx.RenewPolicy(&again) })
+		docs[2] = &again
 		same(t, "newest first", got(t, s, func(tx authority.Tx) ([]*authority.PolicyDocument, error) { return tx.Policies(3) }),
 			[]*authority.PolicyDocument{docs[1], docs[3], docs[2]})
 	},

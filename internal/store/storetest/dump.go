@@ -20,6 +20,7 @@ type content struct {
 	Appeals      []*authority.Appeal
 	Policies     []*authority.PolicyDocument
 	Officers     []*authority.Officer
+	Metadata     []*authority.Metadata
 }
 
 func dump(t *testing.T, s authority.Store) content {
@@ -63,6 +64,13 @@ func dumpTx(tx authority.Tx) (c content, err error) {
 	}
 	if c.Policies, err = tx.Policies(all); err != nil {
 		return c, err
+	}
+	for _, role := range []string{"root", "targets", "policy", "warrant", "snapshot", "timestamp"} {
+		list, err := tx.MetadataOf(role)
+		if err != nil {
+			return c, err
+		}
+		c.Metadata = append(c.Metadata, list...)
 	}
 	c.Officers, err = tx.Officers()
 	return c, err

@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) authority.Store) {
 		{"order", orderTests},
 		{"wave", waveTests},
 		{"casework", caseworkTests},
+		{"signature", signatureTests},
 		{"person", personTests},
 		{"transaction", transactionTests},
 	} {

@@ -163,9 +163,9 @@ func (a *Authority) OpenCase(_ context.Context, actor *authority.Officer, title,
 	return &authority.Case{ID: "case-0002", Title: title, Consignment: consignment, State: authority.CaseOpen}, nil
 }
 
-func (a *Authority) DraftWarrant(_ context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (*authority.Warrant, error) {
+func (a *Authority) DraftWarrant(_ context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (*authority.Warrant, []byte, error) {
 	a.called("DraftWarrant %s %s until %s", caseID, actor.Name, ends.Format(time.DateOnly))
-	return &authority.Warrant{ID: "warrant-0003", Case: caseID, Reason: reason, EndsAt: ends}, nil
+	return &authority.Warrant{ID: "warrant-0003", Case: caseID, Reason: reason, EndsAt: ends}, []byte("a proposal"), nil
 }
 
 func (a *Authority) CountersignWarrant(_ context.Context, actor *authority.Officer, id string) (*authority.Warrant, error) {
@@ -196,14 +196,14 @@ func (a *Authority) UnlockCode(_ context.Context, actor *authority.Officer, id d
 	return "4031 7725", nil
 }
 
-func (a *Authority) PublishPolicy(_ context.Context, actor *authority.Officer, name string, source []byte, at time.Time) (*authority.PolicyDocument, *policy.Report, error) {
+func (a *Authority) PublishPolicy(_ context.Context, actor *authority.Officer, name string, source []byte) (*authority.PolicyDocument, *policy.Report, error) {
 	p, err := policy.Parse(name, source)
 	if err != nil {
 		return nil, nil, authority.ErrPolicyFaulty
 	}
 	report := p.Check(Today)
 	a.called("PublishPolicy %s %x", name, p.Hash())
-	return &authority.PolicyDocument{Hash: p.Hash(), Name: name, ActivateAt: at, By: actor.Name}, &report, nil
+	return &authority.PolicyDocument{Hash: p.Hash(), Name: name, ActivateAt: p.EffectiveFrom, By: actor.Name}, &report, nil
 }
 
 // FileAppeal implements ownerpage.Service.

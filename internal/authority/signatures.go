@@ -1,0 +1,248 @@
+package authority
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
+	"github.com/bailiwick-dev/bailiwick/tuf"
+)
+
+// Signer signs proposals with the keys of two different officers that the server itself holds. It is for sandboxes and tests:
+// where a server has one, the server alone can write policies and warrants, and Charter C7 binds nobody.
+type Signer interface {
+	Officers() []tufrepo.PublicKey  // all of whom it holds the keys; two or more
+	Sign(p *tufrepo.Proposal) error // with the keys of two different ones
+}
+
+// signbook keeps what officers have signed in memory, verified. Every server reads it anew at each sweep, and at once after it
+// published something itself.
+type signbook struct {
+	publishing sync.Mutex // held from the look at the newest metadata until those that follow are stored
+	reading    sync.Mutex // of the store, as in rulebook
+
+	mu    sync.RWMutex
+	known *signatures // nil before the first look
+}
+
+// signatures is what officers have signed, as the store shows it. It does not change.
+type signatures struct {
+	repository *tufrepo.Repository // nil while nobody has founded it
+	sound      bool                // its signatures and hashes hold; expiry is not part of it
+	versions   tuf.Versions
+	listed     map[string]map[string]tufrepo.Target // by role, tuf.Policy and tuf.Warrant, and path
+	expires    map[string]time.Time                 // of each role by itself
+}
+
+// offlineRoles are those that officers sign, and only they can renew.
+var offlineRoles = []string{tuf.Root, tuf.Targets, tuf.Policy, tuf.Warrant}
+
+// founded reports whether officers have founded the repository.
+func (g *signatures) founded() bool { return g.repository != nil }
+
+// lists reports whether officers have signed these very bytes as the file of that path.
+func (g *signatures) lists(role, path string, data []byte) bool {
+	f, found := g.listed[role][path]
+	return g.sound && found && f.Length == int64(len(data)) && f.SHA256 == sha256.Sum256(data)
+}
+
+// end is when what officers signed in a role ends for devices: with it, with root or with targets, whichever is first.
+func (g *signatures) end(role string) time.Time {
+	end := g.expires[role]
+	for _, above := range []string{tuf.Root, tuf.Targets} {
+		if e := g.expires[above]; e.Before(end) {
+			end = e
+		}
+	}
+	return end
+}
+
+// stands reports whether a role's signatures may still bear an escalation (Charter C10).
+func (g *signatures) stands(role string, now time.Time) bool {
+	return g.sound && now.Before(g.end(role))
+}
+
+// signed returns what officers have signed, as last read.
+func (s *Service) signed(ctx context.Context) (*signatures, error) {
+	s.signs.mu.RLock()
+	known := s.signs.known
+	s.signs.mu.RUnlock()
+	if known != nil {
+		return known, nil
+	}
+	return s.readSignatures(ctx)
+}
+
+// readSignatures reads the newest metadata of all roles from the store. What was verified before is not verified again.
+func (s *Service) readSignatures(ctx context.Context) (*signatures, error) {
+	s.signs.reading.Lock()
+	defer s.signs.reading.Unlock()
+	var r *tufrepo.Repository
+	err := s.view(ctx, func(tx Tx) (err error) {
+		r, err = repositoryIn(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.signs.mu.RLock()
+	known := s.signs.known
+	s.signs.mu.RUnlock()
+	if known != nil && sameRepository(known.repository, r) {
+		return known, nil
+	}
+	fresh := &signatures{repository: r}
+	if r != nil {
+		if err := fresh.verify(s.now()); err != nil {
+			// Every change goes through Publish or Refresh, which verify: somebody else has written into the store.
+			s.cfg.Logger.Error("officers' signatures do not hold: no policy and no warrant counts until the store is restored", "error", err)
+		}
+	}
+	s.signs.mu.Lock()
+	defer s.signs.mu.Unlock()
+	s.signs.known = fresh
+	return fresh, nil
+}
+
+// verify fills in g. Signatures and hashes are looked at as of the last moment at which nothing had expired: an end that has come
+// makes nothing forged, and has its own consequences.
+func (g *signatures) verify(now time.Time) error {
+	g.expires, g.listed = make(map[string]time.Time), make(map[string]map[string]tufrepo.Target)
+	for _, role := range append([]string{tuf.Snapshot, tuf.Timestamp}, offlineRoles...) {
+		at, err := g.repository.Expires(role)
+		if err != nil {
+			return err
+		}
+		g.expires[role] = at
+		if last := at.Add(-time.Second); last.Before(now) {
+			now = last
+		}
+	}
+	if err := g.repository.Verify(now); err != nil {
+		return err
+	}
+	var err error
+	if g.versions, err = g.repository.Versions(); err != nil {
+		return err
+	}
+	for _, role := range []string{tuf.Policy, tuf.Warrant} {
+		if g.listed[role], err = g.repository.Listed(role); err != nil {
+			return err
+		}
+	}
+	g.sound = true
+	return nil
+}
+
+// repositoryIn reads the newest metadata; nil when nobody has founded the repository.
+func repositoryIn(tx Tx) (*tufrepo.Repository, error) {
+	roots, err := tx.MetadataOf(tuf.Root)
+	if err != nil || len(roots) == 0 {
+		return nil, err
+	}
+	r := &tufrepo.Repository{}
+	for _, m := range roots {
+		r.Roots = append(r.Roots, m.Document)
+	}
+	for role, into := range partsOf(r) {
+		m, err := tx.LatestMetadata(role)
+		if none, err := absent(err); err != nil {
+			return nil, err
+		} else if !none { // an empty part does not verify
+			*into = m.Document
+		}
+	}
+	return r, nil
+}
+
+// partsOf gives access to the roles that have one document in force.
+func partsOf(r *tufrepo.Repository) map[string]*[]byte {
+	return map[string]*[]byte{tuf.Targets: &r.Targets, tuf.Policy: &r.Policy, tuf.Warrant: &r.Warrant, tuf.Snapshot: &r.Snapshot, tuf.Timestamp: &r.Timestamp}
+}
+
+func sameRepository(a, b *tufrepo.Repository) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	for role, part := range partsOf(a) {
+		if !bytes.Equal(*part, *partsOf(b)[role]) {
+			return false
+		}
+	}
+	return slices.EqualFunc(a.Roots, b.Roots, bytes.Equal)
+}
+
+// putRepository stores what next has and base has not. ErrConflict says that somebody else has published since base was read.
+func putRepository(tx Tx, base, next *tufrepo.Repository) error {
+	versions, err := next.Versions()
+	if err != nil {
+		return err
+	}
+	if base == nil {
+		base = &tufrepo.Repository{}
+	}
+	for i := len(base.Roots); i < len(next.Roots); i++ {
+		if err := tx.InsertMetadata(Metadata{Role: tuf.Root, Version: uint64(i + 1), Document: next.Roots[i]}); err != nil {
+			return err
+		}
+	}
+	before, after := partsOf(base), partsOf(next)
+	for role, version := range map[string]uint64{tuf.Targets: versions.Targets, tuf.Policy: versions.Policy, tuf.Warrant: versions.Warrant,
+		tuf.Snapshot: versions.Snapshot, tuf.Timestamp: versions.Timestamp} {
+		if bytes.Equal(*before[role], *after[role]) {
+			continue
+		}
+		if err := tx.InsertMetadata(Metadata{Role: role, Version: version, Document: *after[role]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// timestampLeft is how much of a timestamp's life has to be left, so that devices are never told of one that has expired.
+const timestampLeft = 6 * 24 * time.Hour
+
+// fresh returns what officers have signed, with a timestamp that devices accept: it is signed anew when its time comes, by the server's
+// online key alone. A failure is logged, and what there is goes on to count for as long as it does.
+func (s *Service) fresh(ctx context.Context, now time.Time) (*signatures, error) {
+	g, err := s.signed(ctx)
+	if err != nil || !g.founded() || !g.sound || now.Add(timestampLeft).Before(g.expires[tuf.Timestamp]) || !s.tryLater(now) {
+		return g, err
+	}
+	next, err := s.refresh(ctx, now)
+	if err != nil {
+		s.cfg.Logger.Error("the officers' metadata cannot be signed anew: devices will refuse them when their timestamp ends",
+			"ends", g.expires[tuf.Timestamp], "error", err)
+		return g, nil
+	}
+	return next, nil
+}
+
+// tryLater lets one attempt a minute pass, so that a failing one does not come with every check-in.
+func (s *Service) tryLater(now time.Time) bool {
+	last := s.refreshed.Load()
+	return (now.Unix() >= last+60 || now.Unix() < last) && s.refreshed.CompareAndSwap(last, now.Unix())
+}
+
+func (s *Service) refresh(ctx context.Context, now time.Time) (*signatures, error) {
+	s.signs.publishing.Lock()
+	defer s.signs.publishing.Unlock()
+	g, err := s.readSignatures(ctx)
+	if err != nil || !g.founded() {
+		return g, err
+	}
+	next, changed, err := g.repository.Refresh(s.cfg.Online, now)
+	if err != nil || !changed {
+		return g, err
+	}
+	err = s.update(ctx, func(tx Tx) error { return putRepository(tx, g.repository, next) })
+	if err != nil && !errors.Is(err, ErrChanged) { // another server was first
+		return nil, err
+	}
+	return s.readSignatures(ctx)
+}
