@@ -168,7 +168,8 @@ func FuzzAccept(f *testing.F) {
 	w := r.warrant("w1")
 	hold, _ := r.hold(w)
 	whole := r.answer(sequence, r.seal(hold))
-	whole.Warrants, whole.Policy, whole.IP, whole.Unlocks = []protocol.Warrant{w}, &r.policy, "CU", 3
+	whole.Warrants, whole.Policy, whole.IP, whole.Unlocks = r.held(w), &r.policy, "CU", 3
+	r.sign(&whole)
 	record := r.phone.Flash.Record()
 	genuine := map[string]bool{}
 	for _, ans := range []protocol.CheckInAnswer{bare, orders, whole} {

@@ -16,6 +16,8 @@ import (
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
+	"github.com/bailiwick-dev/bailiwick/tuf/tuftest"
 	"github.com/bailiwick-dev/bailiwick/unlock"
 )
 
@@ -191,20 +193,65 @@ func TestCharterC6(t *testing.T) {
 	})
 }
 
-// C7: a warrant counts only with two different officers. Their signatures come with the next release: checkTwoPersons.
+// C7: no device is noticed or locked by what lacks the signatures of two different officers, or is not for it.
 func TestCharterC7(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		r := enrolledRig(t, 33, berlin)
-		w := r.warrant("w1")
-		name := rapid.SampledFrom([]string{"", "ana", "ben"})
-		w.Officers = [2]string{name.Draw(t, "first"), name.Draw(t, "second")}
-		notice, lock := r.hold(w)
-		r.deliver([]protocol.Warrant{w}, r.seal(notice), r.seal(lock))
-		two := w.Officers[0] != "" && w.Officers[1] != "" && w.Officers[0] != w.Officers[1]
-		if noticed := r.agent.Screen().Stage == order.Noticed; noticed != two {
-			t.Fatalf("officers %q: noticed %v", w.Officers, noticed)
+	charter(t, func(h *history, after agent.Screen) { inForce(h, after, h.lacksOfficers) })
+}
+
+// Each way of lacking a second signature, tried to the end: a policy and a warrant, their notices, and a lock when they are over.
+func TestCharterC7EverySignatureThatLacks(t *testing.T) {
+	t.Parallel()
+	for _, role := range []string{tuf.Policy, tuf.Warrant, tuf.Targets, tuf.Root} {
+		for _, fault := range append(unsigned(), tuftest.Usurped, tuftest.Disowned) {
+			if !tuftest.Possible(fault, role) {
+				continue
+			}
+			t.Run(string(fault)+" in "+role, func(t *testing.T) {
+				r := enrolledRig(t, 33, berlin)
+				p, w := forged(), r.warrant("w1")
+				own := r.officers.Repository.Clone()
+				data, err := p.Marshal()
+				must(t, err)
+				own.Add(tuf.Policy, tuf.PolicyPath(p.Hash), data)
+				data, err = w.Marshal()
+				must(t, err)
+				own.Add(tuf.Warrant, tuf.WarrantPath(w.ID), data)
+				if role == tuf.Root || role == tuf.Targets { // what is below has all signatures, of whoever they are
+					own.Publish(r.phone.True)
+				}
+				u := own.Break(fault, role).Update(0)
+				rule := r.notice(ruleGermany)
+				rule.Territory, rule.Authority = "DE", p.Hash
+				notice, lock := r.hold(w)
+				for range 13 {
+					ans := r.answer(r.claims().Sequence, r.seal(rule), r.seal(r.lock(rule)), r.seal(notice), r.seal(lock))
+					ans.Policy, ans.Warrants, ans.Metadata = &p, r.held(w), &u
+					if out := r.accept(ans); len(out.Applied) != 0 {
+						t.Fatalf("applied %+v", out)
+					}
+					r.live(berlin)
+					r.stage(order.Observed)
+				}
+				if grounds := r.agent.Screen().Grounds; len(grounds) != 0 {
+					t.Fatalf("%+v", grounds)
+				}
+			})
 		}
+	}
+	t.Run("two signatures", func(t *testing.T) { // or else all of this proves nothing
+		r := enrolledRig(t, 33, berlin)
+		p := forged()
+		rule := r.notice(ruleGermany)
+		rule.Territory, rule.Authority = "DE", p.Hash
+		sn, sl := r.seal(rule), r.seal(r.lock(rule))
+		ans := r.answer(r.claims().Sequence, sn, sl)
+		ans.Policy = &p
+		r.applied(r.accept(ans), sn, sl)
+		for range 12 {
+			r.live(berlin)
+		}
+		r.stage(order.Locked)
 	})
 }
 

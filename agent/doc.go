@@ -23,12 +23,12 @@
 // ledger that the device trusts since its enrolment (C6). An order that was followed before is passed over without a refusal.
 //
 // A notice or a lock by a rule needs: a policy that the device accepted (the present one, or the one before) and
-// that keeps the floors of package order; the rule in the present policy, in force and not past its review; the
+// that keeps the floors of package order; two officers' signatures on the present one, unexpired (C7); the rule in the present policy, in force and not past its review; the
 // device's own activation, not mixed, inside the order's territory, since the policy reaches devices and while the rule
 // was in force (C4, C5); a verified boot chain (C10: other systems are left alone).
 //
-// A notice or a lock by a warrant needs the warrant itself, by its hash, with two different officers (C7, see
-// checkTwoPersons for what is not verified yet) and an end within order.MaxHold. It needs no activation.
+// A notice or a lock by a warrant needs the warrant itself, by its hash, two officers' signatures on it and the proof that this
+// device is in its cohort (C7), and an end within order.MaxHold. It needs no activation. An id stands for one document for ever.
 //
 // A first notice leaves at least order.MinNotice from now, and what the policy promises from its issue. A later one may
 // only move the deadline later. A notice is not taken while the clock is doubtful.
@@ -37,7 +37,7 @@
 // the warrant's end exactly. It waits as long as need be, and takes hold when all of these are true: no doubt about the clock;
 // its effect time and the deadline have come by the certain time; the device's own time since the notice is as long
 // as the notice told then (less 12 hours), and at least order.MinNotice; the notice was shown on enough distinct days.
-// All else is checked again at that moment: if the rule, the boot chain or the policy fail now, the lock is refused for good.
+// All else is checked again at that moment: if the rule, the boot chain, the policy or the signatures on it fail now, the lock is refused.
 //
 // A lift needs the proof and the commitment and nothing else. It acts at once, in any order, on known and unknown grounds,
 // whatever the clock says (C9). A final one ([order.Cause.Final]) ends its ground for ever. Another one makes void what
@@ -50,6 +50,20 @@
 // A device keeps at most evidence.MaxGrounds grounds. For a new one the ground lifted longest ago is forgotten, except that
 // a final lift leaves a tombstone and another one voids what was issued on unknown grounds up to then. If no place can
 // be made, the new ground is refused.
+//
+// # Officers
+//
+// Policies and warrants count as targets of a TUF repository that package tuf verifies: at least two officers' keys behind root,
+// targets, policy and warrant, whatever the server's own key says. A device begins with [Platform].Root or, without it, with the first
+// root that it is told, at its enrolment. An answer's metadata are applied before anything that rests on them; what is refused of them is reported
+// under the SHA-256 of their timestamp, leaves all as it was, and stops no lift.
+//
+// The record keeps the last root, the versions, when each role expires, and whether the newest metadata list the policy in force. Nothing escalates
+// on a policy that they do not list, or past the earliest expiry of root, targets and policy, by the best estimate of the time or by the own time since an update
+// brought that date first. A server that was taken over can keep a device on what officers signed last until then, whatever date it tells, and no longer; it
+// cannot make the device take anything else.
+//
+// A record of an earlier version has no metadata. It opens, keeps every lift and every restriction as it was, and escalates nothing before the first update.
 //
 // # Time
 //

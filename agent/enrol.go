@@ -55,7 +55,6 @@ func (a *Agent) AcceptEnrolment(answer []byte) error {
 			return false, ErrAlreadyEnrolled
 		}
 		s.Device, s.Secret, s.Trust, s.Policy = ans.Device, ans.UnlockSecret, ans.Trust, ans.Policy
-		s.Officers, s.Signed = officers, true
 		s.Epoch, s.DueOn = ans.Epoch, s.Clock.Elapsed
 		// A device that lost its record enrols again with the same key, and does not know what it sent before: the seconds
 		// of its life are more than its check-ins can have been.
@@ -63,6 +62,8 @@ func (a *Agent) AcceptEnrolment(answer []byte) error {
 		s.Unlock = unlockState{Challenge: challenge}
 		s.moveDays(s.Clock.contact(ans.Time))
 		s.settle(ans.Time, ans.Time)
+		s.trust(officers)
+		s.Signed = true
 		s.establish()
 		return true, nil
 	})

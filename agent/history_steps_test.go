@@ -45,7 +45,7 @@ func (h *history) tellTime(t *rapid.T) {
 }
 
 func (h *history) anyGround(t *rapid.T) order.Ground {
-	return rapid.SampledFrom([]order.Ground{ruleCuba, ruleCuba, ruleCrimea, {Kind: order.Warrant, ID: "w1"}}).Draw(t, "ground")
+	return rapid.SampledFrom([]order.Ground{ruleCuba, ruleCuba, ruleCrimea, h.present()}).Draw(t, "ground")
 }
 
 // leaves makes a notice and its lock, good ones but for what the jitters do.
@@ -81,7 +81,7 @@ func (h *history) keep(l order.Leaf) order.Sealed {
 // wholeCourse sends a notice and a lock and lives until the lock should hold: without it few histories would come to one.
 func (h *history) wholeCourse(t *rapid.T) {
 	if h.anyRestart(t) {
-		h.warrant = h.rig.warrant("w1")
+		h.warrant = h.rig.warrant(rapid.SampledFrom([]string{h.warrant.ID, "w1", "w2", "w3"}).Draw(t, "warrant"))
 	}
 	h.send()
 	notice, lock := h.leaves(t, h.anyGround(t))
@@ -97,7 +97,7 @@ func (h *history) wholeCourse(t *rapid.T) {
 // temptation brings a phone near a lock and then leaves it alone with its clocks: nobody vouches for the time.
 func (h *history) temptation(t *rapid.T) {
 	h.send()
-	notice, lock := h.leaves(t, rapid.SampledFrom([]order.Ground{ruleCuba, {Kind: order.Warrant, ID: "w1"}}).Draw(t, "ground"))
+	notice, lock := h.leaves(t, rapid.SampledFrom([]order.Ground{ruleCuba, h.present()}).Draw(t, "ground"))
 	h.send(h.keep(notice), h.keep(lock))
 	for range rapid.IntRange(3, 9).Draw(t, "days") {
 		h.tryShown()
@@ -122,7 +122,10 @@ func (h *history) temptation(t *rapid.T) {
 	}
 }
 
-// anyRestart says whether a new warrant under the old name is written: a server may do that, and agents must see it.
+// present is the ground of the present warrant.
+func (h *history) present() order.Ground { return order.Ground{Kind: order.Warrant, ID: h.warrant.ID} }
+
+// anyRestart says whether a new warrant is written, perhaps under an old name: officers may do that, and agents must see it.
 func (h *history) anyRestart(t *rapid.T) bool {
 	return rapid.IntRange(0, 3).Draw(t, "new warrant") == 0
 }

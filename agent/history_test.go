@@ -93,6 +93,7 @@ func run(t *rapid.T, referee func(h *history, after agent.Screen)) *history {
 		"live": step(h.liveOn), "wait": step(h.waitOn), "course": step(h.wholeCourse), "order": step(h.anyOrder), "lift": step(h.anyLift),
 		"replay": step(h.replay), "forge": step(h.forge), "reboot": step(h.reboot), "crash": step(h.crash),
 		"code": step(h.code), "temptation": step(h.temptation), "boot state": step(h.bootState), "clock": step(h.playWithClock),
+		"officers": step(h.officersWork), "attack": step(h.attack),
 	})
 	return h
 }
@@ -193,7 +194,10 @@ func (h *history) send(sealed ...order.Sealed) (agent.Outcome, bool) {
 	}
 	h.left(token)
 	ans := h.answer(h.tokens, sealed...)
-	ans.Warrants = []protocol.Warrant{h.warrant}
+	if len(sealed) > 0 {
+		ans.Warrants = h.held(h.warrant)
+		h.sign(&ans)
+	}
 	for _, s := range sealed {
 		if l, err := s.Open(h.phone.ID()); err == nil {
 			h.course(l.Ground).hears(l, h.phone.True, ans.Time)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/agent"
 	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/tuf"
+	"github.com/bailiwick-dev/bailiwick/tuf/tuftest"
 )
 
 // An answer may be larger than the policy that a device keeps. A policy that does not fit is refused by name: were it
@@ -42,7 +44,7 @@ func TestPolicyThatDoesNotFitIsRefused(t *testing.T) {
 }
 
 // Whatever fits into a device's memory within the formats' bounds fits into its record: 16 grounds with the longest texts, all
-// tombstones, and the largest policy.
+// tombstones, the largest policy, and a root of officers as large as metadata may be.
 func TestTheFullestRecordFits(t *testing.T) {
 	p := usualPolicy()
 	p.Hash = sha256.Sum256([]byte("wide"))
@@ -55,6 +57,11 @@ func TestTheFullestRecordFits(t *testing.T) {
 		p.Rules = append(p.Rules, rule)
 	}
 	r := enrolledRig(t, 3, cuba)
+	r.officers.Repository.Edit(tuf.Root, func(signed map[string]any) { signed["x-note"] = strings.Repeat("x", tuf.MaxMetadata-4000) })
+	r.officers.Repository.Rotate(r.phone.True, tuftest.Rotation{})
+	if n := len(r.officers.Repository.Root(2)); n < tuf.MaxMetadata-2000 || n > tuf.MaxMetadata {
+		t.Fatalf("a root of %d bytes", n)
+	}
 	ans := r.answer(r.claims().Sequence)
 	ans.Policy = &p
 	if out := r.accept(ans); len(out.Refused) > 0 {
@@ -66,6 +73,9 @@ func TestTheFullestRecordFits(t *testing.T) {
 		if len(out.Applied) != 1 {
 			t.Fatalf("%+v", out)
 		}
+	}
+	if n := len(r.phone.Flash.Record()); n < 400<<10 {
+		t.Errorf("the fullest record has %d bytes", n)
 	}
 	r.open()
 	if n := len(r.agent.Screen().Grounds); n != 16 {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/evidence"
@@ -46,8 +47,22 @@ func (s *state) learn(u *tuf.Update, pinned []byte, out *Outcome) *tuf.Listing {
 		s.report(order.ID(sha256.Sum256(u.Timestamp)), metadataReason(err), out)
 		return nil
 	}
-	s.Officers = trusted
+	s.trust(trusted)
 	return listing
+}
+
+// trust keeps metadata. How long their signatures last by the own time is reckoned when a date of theirs comes for the first time: a server
+// that tells a wrong time later, to keep a device on what officers signed long ago, does not make them last longer.
+func (s *state) trust(t *tuf.Trusted) {
+	s.Officers = t
+	until := t.Expires(tuf.Policy)
+	if until.Unix() < 1 {
+		until = time.Unix(1, 0).UTC() // the record has no room for earlier ones
+	}
+	if !until.Equal(s.SignedUntil) {
+		left := max(0, until.Sub(s.Clock.likely()))
+		s.SignedUntil, s.SignedOwn = until, min(s.Clock.Elapsed+left, mostElapsed)
+	}
 }
 
 // vouch notes whether the newest metadata list the policy in force. A policy that officers no longer list supports no
@@ -87,13 +102,13 @@ func listed(l *tuf.Listing, role, path string, data []byte) error {
 	return l.Verify(role, path, data)
 }
 
-// signatures reports why officers' signatures do not carry an escalation on a rule now, or "". The time is the best estimate, which
-// is never behind the certain one: doubt lets signatures expire sooner (Charter C10).
+// signatures reports why officers' signatures do not carry an escalation on a rule now, or "". They end by the best estimate of the time,
+// which is never behind the certain one, or by the own time, whichever comes first (Charter C10).
 func (f facts) signatures() Reason {
 	switch {
 	case f.officers == nil:
 		return PolicyUnsigned
-	case !f.clock.likely().Before(f.officers.Expires(tuf.Policy)):
+	case !f.clock.likely().Before(f.officers.Expires(tuf.Policy)), f.clock.Elapsed >= f.signedOwn:
 		return PolicyExpired
 	case !f.signed:
 		return PolicyUnsigned

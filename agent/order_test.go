@@ -206,18 +206,6 @@ func TestRefusalsOfHolds(t *testing.T) {
 			w.Reason = "something else"
 			return []protocol.Warrant{w}, r.seal(n)
 		}},
-		{"one officer twice", agent.WarrantNotTwoPersons, func(r *rig) ([]protocol.Warrant, order.Sealed) {
-			w := r.warrant("w1")
-			w.Officers[1] = w.Officers[0]
-			n, _ := r.hold(w)
-			return []protocol.Warrant{w}, r.seal(n)
-		}},
-		{"one officer", agent.WarrantNotTwoPersons, func(r *rig) ([]protocol.Warrant, order.Sealed) {
-			w := r.warrant("w1")
-			w.Officers[0] = ""
-			n, _ := r.hold(w)
-			return []protocol.Warrant{w}, r.seal(n)
-		}},
 		{"longer than a hold may be", agent.WarrantEndTooFar, func(r *rig) ([]protocol.Warrant, order.Sealed) {
 			w := r.warrant("w1")
 			w.EndsAt = w.IssuedAt.Add(order.MaxHold + time.Second)

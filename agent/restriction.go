@@ -77,7 +77,8 @@ type facts struct {
 	policy     protocol.Policy
 	before     [32]byte // hash of the policy before the present one; zero when there was none
 	officers   *tuf.Trusted
-	signed     bool // officers list the policy
+	signed     bool          // officers list the policy
+	signedOwn  time.Duration // own time at which their signatures end
 	activation *territory.Activation
 	boot       evidence.Boot
 	clock      clock

@@ -8,10 +8,12 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/agent"
 	"github.com/bailiwick-dev/bailiwick/agent/agenttest"
+	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/evidence"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 const day = 24 * time.Hour
@@ -26,12 +28,13 @@ type tb interface {
 // rig is a phone with an agent, and an authority that can say anything.
 type rig struct {
 	tb
-	phone  *agenttest.Phone
-	ledger *agenttest.Ledger
-	agent  *agent.Agent
-	policy protocol.Policy
-	lie    time.Duration // server's time minus the true one
-	epoch  byte
+	phone    *agenttest.Phone
+	ledger   *agenttest.Ledger
+	officers *agenttest.Officers
+	agent    *agent.Agent
+	policy   protocol.Policy
+	lie      time.Duration // server's time minus the true one
+	epoch    byte
 }
 
 var (
@@ -67,7 +70,10 @@ func newRig(t tb, seed uint64) *rig {
 	must(t, err)
 	ledger, err := agenttest.NewLedger("ledger.example/test", seed)
 	must(t, err)
-	r := &rig{tb: t, phone: phone, ledger: ledger, policy: usualPolicy()}
+	r := &rig{
+		tb: t, phone: phone, ledger: ledger, policy: usualPolicy(),
+		officers: agenttest.NewOfficers("officers", phone.True.AddDate(0, -1, 0)),
+	}
 	r.open()
 	return r
 }
@@ -102,10 +108,45 @@ func (r *rig) serverTime() time.Time { return r.phone.True.Add(r.lie).Truncate(t
 func (r *rig) freshEpoch() []byte { r.epoch++; return slices.Repeat([]byte{r.epoch}, 16) }
 
 func (r *rig) enrolAnswer() protocol.EnrolAnswer {
+	r.Helper()
+	if _, err := r.policy.Marshal(); err == nil { // what cannot be written is refused for its own reason
+		must(r, r.officers.SignPolicy(r.policy))
+	}
 	return protocol.EnrolAnswer{
 		Device: r.phone.ID(), UnlockSecret: r.phone.Secret(), Trust: r.ledger.Trust(), Policy: r.policy,
-		Epoch: r.freshEpoch(), Time: r.serverTime(),
+		Metadata: *r.metadata(), Epoch: r.freshEpoch(), Time: r.serverTime(),
 	}
+}
+
+// metadata are the officers' of this moment, and the server's.
+func (r *rig) metadata() *tuf.Update { return r.officers.Update(r.phone.True, r.serverTime()) }
+
+// imei is the phone's.
+func (r *rig) imei() device.IMEI { return r.phone.Platform().Identity.IMEI }
+
+// cohort is the phone's among others.
+func (r *rig) cohort() (protocol.Cohort, protocol.Member) {
+	r.Helper()
+	c, members, err := agenttest.Cohort("secret", r.imei(), "356938035643809", "490154203237518", "350000000000018")
+	must(r, err)
+	return c, members[r.imei()]
+}
+
+// sign has the officers sign what an answer rests on, and puts their metadata beside it.
+func (r *rig) sign(ans *protocol.CheckInAnswer) {
+	r.Helper()
+	if ans.Policy == nil && len(ans.Warrants) == 0 || ans.Metadata != nil {
+		return
+	}
+	if ans.Policy != nil {
+		if _, err := ans.Policy.Marshal(); err == nil {
+			must(r, r.officers.SignPolicy(*ans.Policy))
+		}
+	}
+	for _, h := range ans.Warrants {
+		must(r, r.officers.SignWarrant(h.Warrant))
+	}
+	ans.Metadata = r.metadata()
 }
 
 func (r *rig) enrol() {
@@ -141,8 +182,10 @@ func (r *rig) answer(sequence uint64, sealed ...order.Sealed) protocol.CheckInAn
 	}
 }
 
+// accept has the agent take an answer whose policy and warrants officers signed.
 func (r *rig) accept(ans protocol.CheckInAnswer) agent.Outcome {
 	r.Helper()
+	r.sign(&ans)
 	data, err := ans.Marshal()
 	must(r, err)
 	out, err := r.agent.Accept(data)
@@ -160,8 +203,18 @@ func (r *rig) checkIn(sealed ...order.Sealed) agent.Outcome {
 func (r *rig) deliver(warrants []protocol.Warrant, sealed ...order.Sealed) agent.Outcome {
 	r.Helper()
 	ans := r.answer(r.claims().Sequence, sealed...)
-	ans.Warrants = warrants
+	ans.Warrants = r.held(warrants...)
 	return r.accept(ans)
+}
+
+// held are warrants with the proof that this phone is in their cohort.
+func (r *rig) held(warrants ...protocol.Warrant) (held []protocol.Held) {
+	r.Helper()
+	_, member := r.cohort()
+	for _, w := range warrants {
+		held = append(held, protocol.Held{Warrant: w, Member: member})
+	}
+	return held
 }
 
 func signals(place *territory.Fix) territory.Signals { return territory.Signals{GNSS: place} }
@@ -213,10 +266,12 @@ func (r *rig) lift(g order.Ground, cause order.Cause) order.Leaf {
 }
 
 func (r *rig) warrant(id string) protocol.Warrant {
+	r.Helper()
 	now := r.serverTime()
+	cohort, _ := r.cohort()
 	return protocol.Warrant{
 		ID: id, Case: "case-1", Reason: "diverted consignment", IssuedAt: now, EndsAt: now.Add(40 * day),
-		Officers: [2]string{"ana", "ben"},
+		Officers: [2]string{"ana", "ben"}, Cohort: cohort,
 	}
 }
 

@@ -20,6 +20,8 @@ func crowded() *state {
 	s := &state{Activation: &territory.Activation{Territory: "CU", Day: territory.DayOf(at) - 5}}
 	s.Clock.read(reading{at.Unix(), 0, "a"})
 	s.Clock.contact(at)
+	s.trust(someOfficers())
+	s.Signed = true
 	s.Policy = protocol.Policy{NoticeDays: 7, ShownDays: 3, LockDays: 30}
 	for i := range 600 {
 		s.Policy.Rules = append(s.Policy.Rules, protocol.Rule{
@@ -47,18 +49,18 @@ func issued(s *state, kind order.Kind, i int, index uint64, after int64, cause o
 func TestSlotsAreBounded(t *testing.T) {
 	s := crowded()
 	for i := range evidence.MaxGrounds {
-		if reason := s.obey(issued(s, order.Notice, i, uint64(i), 0, 0), evidence.BootVerified, nil); reason != "" {
+		if reason := s.obey(issued(s, order.Notice, i, uint64(i), 0, 0), evidence.BootVerified, brought{}); reason != "" {
 			t.Fatal(reason)
 		}
 	}
-	if reason := s.obey(issued(s, order.Notice, 16, 16, 0, 0), evidence.BootVerified, nil); reason != TooManyGrounds {
+	if reason := s.obey(issued(s, order.Notice, 16, 16, 0, 0), evidence.BootVerified, brought{}); reason != TooManyGrounds {
 		t.Fatalf("a notice beyond the slots: %q", reason)
 	}
 	// Lifts on unknown grounds count though every slot is in force.
-	s.obey(issued(s, order.Lift, 17, 17, 10, order.ByHuman), evidence.BootVerified, nil)
-	s.obey(issued(s, order.Lift, 18, 18, 20, order.ByRule), evidence.BootVerified, nil)
+	s.obey(issued(s, order.Lift, 17, 17, 10, order.ByHuman), evidence.BootVerified, brought{})
+	s.obey(issued(s, order.Lift, 18, 18, 20, order.ByRule), evidence.BootVerified, brought{})
 	// A lifted ground gives way.
-	s.obey(issued(s, order.Lift, 3, 19, 0, order.ByHuman), evidence.BootVerified, nil)
+	s.obey(issued(s, order.Lift, 3, 19, 0, order.ByHuman), evidence.BootVerified, brought{})
 	for _, tc := range []struct {
 		rule  int
 		after int64
@@ -71,7 +73,7 @@ func TestSlotsAreBounded(t *testing.T) {
 		{20, 100, TooManyGrounds},
 	} {
 		o := issued(s, order.Notice, tc.rule, 100+uint64(tc.rule), tc.after, 0)
-		if got := s.obey(o, evidence.BootVerified, nil); got != tc.want {
+		if got := s.obey(o, evidence.BootVerified, brought{}); got != tc.want {
 			t.Errorf("rule %d: %q, want %q", tc.rule, got, tc.want)
 		}
 	}
@@ -81,13 +83,13 @@ func TestSlotsAreBounded(t *testing.T) {
 func TestTombstonesAreBounded(t *testing.T) {
 	s := crowded()
 	for i := range 500 {
-		s.obey(issued(s, order.Lift, i, uint64(i), 0, order.ByHuman), evidence.BootVerified, nil)
+		s.obey(issued(s, order.Lift, i, uint64(i), 0, order.ByHuman), evidence.BootVerified, brought{})
 	}
 	if len(s.Restrictions) > evidence.MaxGrounds || len(s.Tombstones) > maxTombstones {
 		t.Fatalf("%d slots, %d tombstones", len(s.Restrictions), len(s.Tombstones))
 	}
 	for i := range 600 {
-		if reason := s.obey(issued(s, order.Notice, i, 1000+uint64(i), 100, 0), evidence.BootVerified, nil); reason == "" {
+		if reason := s.obey(issued(s, order.Notice, i, 1000+uint64(i), 100, 0), evidence.BootVerified, brought{}); reason == "" {
 			t.Fatalf("rule %d: noticed again", i)
 		}
 	}
@@ -106,7 +108,7 @@ func TestSlotsOverRandomOrders(t *testing.T) {
 				kind, cause = order.Lift, rapid.SampledFrom([]order.Cause{order.ByRule, order.ByHuman}).Draw(t, "cause")
 			}
 			o := issued(s, kind, i, uint64(n), rapid.Int64Range(0, 50).Draw(t, "after"), cause)
-			if reason := s.obey(o, evidence.BootVerified, nil); kind == order.Lift && reason != "" {
+			if reason := s.obey(o, evidence.BootVerified, brought{}); kind == order.Lift && reason != "" {
 				t.Fatalf("a lift was refused: %v", reason)
 			}
 			if cause.Final() {
@@ -134,8 +136,8 @@ func TestLiftAndNoticeOfOneSecond(t *testing.T) {
 		want         Reason
 	}{{5, 4, OlderThanLift}, {5, 6, ""}} {
 		s := crowded()
-		s.obey(issued(s, order.Lift, 0, tc.lift, 0, order.ByRule), evidence.BootVerified, nil)
-		if got := s.obey(issued(s, order.Notice, 0, tc.notice, 0, 0), evidence.BootVerified, nil); got != tc.want {
+		s.obey(issued(s, order.Lift, 0, tc.lift, 0, order.ByRule), evidence.BootVerified, brought{})
+		if got := s.obey(issued(s, order.Notice, 0, tc.notice, 0, 0), evidence.BootVerified, brought{}); got != tc.want {
 			t.Errorf("lift %d, notice %d: %q, want %q", tc.lift, tc.notice, got, tc.want)
 		}
 	}

@@ -32,6 +32,10 @@ type state struct {
 	Officers *tuf.Trusted // whose signatures count, and what they signed last; nil in a record from before there were any
 	Signed   bool         // they list Policy
 
+	// What the signatures on policies were told to last, when an update first brought this date: the own time of its coming.
+	SignedUntil time.Time
+	SignedOwn   time.Duration
+
 	Epoch    []byte         // to sign the next evidence with
 	Sequence uint64         // of the evidence that left last
 	Acked    uint64         // of the newest evidence that the server acknowledged
@@ -83,7 +87,7 @@ func (s *state) clone() *state {
 
 func (s *state) facts(boot evidence.Boot) facts {
 	return facts{
-		policy: s.Policy, before: s.PolicyBefore, officers: s.Officers, signed: s.Signed,
+		policy: s.Policy, before: s.PolicyBefore, officers: s.Officers, signed: s.Signed, signedOwn: s.SignedOwn,
 		activation: s.Activation, boot: boot, clock: s.Clock,
 	}
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
+	"github.com/bailiwick-dev/bailiwick/tuf/tuftest"
 )
 
 // marshalState returns the plain record, as a platform without a key stores it.
@@ -38,6 +40,19 @@ func parseState(record []byte) (*state, error) {
 	return parseBody(body)
 }
 
+// someOfficers are metadata that a device trusts.
+func someOfficers() *tuf.Trusted {
+	r := tuftest.New(tuftest.Options{Seed: "state", Now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)})
+	trusted, err := tuf.Open(r.Root(1))
+	if err == nil {
+		trusted, _, err = trusted.Apply(r.Update(1), time.Date(2026, 3, 3, 9, 0, 0, 0, time.UTC))
+	}
+	if err != nil {
+		panic(err)
+	}
+	return trusted
+}
+
 // fullState is a state in which every field says something.
 func fullState() *state {
 	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
@@ -55,7 +70,7 @@ func fullState() *state {
 			Rules:       []protocol.Rule{{ID: "r", Codes: []territory.Code{"CU"}, Name: "n", LegalBasis: "l", Source: "s", Since: 1, Until: 9, ReviewBy: 8}},
 			Contact:     protocol.Contact{Name: "n", Phone: "1", Email: "e", OwnerURL: "u"},
 		},
-		PolicyBefore: [32]byte{4}, Epoch: []byte("12345678"), Sequence: 9, Acked: 8, DueOn: day, IP: "DE", IPOn: time.Hour,
+		PolicyBefore: [32]byte{4}, Officers: someOfficers(), Signed: true, SignedUntil: at.Add(day), SignedOwn: 9 * day, Epoch: []byte("12345678"), Sequence: 9, Acked: 8, DueOn: day, IP: "DE", IPOn: time.Hour,
 		Days: []dayEntry{
 			{territory.DayRecord{Day: 1, Territory: "CU", Percent: 99, Agree: 1, Against: 2}, 3}, {territory.DayRecord{Day: 2}, 4},
 		},
@@ -70,7 +85,7 @@ func fullState() *state {
 			},
 			{
 				Ground: order.Ground{Kind: order.Warrant, ID: "w"}, Stage: order.Locked, Order: order.ID{8}, Deadline: at,
-				Warrant: &protocol.Warrant{ID: "w", Case: "c", Reason: "r", IssuedAt: at, EndsAt: at.Add(day), Officers: [2]string{"a", "b"}},
+				Warrant: &protocol.Warrant{ID: "w", Case: "c", Reason: "r", IssuedAt: at, EndsAt: at.Add(day), Officers: [2]string{"a", "b"}, Cohort: protocol.Cohort{Root: [32]byte{7}, Size: 3}},
 				EndsAt:  at.Add(day), HeldOn: since, HeldSpan: time.Hour,
 			},
 			{Ground: order.Ground{Kind: order.Rule, ID: "x"}, Stage: order.Lifted, Cause: order.ByCode, Final: true},
@@ -93,8 +108,12 @@ func TestStateSurvivesTheRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Officers, back.Officers = nil, nil // their bytes are compared below; what they hold is for package tuf to say
 	if !reflect.DeepEqual(s, back) {
 		t.Fatalf("\n%+v\n%+v", s, back)
+	}
+	if back, err = parseState(record); err != nil {
+		t.Fatal(err)
 	}
 	again, err := marshalState(back)
 	if err != nil || !bytes.Equal(again, record) {
@@ -177,6 +196,7 @@ func TestParseStateRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	unapplied := openedOnly(t)
 	for name, change := range map[string]func(w *wireState){
 		"a device of another length": func(w *wireState) { w.Device = w.Device[1:] },
 		"a zero device":              func(w *wireState) { w.Device = make([]byte, 16) },
@@ -192,6 +212,14 @@ func TestParseStateRefuses(t *testing.T) {
 		"final, and in force":        func(w *wireState) { w.Grounds[0].Final = true },
 		"a ground twice":             func(w *wireState) { w.Grounds[2].ID = "r" },
 		"a pending lock when locked": func(w *wireState) { w.Grounds[1].Pending = w.Grounds[0].Pending },
+		"officers of no form":        func(w *wireState) { w.Officers = w.Officers[1:] },
+		"officers never applied":     func(w *wireState) { w.Officers = unapplied },
+		"signed by nobody":           func(w *wireState) { w.Officers = nil },
+		"a cohort of none":           func(w *wireState) { w.Grounds[1].Cohort.Size = 0 },
+		"a cohort too large":         func(w *wireState) { w.Grounds[1].Cohort.Size = protocol.MaxCohort + 1 },
+		"a root of another length":   func(w *wireState) { w.Grounds[1].Cohort.Root = make([]byte, 31) },
+		"a cohort without a warrant": func(w *wireState) { w.Grounds[1].Warrant = nil },
+		"officers without enrolment": func(w *wireState) { w.Device, w.Secret, w.Policy, w.Trust = nil, nil, nil, nil },
 		"three officers":             func(w *wireState) { w.Grounds[1].Warrant.Officers = []string{"a", "b", "c"} },
 		"a short tombstone":          func(w *wireState) { w.Tombstones[0] = w.Tombstones[0][1:] },
 		"acknowledged unsent":        func(w *wireState) { w.Acked = w.Sequence + 1 },
@@ -207,6 +235,20 @@ func TestParseStateRefuses(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
+}
+
+// openedOnly is the record of metadata of which no update was ever applied.
+func openedOnly(t *testing.T) []byte {
+	t.Helper()
+	trusted, err := tuf.Open(tuftest.New(tuftest.Options{Seed: "state"}).Root(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := trusted.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // FuzzState reads arbitrary bodies under a right checksum: what is read is written again to the same bytes.

@@ -116,7 +116,7 @@ func (b *bounds) clock(w *wireClock) clock {
 }
 
 func (b *bounds) enrolment(w *wireState, s *state) {
-	b.require(len(w.Device) > 0 || len(w.Officers) == 0 && !w.Signed, "officers without an enrolment")
+	b.require(len(w.Device) > 0 || len(w.Officers) == 0 && !w.Signed && w.SignedUntil == 0 && w.SignedOwn == 0, "officers without an enrolment")
 	whole := len(w.Device) > 0 && len(w.Secret) > 0 && len(w.Policy) > 0 && w.Trust != nil
 	none := len(w.Device) == 0 && len(w.Secret) == 0 && len(w.Policy) == 0 && w.Trust == nil
 	b.require(whole || none, "the enrolment is incomplete")
@@ -147,7 +147,8 @@ func (b *bounds) enrolment(w *wireState, s *state) {
 		b.require(v.Root > 0 && v.Timestamp > 0, "the officers' metadata were never applied")
 	}
 	s.Signed = w.Signed
-	b.require(s.Officers != nil || !s.Signed, "a policy signed by nobody")
+	s.SignedUntil, s.SignedOwn = b.moment(w.SignedUntil, "the signatures' end"), b.span(w.SignedOwn, "the signatures' end")
+	b.require(s.Officers != nil || !s.Signed && w.SignedUntil == 0 && w.SignedOwn == 0, "a policy signed by nobody")
 }
 
 func (b *bounds) days(w *wireState, s *state) {

@@ -13,7 +13,7 @@ import (
 // one. Times are Unix seconds, durations nanoseconds; absent means zero.
 const (
 	stateVersion = plainRecord
-	maxState     = protocol.MaxPolicy + 384<<10 // the rest at its fullest: 16 grounds with the longest texts
+	maxState     = protocol.MaxPolicy + 384<<10 // the rest at its fullest: 16 grounds with the longest texts, and the officers' root
 )
 
 type wireState struct {
@@ -43,6 +43,8 @@ type wireState struct {
 	Unsure      bool              `cbor:"23,keyasint,omitempty"`
 	Officers    []byte            `cbor:"24,keyasint,omitempty"` // as package tuf writes it
 	Signed      bool              `cbor:"25,keyasint,omitempty"`
+	SignedUntil int64             `cbor:"26,keyasint,omitempty"`
+	SignedOwn   int64             `cbor:"27,keyasint,omitempty"`
 }
 
 type wireClock struct {
@@ -215,7 +217,7 @@ func stateToWire(s *state) (*wireState, error) {
 			if w.Officers, err = s.Officers.Marshal(); err != nil {
 				return nil, err
 			}
-			w.Signed = s.Signed
+			w.Signed, w.SignedUntil, w.SignedOwn = s.Signed, unix(s.SignedUntil), int64(s.SignedOwn)
 		}
 		w.Trust = &wireTrust{Origin: t.Origin, LogKey: t.LogKey, Witnesses: t.Witnesses, Quorum: uint8(t.Quorum)}
 	}

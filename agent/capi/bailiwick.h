@@ -50,7 +50,7 @@
 extern "C" {
 #endif
 
-#define BW_VERSION 1 /* of this interface; bw_platform begins with it */
+#define BW_VERSION 2 /* of this interface; bw_platform begins with it. 2 added officers_root; a platform of version 1 is taken still */
 
 typedef enum bw_status {
     BW_OK = 0,
@@ -119,6 +119,11 @@ typedef struct bw_platform {
     /* UTF-8, terminated by 0. imei has 15 digits; the others at most 64 characters, and may be NULL but for software. */
     const char *imei, *serial, *model;
     const char *software; /* your firmware's name for this agent */
+
+    /* Since version 2. The root metadata of the officers (TUF, the bytes of the server's /metadata/1.root.json), built into the firmware: the device
+     * enrols only where two of them signed the policy. NULL: the first root that the server tells is believed, once. */
+    const uint8_t *officers_root;
+    size_t officers_root_len;
 } bw_platform;
 
 #ifndef BW_NO_PROTOTYPES /* for the library itself, where Go writes them without const */

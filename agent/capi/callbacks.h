@@ -3,8 +3,12 @@
 #include "bailiwick.h"
 #include <string.h>
 
-// The copy stays in C's memory: ctx may be any number, and Go's collector looks at what Go holds for pointers.
-static void bw_copy_platform(bw_platform *to, const bw_platform *from) { memcpy(to, from, sizeof *to); }
+// The copy stays in C's memory: ctx may be any number, and Go's collector looks at what Go holds for pointers. A platform of
+// version 1 ends before officers_root.
+static void bw_copy_platform(bw_platform *to, const bw_platform *from) {
+    memset(to, 0, sizeof *to);
+    memcpy(to, from, from->version < 2 ? offsetof(bw_platform, officers_root) : sizeof *to);
+}
 
 static int bw_call_load(const bw_platform *p, uint8_t *b, size_t cap, size_t *len) { return p->load(p->ctx, b, cap, len); }
 static int bw_call_save(const bw_platform *p, const uint8_t *b, size_t len) { return p->save(p->ctx, b, len); }

@@ -39,8 +39,8 @@ type callbacks struct {
 
 // platformOf copies what C gave.
 func platformOf(p *C.bw_platform) (agent.Platform, error) {
-	if p.version != C.BW_VERSION {
-		return agent.Platform{}, fmt.Errorf("the platform has version %d, this library knows %d", uint32(p.version), int(C.BW_VERSION))
+	if p.version < 1 || p.version > C.BW_VERSION {
+		return agent.Platform{}, fmt.Errorf("the platform has version %d, this library knows 1 to %d", uint32(p.version), int(C.BW_VERSION))
 	}
 	if p.load == nil || p.save == nil || p.sign == nil || p.now == nil || p.uptime == nil || p.boot_id == nil || p.boot_state == nil {
 		return agent.Platform{}, errors.New("a callback is NULL; only random and the counter's may be")
@@ -59,9 +59,13 @@ func platformOf(p *C.bw_platform) (agent.Platform, error) {
 	c := &callbacks{c: (*C.bw_platform)(C.malloc(C.sizeof_bw_platform)), public: public}
 	C.bw_copy_platform(c.c, p)
 	runtime.AddCleanup(c, func(copied *C.bw_platform) { C.free(unsafe.Pointer(copied)) }, c.c)
+	root, err := bytesOf(c.c.officers_root, c.c.officers_root_len)
+	if err != nil {
+		return agent.Platform{}, err
+	}
 	out := agent.Platform{
 		Storage: c, Key: c, Chain: chain, Now: c.now, Uptime: c.uptime, BootID: c.boot, Boot: c.state, Random: rand.Reader,
-		Software: textOf(p.software), StateKey: key, AdoptPlain: p.adopt_plain != 0,
+		Software: textOf(p.software), StateKey: key, AdoptPlain: p.adopt_plain != 0, Root: root,
 		Identity: agent.Identity{IMEI: device.IMEI(textOf(p.imei)), Serial: textOf(p.serial), Model: textOf(p.model)},
 	}
 	if p.random != nil {

@@ -25,6 +25,7 @@ type server struct {
 	t         *testing.T
 	phone     *agenttest.Phone
 	ledger    *agenttest.Ledger
+	officers  *agenttest.Officers
 	expire    int // refuse so many posts for their epoch
 	bare      bool
 	unknown   bool // the refusals say that the epoch was never given out, as after the loss of the server's epoch key
@@ -94,13 +95,17 @@ func (s *server) enrol(r *http.Request, body []byte) ([]byte, error) {
 	if _, err := u.Verify(s.phone.Platform().Key.Public()); err != nil {
 		return nil, err
 	}
+	policy := protocol.Policy{
+		Hash: sha256.Sum256([]byte("p")), ID: "p", Effective: s.phone.True.Add(-time.Hour),
+		Observation: territory.Observation{Days: 3, Window: 5, Percent: 95},
+		NoticeDays:  7, ShownDays: 3, LockDays: 30, Contact: protocol.Contact{Email: "help@maker.example"},
+	}
+	if err := s.officers.SignPolicy(policy); err != nil {
+		return nil, err
+	}
 	return protocol.EnrolAnswer{
 		Device: s.phone.ID(), UnlockSecret: s.phone.Secret(), Trust: s.ledger.Trust(), Epoch: s.epoch(), Time: s.phone.True,
-		Policy: protocol.Policy{
-			Hash: sha256.Sum256([]byte("p")), ID: "p", Effective: s.phone.True.Add(-time.Hour),
-			Observation: territory.Observation{Days: 3, Window: 5, Percent: 95},
-			NoticeDays:  7, ShownDays: 3, LockDays: 30, Contact: protocol.Contact{Email: "help@maker.example"},
-		},
+		Policy: policy, Metadata: *s.officers.Update(s.phone.True, s.phone.True),
 	}.Marshal()
 }
 
@@ -133,7 +138,7 @@ func setUp(t *testing.T) (*server, client.Client, *agent.Agent) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, phone: phone, ledger: ledger}
+	s := &server{t: t, phone: phone, ledger: ledger, officers: agenttest.NewOfficers("client", phone.True.AddDate(0, -1, 0))}
 	hs := httptest.NewServer(s)
 	t.Cleanup(hs.Close)
 	a, err := agent.Open(phone.Platform())

@@ -19,6 +19,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/agent/lines"
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/evidence"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 const maxFile = 64 << 10 // bytes of a configuration, a key or a chain
@@ -45,6 +46,10 @@ type Config struct {
 	// over that was written before there was such a key.
 	StateKey   string `json:"state_key"`
 	AdoptPlain bool   `json:"adopt_plain"`
+
+	// OfficersRoot is a file with the root metadata of the maker's officers (TUF, JSON), as /metadata/1.root.json of the server gives it: the device then
+	// enrols only where policies are signed by them. Without it the first root that the server tells is believed.
+	OfficersRoot string `json:"officers_root"`
 
 	Socket string `json:"socket"`       // path of the Unix socket; none when absent
 	Roots  string `json:"roots"`        // PEM file with the only roots that the server's certificate may lead to
@@ -212,6 +217,18 @@ func readStateKey(path string) ([]byte, error) {
 		return nil, fmt.Errorf("state_key: %s has not 32 to 64 bytes in hexadecimal digits; make one with: openssl rand -hex 32", path)
 	}
 	return key, nil
+}
+
+// readOfficersRoot reads the root that enrolment must lead on from.
+func readOfficersRoot(path string) ([]byte, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("officers_root: %w", err)
+	}
+	if _, err := tuf.Open(data); err != nil {
+		return nil, fmt.Errorf("officers_root: %s is no root that two officers signed; take the server's /metadata/1.root.json, and compare it with what the officers hold: %w", path, err)
+	}
+	return data, nil
 }
 
 func readFile(path string) ([]byte, error) {

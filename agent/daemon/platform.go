@@ -26,6 +26,7 @@ import (
 type Hardware struct {
 	Key      crypto.Signer // in a secure element
 	StateKey []byte
+	Root     []byte // of the officers, built in
 	Counter  agent.Counter
 	Boot     func() evidence.Boot
 	Storage  agent.Storage
@@ -47,7 +48,7 @@ func Version() string {
 func platform(cfg *Config, hw Hardware) (agent.Platform, error) {
 	p := agent.Platform{
 		Storage: hw.Storage, Key: hw.Key, Now: hw.Now, Uptime: hw.Uptime, BootID: hw.BootID, Boot: hw.Boot, Random: rand.Reader,
-		Software: Version(), StateKey: hw.StateKey, Counter: hw.Counter, AdoptPlain: cfg.AdoptPlain,
+		Software: Version(), StateKey: hw.StateKey, Root: hw.Root, Counter: hw.Counter, AdoptPlain: cfg.AdoptPlain,
 		Identity: agent.Identity{IMEI: device.IMEI(cfg.IMEI), Serial: cfg.Serial, Model: cfg.Model},
 	}
 	if p.Storage == nil {
@@ -72,7 +73,12 @@ func keys(cfg *Config, p *agent.Platform) (err error) {
 		return err
 	}
 	if p.StateKey == nil && cfg.StateKey != "" {
-		p.StateKey, err = readStateKey(cfg.StateKey)
+		if p.StateKey, err = readStateKey(cfg.StateKey); err != nil {
+			return err
+		}
+	}
+	if p.Root == nil && cfg.OfficersRoot != "" {
+		p.Root, err = readOfficersRoot(cfg.OfficersRoot)
 	}
 	return err
 }

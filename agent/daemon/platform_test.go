@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/evidence"
+	"github.com/bailiwick-dev/bailiwick/tuf"
+	"github.com/bailiwick-dev/bailiwick/tuf/tuftest"
 )
 
 func write(t *testing.T, data []byte) string {
@@ -119,6 +121,22 @@ func TestKeyFiles(t *testing.T) {
 	for name, path := range map[string]string{"a key": file(ed), "nothing": write(t, nil), "no file": "/nowhere"} {
 		if _, err := readChain(path, p256); err == nil {
 			t.Errorf("%s as a chain: accepted", name)
+		}
+	}
+}
+
+func TestOfficersRootFile(t *testing.T) {
+	good := tuftest.New(tuftest.Options{Seed: "daemon", Now: time.Unix(1, 0)})
+	cfg := &Config{OfficersRoot: write(t, good.Root(1))}
+	if data, err := readOfficersRoot(cfg.OfficersRoot); err != nil || !bytes.Equal(data, good.Root(1)) {
+		t.Errorf("%v", err)
+	}
+	for name, data := range map[string][]byte{
+		"nothing": nil, "no root": []byte("{}"), "a timestamp": good.Update(1).Timestamp, "too long": make([]byte, maxFile+1),
+		"one officer": good.Break(tuftest.OneSignature, tuf.Root).Root(2),
+	} {
+		if _, err := readOfficersRoot(write(t, data)); err == nil || !strings.Contains(err.Error(), "officers_root: ") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

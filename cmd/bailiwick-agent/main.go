@@ -47,6 +47,7 @@ The configuration is one JSON object; only the first four members are required, 
     "boot_state": "android",                       or verified, custom, unlocked, unknown
     "state_key": "/etc/bailiwick-agent/state.key", 32 to 64 bytes, hexadecimal; authenticates the record
     "adopt_plain": false,                          take over a record from before there was a state_key
+    "officers_root": "/etc/bailiwick-agent/1.root.json",  whose signatures count (the server's /metadata/1.root.json)
     "socket": "/run/bailiwick-agent.sock",
     "roots": "/etc/bailiwick-agent/roots.pem",     the only roots of the server's certificate
     "dns": "192.0.2.53:53",                        where there is no /etc/resolv.conf, as on Android

@@ -18,7 +18,9 @@ import (
 	"github.com/bailiwick-dev/bailiwick/evidence"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
+	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/policies"
 	"github.com/bailiwick-dev/bailiwick/territory"
@@ -103,9 +105,14 @@ func service(b *testing.B, store authority.Store, now time.Time) (*authority.Ser
 	_, root := testRoot(b, now)
 	v, err := verifier.New([]*x509.Certificate{root}, verifier.NewEpochs([32]byte{1}))
 	must(b, err)
-	s, err := authority.New(authority.Config{Store: store, Ledger: &brokenLedger{}, Verifier: v, Now: func() time.Time { return now },
-		EpochSecret: [32]byte{1}, UnlockMaster: [32]byte{2}, PasswordCost: 4})
+	officers, err := sandbox.OpenOfficers(b.TempDir())
 	must(b, err)
+	online, err := tufrepo.NewKey(tufrepo.Ed25519, "test server", rand.Reader)
+	must(b, err)
+	s, err := authority.New(authority.Config{Store: store, Ledger: &brokenLedger{}, Verifier: v, Now: func() time.Time { return now },
+		Online: online, Signer: officers, EpochSecret: [32]byte{1}, UnlockMaster: [32]byte{2}, PasswordCost: 4})
+	must(b, err)
+	must(b, s.EnsureFounded(ctx))
 	_, err = s.EnsurePolicy(ctx, "terms-2021-09.yaml", policies.Terms202109)
 	must(b, err)
 	return s, v

@@ -3,6 +3,7 @@ package authority
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"slices"
 	"sync"
 
@@ -71,10 +72,15 @@ func (s *Service) tree(tx Tx, warrant string) (*cohort.Tree, error) {
 		return t, nil
 	}
 	c, err := tx.Cohort(warrant)
-	if none, err := absent(err); none || err != nil {
+	if none, err := absent(err); none {
+		return nil, nil
+	} else if err != nil && !errors.Is(err, cohort.ErrFaulty) {
 		return nil, err
 	}
-	t, err := c.Tree()
+	var t *cohort.Tree
+	if err == nil {
+		t, err = c.Tree()
+	}
 	if err != nil {
 		s.cfg.Logger.Error("a cohort cannot be read: its warrant does not count", "warrant", warrant, "error", err)
 		return nil, nil

@@ -40,21 +40,26 @@ func (s *Service) PublishPolicy(ctx context.Context, actor *Officer, name string
 	if s.cfg.Signer == nil {
 		return nil, nil, ErrNeedsSignatures
 	}
-	p, report, err := s.proposePolicy(ctx, name, source)
-	if err != nil {
-		return nil, report, err
+	for {
+		p, report, err := s.proposePolicy(ctx, name, source)
+		if err != nil {
+			return nil, report, err
+		}
+		if files := p.Files(); !slices.ContainsFunc(files, func(f tufrepo.File) bool { return targets.IsPolicy(f.Path) }) {
+			return nil, report, ErrPolicyPublished
+		}
+		if err := s.cfg.Signer.Sign(p); err != nil {
+			return nil, report, proposalFault(err)
+		}
+		out, err := s.publish(ctx, actor, p, "")
+		if errors.Is(err, ErrStale) && ctx.Err() == nil { // of another policy, at the same moment
+			continue
+		}
+		if err != nil {
+			return nil, report, err
+		}
+		return out.Policy, report, nil
 	}
-	if err := s.cfg.Signer.Sign(p); err != nil {
-		return nil, report, proposalFault(err)
-	}
-	out, err := s.publish(ctx, actor, p, "")
-	if err != nil {
-		return nil, report, err
-	}
-	if out.Policy == nil {
-		return nil, report, ErrPolicyPublished
-	}
-	return out.Policy, report, nil
 }
 
 // EnsurePolicy publishes a policy when none counts, as the first start of a sandbox does with the sample.
@@ -84,7 +89,7 @@ func (s *Service) proposePolicy(ctx context.Context, name string, source []byte)
 	if err != nil {
 		return nil, report, err
 	}
-	kept, err := s.keptPolicies(ctx, now)
+	keep, err := s.keepPolicies(ctx, now)
 	if err != nil {
 		return nil, report, err
 	}
@@ -95,9 +100,9 @@ func (s *Service) proposePolicy(ctx context.Context, name string, source []byte)
 	if err != nil {
 		return nil, report, ErrPolicyFaulty.because(err).saying("%v", err)
 	}
-	p, err := g.repository.ProposePolicy(add, func(path string) bool { return kept[path] }, now)
+	p, err := g.repository.ProposePolicy(add, keep, now)
 	if err == nil {
-		err = p.Attach(attachedName, []byte(name))
+		err = errors.Join(p.Attach(targets.AttachedName, []byte(name)), targets.AttachPolicies(p, s.signedPolicies()))
 	}
 	if err != nil {
 		return nil, report, proposalFault(err)
@@ -105,8 +110,17 @@ func (s *Service) proposePolicy(ctx context.Context, name string, source []byte)
 	return p, report, nil
 }
 
-// attachedName is under what name a proposal carries the policy file's own, for people.
-const attachedName = "name"
+// signedPolicies are those that officers have signed and that are listed still: what is proposed is compared with one of them.
+func (s *Service) signedPolicies() (list []*policy.Policy) {
+	s.rules.mu.RLock()
+	defer s.rules.mu.RUnlock()
+	for _, e := range s.rules.editions {
+		if e.signed {
+			list = append(list, e.policy)
+		}
+	}
+	return list
+}
 
 // checkedEdition reads a policy to be published at now, and runs its tests.
 func checkedEdition(name string, source []byte, now time.Time) (*edition, *policy.Report, error) {
@@ -125,21 +139,24 @@ func checkedEdition(name string, source []byte, now time.Time) (*edition, *polic
 	return e, &report, nil
 }
 
-// keptPolicies lists the paths of the policies in force and to come: what came before them is listed no longer.
-func (s *Service) keptPolicies(ctx context.Context, now time.Time) (map[string]bool, error) {
-	kept := make(map[string]bool)
+// keepPolicies says which listed files a new listing keeps: the policies in force and to come, and not those before them. Borders and
+// message catalogues are added anew.
+func (s *Service) keepPolicies(ctx context.Context, now time.Time) (keep func(path string) bool, err error) {
 	present, err := s.inForce(ctx, now)
 	if err != nil && !errors.Is(err, ErrNoPolicy) {
 		return nil, err
 	}
-	editions := s.editionsAfter(now)
-	if present != nil {
-		editions = append(editions, present)
+	editions, err := s.editions(ctx)
+	if err != nil {
+		return nil, err
 	}
+	over := make(map[string]bool)
 	for _, e := range editions {
-		kept[targets.PolicyFile(e.document.Hash)], kept[tuf.PolicyPath(e.document.Hash)] = true, true
+		if present != nil && e.document.Hash != present.document.Hash && !e.document.ActivateAt.After(now) {
+			over[targets.PolicyFile(e.document.Hash)], over[tuf.PolicyPath(e.document.Hash)] = true, true
+		}
 	}
-	return kept, nil
+	return func(path string) bool { return targets.IsPolicy(path) && !over[path] }, nil
 }
 
 // checkPolicy looks at what a policy proposal lists, against this server's own reading of it.
@@ -205,7 +222,7 @@ func (c *change) checkEmbedded(ctx context.Context, fresh *edition) error {
 // embedded are the borders and message catalogues of this release, which are listed beside policies; none while there is no policy.
 func (s *Service) embedded(ctx context.Context, fresh *edition) (beside []tufrepo.File, err error) {
 	if fresh == nil {
-		editions, err := s.readRules(ctx)
+		editions, err := s.editions(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -235,7 +252,7 @@ func (c *change) newPolicy() (*edition, error) {
 		return nil, ErrProposalFaulty.saying("it brings %d files of policies: a proposal brings one policy, as a file and its extract for devices", len(carried))
 	}
 	name, err := "policy.yaml", error(nil)
-	attached, named := c.proposal.Attachment(attachedName)
+	attached, named := c.proposal.Attachment(targets.AttachedName)
 	if named {
 		if name, err = line("name", string(attached), 1, 100); err != nil {
 			return nil, err
@@ -274,7 +291,7 @@ func (c *change) mayReplace(ctx context.Context, fresh *edition) error {
 
 // renewPolicies notes the new signatures of the policies that stay listed.
 func (c *change) renewPolicies(ctx context.Context, fresh *edition) error {
-	editions, err := c.s.readRules(ctx)
+	editions, err := c.s.editions(ctx)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,9 @@ func (c *change) publish(ctx context.Context) (err error) {
 		return err
 	}
 	next, err := c.before.repository.Accept(c.proposal, s.cfg.Online, c.now)
-	if err != nil {
+	if errors.Is(err, tufrepo.ErrStale) && c.proposal.Subject() == tufrepo.Founding {
+		return ErrFounded.because(err)
+	} else if err != nil {
 		return proposalFault(err)
 	}
 	c.after = &signatures{repository: next}
@@ -223,7 +225,7 @@ func (s *Service) EnsureFounded(ctx context.Context) error {
 		return proposalFault(err)
 	}
 	_, err = s.publish(ctx, startUp, p, "")
-	if errors.Is(err, ErrStale) { // another server was first
+	if errors.Is(err, ErrStale) || errors.Is(err, ErrFounded) { // another server was first
 		err = nil
 	}
 	return err

@@ -3,7 +3,6 @@ package authority_test
 import (
 	"bytes"
 	"testing"
-	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/order"

@@ -80,31 +80,34 @@ func (s *Service) renew(ctx context.Context, g *signatures, ending []RoleEnd) er
 
 func (s *Service) renewal(ctx context.Context, g *signatures, role string) (p *tufrepo.Proposal, err error) {
 	now := s.now()
-	var kept map[string]bool
-	keep := func(path string) bool { return kept[path] }
 	switch role {
 	case tuf.Policy:
+		keep, err := s.keepPolicies(ctx, now)
+		if err != nil {
+			return nil, err
+		}
 		beside, err := s.embedded(ctx, nil)
 		if err != nil {
 			return nil, err
 		}
-		if kept, err = s.keptPolicies(ctx, now); err != nil {
-			return nil, err
-		}
 		p, err = g.repository.ProposePolicy(beside, keep, now)
-		if err != nil {
-			return nil, proposalFault(err)
-		}
+		return p, named(err)
 	case tuf.Warrant:
-		if kept, err = s.keptWarrants(ctx); err != nil {
+		kept, err := s.keptWarrants(ctx)
+		if err != nil {
 			return nil, err
 		}
-		p, err = g.repository.ProposeWarrant(nil, keep, now)
-	default:
-		p, err = g.repository.ProposeOfficers(tufrepo.Changes{Now: now})
+		p, err = g.repository.ProposeWarrant(nil, func(path string) bool { return kept[path] }, now)
+		return p, named(err)
 	}
-	if err != nil {
-		return nil, proposalFault(err)
+	p, err = g.repository.ProposeOfficers(tufrepo.Changes{Now: now})
+	return p, named(err)
+}
+
+// named is proposalFault, or nil.
+func named(err error) error {
+	if err == nil {
+		return nil
 	}
-	return p, nil
+	return proposalFault(err)
 }

@@ -15,6 +15,7 @@ var retried = map[string]bool{
 	"proof-missing": true, "proof-invalid": true, "policy-unknown": true, "policy-not-effective": true, "policy-stale": true,
 	"rule-unknown": true, "rule-not-in-force": true, "warrant-missing": true, "no-own-activation": true,
 	"boot-not-verified": true, "clock-doubtful": true, "no-notice": true, "too-many-grounds": true,
+	"policy-unsigned": true, "policy-expired": true, "warrant-unsigned": true, "warrant-expired": true,
 }
 
 // reported writes down what the device applies and refuses, and settles the orders that this speaks of.
@@ -124,7 +125,8 @@ var overtaken = map[string]bool{"overtaken-by-notice": true, "overtaken-by-lock"
 
 var finalReasons = map[string]bool{
 	"leaf-malformed": true, "commitment-mismatch": true, "territory-not-in-rule": true, "warrant-mismatch": true,
-	"warrant-not-two-people": true, "warrant-end-too-far": true, "warrant-ended": true, "activated-elsewhere": true,
+	"not-in-cohort": true, "metadata-oversized": true, "metadata-malformed": true, "metadata-threshold": true, "metadata-unsigned": true,
+	"metadata-root-gap": true, "metadata-rolled-back": true, "metadata-expired": true, "metadata-mixed": true, "warrant-end-too-far": true, "warrant-ended": true, "activated-elsewhere": true,
 	"activation-mixed": true, "activated-before-policy": true, "activated-outside-rule": true, "notice-too-short": true,
 	"deadline-moved-earlier": true, "lock-too-long": true, "end-not-warrants": true, "end-passed": true, "already-locked": true,
 	"policy-rolled-back": true, "policy-notice-too-short": true, "policy-too-few-shown": true, "policy-too-few-days": true,

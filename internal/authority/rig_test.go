@@ -341,14 +341,14 @@ func (p *phone) stage(g order.Ground, server, own order.Stage) *authority.Restri
 	return found
 }
 
-// newEmpty is a second authority with nothing in its store.
+// newEmpty is a second authority with nothing in its store, and without officers' keys.
 func newEmpty(t *testing.T, r *rig) *authority.Service {
 	t.Helper()
 	store, err := sqlite.Open(ctx, t.TempDir(), sqlite.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Close()) })
 	config := r.config
-	config.Store, config.Registry = store, nil
+	config.Store, config.Registry, config.Signer = store, nil, nil
 	s, err := authority.New(config)
 	must(t, err)
 	return s

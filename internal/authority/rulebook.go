@@ -33,7 +33,18 @@ type rulebook struct {
 
 	mu       sync.RWMutex
 	read     bool
+	of       mark       // of the signatures by which it was told what counts
 	editions []*edition // newest activation first
+}
+
+// mark tells signatures apart as far as policies go: a timestamp that was signed anew changes nothing.
+type mark struct {
+	sound                 bool
+	root, targets, policy uint64
+}
+
+func (g *signatures) mark() mark {
+	return mark{g.sound, g.versions.Root, g.versions.Targets, g.versions.Policy}
 }
 
 // maxPolicies bounds how many published policies are kept at hand.
@@ -41,14 +52,9 @@ const maxPolicies = 1000
 
 // inForce returns the policy in force at now, ErrNoPolicy when there is none.
 func (s *Service) inForce(ctx context.Context, now time.Time) (*edition, error) {
-	s.rules.mu.RLock()
-	read, editions := s.rules.read, s.rules.editions
-	s.rules.mu.RUnlock()
-	if !read {
-		var err error
-		if editions, err = s.readRules(ctx); err != nil {
-			return nil, err
-		}
+	editions, err := s.editions(ctx)
+	if err != nil {
+		return nil, err
 	}
 	for _, e := range editions {
 		if e.signed && !e.document.ActivateAt.After(now) {
@@ -58,16 +64,20 @@ func (s *Service) inForce(ctx context.Context, now time.Time) (*edition, error) 
 	return nil, ErrNoPolicy
 }
 
-// editionsAfter returns the policies that come into force after at.
-func (s *Service) editionsAfter(at time.Time) (later []*edition) {
-	s.rules.mu.RLock()
-	defer s.rules.mu.RUnlock()
-	for _, e := range s.rules.editions {
-		if e.signed && e.document.ActivateAt.After(at) {
-			later = append(later, e)
-		}
+// editions returns the published policies, newest activation first; some may not count. They are read anew when the signatures that are
+// known have changed since.
+func (s *Service) editions(ctx context.Context) ([]*edition, error) {
+	g, err := s.signed(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return later
+	s.rules.mu.RLock()
+	read, editions := s.rules.read && s.rules.of == g.mark(), s.rules.editions
+	s.rules.mu.RUnlock()
+	if read {
+		return editions, nil
+	}
+	return s.readRules(ctx)
 }
 
 // edition returns a published policy by its hash, nil when this server never saw it.
@@ -111,7 +121,7 @@ func (s *Service) readRules(ctx context.Context) ([]*edition, error) {
 	slices.SortStableFunc(editions, func(a, b *edition) int { return b.document.ActivateAt.Compare(a.document.ActivateAt) })
 	s.rules.mu.Lock()
 	defer s.rules.mu.Unlock()
-	s.rules.read, s.rules.editions = true, editions
+	s.rules.read, s.rules.of, s.rules.editions = true, g.mark(), editions
 	return editions, nil
 }
 

@@ -76,9 +76,6 @@ func (s *Service) ProposeOfficers(ctx context.Context, actor *Officer, change Of
 	return proposal, nil
 }
 
-// OnlineKey is this server's own public key, which the founding names.
-func (s *Service) OnlineKey() tufrepo.PublicKey { return s.cfg.Online.Public() }
-
 // Repository returns the metadata in force, nil while nobody has founded the repository: for tufrepo.Handler.
 func (s *Service) Repository(ctx context.Context) (*tufrepo.Repository, error) {
 	g, err := s.fresh(ctx, s.now())

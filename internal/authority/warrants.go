@@ -12,13 +12,11 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/cohort"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
+	"github.com/bailiwick-dev/bailiwick/internal/targets"
 	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/tuf"
 )
-
-// AttachedCohort is under what name a warrant's proposal carries whom it is for, as package cohort writes it.
-const AttachedCohort = "cohort"
 
 // DraftWarrant writes a warrant for a hold of the case's consignment, and the proposal that officers sign and Publish takes. Text and
 // cohort are frozen here: the devices are those that production records name now. It is nothing until two officers have signed it.
@@ -127,7 +125,7 @@ func (s *Service) ProposeWarrant(ctx context.Context, actor *Officer, warrantID 
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := p.Attach(AttachedCohort, whom.Marshal()); err != nil {
+	if err := p.Attach(targets.AttachedCohort, whom.Marshal()); err != nil {
 		return nil, nil, proposalFault(err)
 	}
 	if proposal, err = p.Marshal(); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 const maxSamples = 50
@@ -143,6 +144,9 @@ func (s *Service) oddities(b *book, detail *WaveDetail, c *census, before []*Wav
 	}
 	if e := b.edition; e != nil && size > br.Least && now.Sub(e.document.ActivateAt) < br.PolicyAge {
 		odd(true, "policy-new", "The policy %q has been in force for %s only.", e.document.Name, now.Sub(e.document.ActivateAt).Round(time.Hour))
+	}
+	if b.edition != nil && !b.signed.stands(tuf.Policy, now) {
+		odd(false, "signatures-ended", "The officers' signatures on the policy have ended: nothing is locked by it until they are renewed.")
 	}
 	if e := b.edition; e != nil && detail.Wave.PolicyHash != e.document.Hash {
 		odd(false, "policy-changed", "Another policy was in force when this wave was opened; every restriction is decided about anew at approval.")

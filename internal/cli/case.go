@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -13,16 +14,18 @@ type caseCommand struct {
 	List        caseListCommand        `cmd:"" help:"List cases, newest first."`
 	Show        caseShowCommand        `cmd:"" help:"Show a case with its cohort."`
 	Open        caseOpenCommand        `cmd:"" help:"Open a case on a consignment."`
-	Warrant     caseWarrantCommand     `cmd:"" help:"Draft a warrant: a hold with a reason and an end, which another officer must countersign."`
-	Countersign caseCountersignCommand `cmd:"" help:"Countersign another officer's warrant: the hold's notices go out."`
+	Warrant     caseWarrantCommand     `cmd:"" help:"Draft a warrant on a sandbox; elsewhere use bailiwick warrant draft."`
+	Countersign caseCountersignCommand `cmd:"" help:"Put another officer's warrant in force on a sandbox, which signs by itself."`
 	Conclude    caseConcludeCommand    `cmd:"" help:"Conclude a case with its finding: every hold is lifted."`
 }
 
 func (caseCommand) Help() string {
-	return `Examples:
+	return `A hold needs a warrant, which two officers sign with keys of their own: bailiwick warrant draft, sign and publish. On a sandbox, which holds officers' keys
+itself, case warrant and case countersign do it in two steps.
+
+Examples:
   bailiwick case open --title "Phones made for India appear elsewhere" SHIP-2021-07-114
-  bailiwick case warrant case-0001 --reason "We are investigating this shipment." --days 60
-  bailiwick case countersign warrant-0001
+  bailiwick warrant draft case-0001 --reason "We are investigating this shipment." --ends 2026-12-31 -o warrant.json
   bailiwick case show case-0001
   bailiwick case conclude case-0001 --finding "Resold abroad by the consignee; the buyers acted in good faith."`
 }
@@ -44,6 +47,20 @@ type warrantAnswer struct {
 	CountersignedBy string    `json:"countersigned_by"`
 	EndsAt          time.Time `json:"ends_at"`
 	Devices         int       `json:"devices"`
+	Signers         []string  `json:"signers"`
+}
+
+// signed says who put a warrant in force, or what it waits for.
+func (w *warrantAnswer) signed() string {
+	switch {
+	case w.CountersignedBy == "":
+		return fmt.Sprintf("waits for two officers' signatures: bailiwick warrant draft %s -o warrant.json", w.ID)
+	case len(w.Signers) > 0 && slices.Contains(w.Signers, w.CountersignedBy):
+		return "signed by " + joinAnd(w.Signers)
+	case len(w.Signers) > 0: // a sandbox signs in somebody's name
+		return "countersigned by " + w.CountersignedBy + ", signed by " + joinAnd(w.Signers)
+	}
+	return "countersigned by " + w.CountersignedBy
 }
 
 type caseListCommand struct {
@@ -116,11 +133,7 @@ func (c *caseShowCommand) Run(ctx context.Context, env Environment) error {
 		}
 		fmt.Fprintf(env.Stdout, "  (made for %s)\n", d.Market)
 		for _, w := range d.Warrants {
-			signed := "waits for another officer: bailiwick case countersign " + w.ID
-			if w.CountersignedBy != "" {
-				signed = "countersigned by " + w.CountersignedBy
-			}
-			fmt.Fprintf(env.Stdout, "%s, until %s, drafted by %s, %s\n", w.ID, w.EndsAt.Format(time.DateOnly), w.DraftedBy, signed)
+			fmt.Fprintf(env.Stdout, "%s, until %s, drafted by %s, %s\n", w.ID, w.EndsAt.Format(time.DateOnly), w.DraftedBy, w.signed())
 		}
 		if d.Case.Finding != "" {
 			fmt.Fprintln(env.Stdout, "finding:", d.Case.Finding)
@@ -146,7 +159,7 @@ func (c *caseOpenCommand) Run(ctx context.Context, env Environment) error {
 		return err
 	}
 	return c.show(env, raw, func() {
-		fmt.Fprintf(env.Stdout, "%s is open. Hold its devices with: bailiwick case warrant %s --reason WHY --days 60\n", opened.ID, opened.ID)
+		fmt.Fprintf(env.Stdout, "%s is open. Hold its devices with: bailiwick warrant draft %s --reason WHY --ends DATE -o warrant.json\n", opened.ID, opened.ID)
 	})
 }
 
@@ -158,7 +171,10 @@ type caseWarrantCommand struct {
 }
 
 func (caseWarrantCommand) Help() string {
-	return `Examples:
+	return `The warrant is drafted, and waits. A sandbox, which holds officers' keys itself, puts it in force when another officer countersigns. Everywhere else
+two officers sign its proposal: see bailiwick warrant draft.
+
+Examples:
   bailiwick case warrant case-0001 --reason "We are investigating this shipment." --days 60`
 }
 
@@ -172,13 +188,13 @@ func (c *caseWarrantCommand) Run(ctx context.Context, env Environment) error {
 		return err
 	}
 	question := map[string]any{"reason": c.Reason, "ends_at": now.Add(time.Duration(c.Days) * 24 * time.Hour).Truncate(time.Second)}
-	var drafted warrantAnswer
-	raw, err := c.ask(ctx, env, http.MethodPost, "/v1/cases/"+url.PathEscape(c.ID)+"/warrants", question, &drafted)
+	var answer draftAnswer
+	raw, err := c.ask(ctx, env, http.MethodPost, "/v1/cases/"+url.PathEscape(c.ID)+"/warrants", question, &answer)
 	if err != nil {
 		return err
 	}
 	return c.show(env, raw, func() {
-		fmt.Fprintf(env.Stdout, "%s is drafted. Another officer puts it in force with: bailiwick case countersign %s\n", drafted.ID, drafted.ID)
+		fmt.Fprintf(env.Stdout, "%[1]s is drafted. On a sandbox another officer puts it in force with: bailiwick case countersign %[1]s\nElsewhere two officers sign it: bailiwick warrant draft %[1]s -o warrant.json\n", answer.Warrant.ID)
 	})
 }
 
@@ -188,13 +204,22 @@ type caseCountersignCommand struct {
 }
 
 func (caseCountersignCommand) Help() string {
-	return `Examples:
+	return `For sandboxes, which hold officers' keys themselves. Everywhere else two officers sign the warrant's proposal with keys of their own:
+bailiwick warrant draft, sign and publish.
+
+Examples:
   bailiwick case countersign warrant-0001`
 }
 
 func (c *caseCountersignCommand) Run(ctx context.Context, env Environment) error {
 	var w warrantAnswer
 	raw, err := c.ask(ctx, env, http.MethodPost, "/v1/warrants/"+url.PathEscape(c.Warrant)+"/countersign", struct{}{}, &w)
+	if needsSignatures(err) {
+		return fmt.Errorf(`this server holds no officer's key. A warrant needs the signatures of two officers (Charter C7), in three steps:
+  1. bailiwick warrant draft %s -o warrant.json
+  2. bailiwick warrant sign warrant.json --key KEY       by two officers, each on their own machine
+  3. bailiwick warrant publish warrant.json`, c.Warrant)
+	}
 	if err != nil {
 		return err
 	}

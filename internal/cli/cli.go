@@ -54,7 +54,7 @@ type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the authority: device endpoints, console, owner page, public ledger."`
 	Device    deviceCommand    `cmd:"" help:"Run a virtual phone: a real agent with a screen in your browser."`
 	Territory territoryCommand `cmd:"" help:"Ask where a place, a network or an address is."`
-	Policy    policyCommand    `cmd:"" help:"Check policy files, and publish them."`
+	Policy    policyCommand    `cmd:"" help:"Check and compare policies; propose, sign and publish them."`
 	Ledger    ledgerCommand    `cmd:"" help:"Check the public ledger, count it again, explain an order."`
 	Witness   witnessCommand   `cmd:"" help:"Run a witness, which cosigns ledgers that have one history only."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
@@ -66,8 +66,9 @@ type commands struct {
 	Appeal     appealCommand     `cmd:"" group:"officers" help:"Read owners' appeals and answer them."`
 	Wave       waveCommand       `cmd:"" group:"officers" help:"Look at proposed locks, approve or reject them."`
 	Case       caseCommand       `cmd:"" group:"officers" help:"Investigate a consignment: open a case, hold by warrant, conclude and release."`
+	Warrant    warrantCommand    `cmd:"" group:"officers" help:"Draft, sign and publish the warrant of a case."`
 	Custody    custodyCommand    `cmd:"" group:"officers" help:"Import production records."`
-	Officer    officerCommand    `cmd:"" group:"officers" help:"See who may log in, and add somebody."`
+	Officer    officerCommand    `cmd:"" group:"officers" help:"Officers' keys and signatures; and who may log in."`
 }
 
 const description = `Decides in which territories a device may be provided, tells its owner in time, and enforces it in a way that the owner, the
@@ -175,6 +176,9 @@ func plain(err error) string {
 	text := err.Error()
 	for _, name := range []string{"territory: ", "sqlite: ", "verifier: ", "custody: ", "device: ", "ledger: ", "witness: "} {
 		text = strings.TrimPrefix(text, name)
+	}
+	for _, name := range []string{"tufrepo: ", "targets: "} { // these stand behind the name of a file
+		text = strings.ReplaceAll(text, name, "")
 	}
 	return text
 }

@@ -52,10 +52,13 @@ func TestHelp(t *testing.T) {
 		t.Fatalf("only %d commands", len(nodes))
 	}
 	t.Chdir(t.TempDir())
-	for _, file := range []string{"factory-roots.pem", "my-policy.yaml"} {
+	for _, file := range []string{"factory-roots.pem", "my-policy.yaml", "passphrase.txt", "ada.key", "bela.key", "ada.pub", "bela.pub", "cleo.pub", "dora.pub", "from-ada.json", "from-bela.json"} {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.Mkdir("copy-of-metadata", 0o700); err != nil {
+		t.Fatal(err)
 	}
 	for _, node := range nodes {
 		path := strings.Fields(node.FullPath())[1:]

@@ -168,3 +168,16 @@ func (s *source) target(path string, t tufrepo.Target) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// onlineKeyOf asks a server for its own public key, which the first root names.
+func onlineKeyOf(ctx context.Context, server string) (tufrepo.PublicKey, error) {
+	s, err := openSource(ctx, server)
+	if err != nil {
+		return tufrepo.PublicKey{}, err
+	}
+	data, err := s.read("v1/metadata/online-key", 8<<10)
+	if err != nil {
+		return tufrepo.PublicKey{}, err
+	}
+	return tufrepo.ParsePublicKey(data)
+}

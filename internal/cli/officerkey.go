@@ -171,3 +171,15 @@ func replaceFile(name string, data []byte) error {
 	}
 	return nil
 }
+
+// writePrivate writes a new file that its owner alone can read.
+func writePrivate(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("%s is there already; choose another name", name)
+	} else if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
+}

@@ -9,15 +9,28 @@ import (
 )
 
 type officerCommand struct {
-	List officerListCommand `cmd:"" help:"List everybody who may log in."`
-	Add  officerAddCommand  `cmd:"" help:"Add somebody, with a one-time password. For administrators."`
+	Key     officerKeyCommand     `cmd:"" help:"Make the key with which an officer signs."`
+	Show    officerShowCommand    `cmd:"" help:"Say what a key or a proposal is, check it, and who has signed."`
+	Sign    officerSignCommand    `cmd:"" help:"Sign a proposal with your key, after seeing what it changes."`
+	Merge   officerMergeCommand   `cmd:"" help:"Put copies of a proposal together that officers signed at the same time."`
+	Root    officerRootCommand    `cmd:"" help:"Propose who the officers are: the first ones, or a change."`
+	Publish officerPublishCommand `cmd:"" help:"Publish a signed founding or change of officers. For administrators."`
+	List    officerListCommand    `cmd:"" help:"List the accounts: everybody who may log in to a server."`
+	Add     officerAddCommand     `cmd:"" help:"Add an account, with a one-time password. For administrators."`
 }
 
 func (officerCommand) Help() string {
-	return `Examples:
+	return `Officers are two things here. Their keys sign policies, warrants and who the officers are: key, show, sign, merge, root and publish, most of them without a
+network. Their accounts let them log in to a server, look, and decide daily work: list and add. An account signs nothing, and a key logs in
+nowhere.
+
+Examples:
+  bailiwick officer key --name "Ada Adams" -o ada.key
+  bailiwick officer root --officer ada.pub --officer bela.pub --server https://trust.example.com -o founding.json
+  bailiwick officer sign founding.json --key ada.key
+  bailiwick officer publish founding.json
   bailiwick officer list
-  bailiwick officer add officer-one
-  bailiwick officer add helpdesk --role support`
+  bailiwick officer add officer-one`
 }
 
 type officerListCommand struct{ officerFlags }

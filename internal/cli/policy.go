@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,19 +12,26 @@ import (
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 )
 
 type policyCommand struct {
 	Check   policyCheckCommand   `cmd:"" help:"Validate policy files, run their tests, and warn of overdue reviews."`
 	Diff    policyDiffCommand    `cmd:"" help:"Say what differs between two policies, and what it means for owners."`
-	Publish policyPublishCommand `cmd:"" help:"Publish a policy on a server, as an officer."`
+	Propose policyProposeCommand `cmd:"" help:"Write the proposal of a policy, for officers to sign."`
+	Sign    policySignCommand    `cmd:"" help:"Sign a policy proposal with your key, after seeing what it changes."`
+	Publish policyPublishCommand `cmd:"" help:"Put a proposal that enough officers have signed in force on a server."`
+	History policyHistoryCommand `cmd:"" help:"List the policies of a server: since when in force, and who signed."`
 }
 
 func (policyCommand) Help() string {
 	return `Examples:
   bailiwick policy check my-policy.yaml
   bailiwick policy diff policies/terms-2021-09.yaml policies/terms-2026-11.yaml
-  bailiwick policy publish my-policy.yaml`
+  bailiwick policy propose my-policy.yaml --server https://trust.example.com -o proposal.json
+  bailiwick policy sign proposal.json --key ada.key
+  bailiwick policy publish proposal.json
+  bailiwick policy history`
 }
 
 type policyCheckCommand struct {
@@ -126,30 +134,60 @@ func readPolicy(env Environment, name string) ([]byte, error) {
 
 type policyPublishCommand struct {
 	officerFlags
-	File string    `arg:"" help:"Policy file."`
-	At   time.Time `help:"When it comes in force, as 2026-12-01T00:00:00Z; at once when left out." placeholder:"TIME"`
+	File string `arg:"" help:"A proposal with enough signatures; on a sandbox also a bare policy file."`
 }
 
 func (policyPublishCommand) Help() string {
-	return `The server checks the file again, and takes none with a fault or a failing test.
+	return `Puts a signed proposal in force: the server checks the signatures of the officers and everything that they signed for again, and takes none with
+a fault or a failing test. The policy is in force from then on, and not before its effective_from.
+
+A bare policy file is taken by a sandbox only, which signs with officers' keys of its own. Everywhere else two officers sign first:
+bailiwick policy propose, then bailiwick policy sign, then this.
 
 Examples:
-  bailiwick policy check my-policy.yaml && bailiwick policy publish my-policy.yaml
-  bailiwick policy publish my-policy.yaml --at 2026-12-01T00:00:00Z`
+  bailiwick policy publish proposal.json
+  bailiwick policy check my-policy.yaml && bailiwick policy publish my-policy.yaml`
 }
 
 func (c *policyPublishCommand) Run(ctx context.Context, env Environment) error {
-	src, err := readPolicy(env, c.File)
+	src, err := readPublication(env, c.File)
 	if err != nil {
 		return err
 	}
-	question := map[string]any{"name": filepath.Base(c.File), "source": string(src), "activate_at": c.At}
-	if c.At.IsZero() {
-		// The server's time is what counts, and a sandbox's may be far from this machine's.
-		if question["activate_at"], err = c.serverTime(ctx, env); err != nil {
-			return err
+	if bytes.HasPrefix(bytes.TrimSpace(src), []byte("{")) {
+		p, err := tufrepo.ParseProposal(src)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.File, err)
 		}
+		flags := publishFlags{officerFlags: c.officerFlags, Proposal: c.File}
+		return flags.publishProposal(ctx, env, p, tufrepo.Policy)
 	}
+	err = c.publishBare(ctx, env, src)
+	if needsSignatures(err) {
+		return fmt.Errorf("this server holds no officer's key\n%s", steps(c.File))
+	}
+	return err
+}
+
+// readPublication reads a policy file or a proposal.
+func readPublication(env Environment, name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(io.LimitReader(env.Stdin, tufrepo.MaxProposal+1))
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder: name the file in it", name)
+	}
+	return io.ReadAll(io.LimitReader(f, tufrepo.MaxProposal+1))
+}
+
+// publishBare publishes a policy file in one step, which a sandbox signs by itself.
+func (c *policyPublishCommand) publishBare(ctx context.Context, env Environment, src []byte) (err error) {
+	question := map[string]any{"name": filepath.Base(c.File), "source": string(src)}
 	var published struct {
 		Policy struct {
 			Hash       string    `json:"hash"`

@@ -26,7 +26,7 @@ type serveCommand struct {
 	SandboxAnywhere  bool           `help:"Allow --sandbox on an address that other machines can reach." hidden:""`
 	AttestationRoots string         `help:"PEM file with the attestation roots of your factories." type:"existingfile" placeholder:"FILE"`
 	TrustedProxy     []netip.Prefix `help:"Network of proxies whose X-Forwarded-For is believed; may be repeated." placeholder:"CIDR"`
-	Policy           string         `help:"Policy to publish at the first start, instead of the sample." type:"existingfile" placeholder:"FILE"`
+	Policy           string         `help:"Policy that a sandbox publishes at its first start, instead of the sample." type:"existingfile" placeholder:"FILE"`
 	Witness          []string       `help:"Witness whose cosignature the ledger needs, as its URL, a plus sign and its verifier key; may be repeated." sep:"none" placeholder:"URL+VKEY"`
 	WitnessQuorum    int            `help:"How many of the witnesses must cosign; more than half when left out." placeholder:"N"`
 	ResetAdmin       bool           `help:"Give the officer admin a new one-time password, when the old one is lost."`
@@ -34,13 +34,20 @@ type serveCommand struct {
 }
 
 func (serveCommand) Help() string {
-	return `The first start makes keys, a ledger, the sample policy, and the officer "admin" with a one-time password that is printed once.
+	return `The first start makes keys, a ledger, and the account "admin" with a one-time password that is printed once. A sandbox also makes officers'
+keys of its own, and publishes the sample policy with them.
+
+Without --sandbox the server holds no officer's key, and nobody can be restricted until officers have signed (docs/officers.md):
+  1. each officer, on a machine of their own:   bailiwick officer key --name NAME -o NAME.key
+  2. who they are, with all their public keys:  bailiwick officer root --officer A.pub --officer B.pub --server URL -o founding.json
+  3. two of them sign it, an admin publishes:   bailiwick officer sign founding.json --key NAME.key; bailiwick officer publish founding.json
+  4. in the same way the first policy:          bailiwick policy propose FILE -o proposal.json; bailiwick policy sign; bailiwick policy publish
 
 Examples:
   bailiwick serve
   bailiwick serve --sandbox                       and bailiwick device in another terminal
   bailiwick serve --data /var/lib/bailiwick --listen 127.0.0.1:8470 --base-url https://trust.example.com \
-      --trusted-proxy 127.0.0.1/32 --attestation-roots factory-roots.pem --policy my-policy.yaml
+      --trusted-proxy 127.0.0.1/32 --attestation-roots factory-roots.pem
   bailiwick serve --witness https://w1.example.org+w1.example.org+1a2b3c4d+BeFg --witness https://w2.example.org+w2.example.org+5e6f7a8b+BhIj`
 }
 
@@ -72,6 +79,9 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = "http://" + listener.Addr().String()
 	}
+	if c.Policy != "" && !c.Sandbox {
+		return usageError{errors.New("--policy: only a sandbox publishes a policy by itself; have two officers sign it instead, with bailiwick policy propose, sign and publish")}
+	}
 	if c.Policy != "" {
 		cfg.Policy.Name = filepath.Base(c.Policy)
 		if cfg.Policy.Source, err = readPolicy(env, c.Policy); err != nil {
@@ -88,7 +98,11 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 	if err != nil {
 		return err
 	}
-	c.greet(env, a, cfg)
+	keys, err := a.Service.SigningKeys(ctx)
+	if err != nil {
+		return errors.Join(err, a.Close())
+	}
+	c.greet(env, a, cfg, keys.Founded)
 	return errors.Join(a.Serve(ctx, listener), a.Close())
 }
 
@@ -106,15 +120,19 @@ func (c *serveCommand) witnesses() (list []ledger.Witness, err error) {
 	return list, nil
 }
 
-func (c *serveCommand) greet(env Environment, a *app.App, cfg app.Config) {
+func (c *serveCommand) greet(env Environment, a *app.App, cfg app.Config, founded bool) {
 	fmt.Fprintf(env.Stdout, "Bailiwick is up.\n  public page  %[1]s/\n  owner page   %[1]s/owner\n  console      %[1]s/console/\n  data folder  %[2]s\n  ledger key   %[3]s\n", cfg.BaseURL, c.Data, a.Ledger.LogKey())
 	if a.OneTimePassword != "" {
 		fmt.Fprintf(env.Stdout, "\nLog in to the console as admin with the one-time password\n\n    %s\n\nIt is shown this once, and you choose your own at the first login.\n", a.OneTimePassword)
 	}
-	switch {
-	case c.Sandbox:
-		fmt.Fprintf(env.Stdout, "\nThis is a sandbox: it trusts virtual phones, and its clock can be moved on. Make a phone with\n\n    bailiwick device --server %s\n", cfg.BaseURL)
-	case len(cfg.Roots) == 0:
+	if c.Sandbox {
+		fmt.Fprintf(env.Stdout, "\nThis is a sandbox: it trusts virtual phones, its clock can be moved on, and it signs with officers' keys of its own. Make a phone with\n\n    bailiwick device --server %s\n", cfg.BaseURL)
+		return
+	}
+	if !founded {
+		fmt.Fprintf(env.Stdout, "\nNobody has said yet whose signatures count. Each officer makes a key (bailiwick officer key), one proposes the founding with\n\n    bailiwick officer root --officer A.pub --officer B.pub --server %s -o founding.json\n\ntwo sign it (bailiwick officer sign), and admin publishes it (bailiwick officer publish). Then the first policy goes the same way.\n", cfg.BaseURL)
+	}
+	if len(cfg.Roots) == 0 {
 		fmt.Fprintln(env.Stdout, "\nNo device can enrol yet: give the roots of your factories with --attestation-roots, or try virtual phones with --sandbox.")
 	}
 }

@@ -43,7 +43,8 @@ type caseView struct {
 	Me        string
 	LeastEnd  string // of a hold, for the form
 	MostEnd   string
-	OpenDraft bool // a draft waits for its countersignature
+	OpenDraft bool // a draft waits for signatures
+	Signers   *signersView
 }
 
 func (c *console) caseFile(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
@@ -54,6 +55,9 @@ func (c *console) caseFile(w http.ResponseWriter, r *http.Request, o *authority.
 	now := c.site.Now()
 	view := caseView{CaseDetail: d, Chart: activationBars(d.Activations, d.Market), Decides: o.Can(authority.MayInvestigate), Me: o.Name,
 		LeastEnd: now.Add(24 * time.Hour).UTC().Format(time.DateOnly), MostEnd: now.Add(order.MaxHold - 24*time.Hour).UTC().Format(time.DateOnly)}
+	if view.Signers, err = c.signers(r.Context()); err != nil {
+		return err
+	}
 	for _, warrant := range d.Warrants {
 		view.OpenDraft = view.OpenDraft || warrant.CountersignBy == ""
 	}
@@ -86,7 +90,7 @@ func (c *console) draftWarrant(w http.ResponseWriter, r *http.Request, o *author
 		return c.done(w, r, casePath(id), "", web.Invalid("the end of the hold is not a date", "write it as 2026-12-31"))
 	}
 	_, _, err = c.service.DraftWarrant(r.Context(), o, id, r.PostFormValue("reason"), day.Add(12*time.Hour))
-	return c.done(w, r, casePath(id), "The warrant is drafted. It counts once another officer has countersigned it.", err)
+	return c.done(w, r, casePath(id), "The warrant is drafted. It counts once two officers have signed it.", err)
 }
 
 func (c *console) countersign(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {

@@ -1,5 +1,5 @@
 // Package console is the officers' face of the authority, below /console/: what is going on, every device with the why
-// of its decision, waves to approve, cases, appeals, the policy, and who may log in.
+// of its decision, waves to approve, cases, appeals, the policy, who signs, and who may log in.
 //
 // It decides nothing: every action is one method of the [Service], which checks the officer's role again. Pages work
 // without JavaScript; a POST is answered with a redirect to the page that shows what came of it.
@@ -28,6 +28,7 @@ type Service interface {
 	Sessions
 	Reports
 	Actions
+	Signing
 }
 
 // Sessions are officers and their logins.
@@ -105,7 +106,7 @@ func New(cfg Config) (http.Handler, error) {
 	c := &console{site: cfg.Site, service: cfg.Service, pages: pages, flashes: web.Flashes(cfg.Site, "/console"),
 		tries: web.NewLimiter(cfg.Site.Now, 6*time.Second, 10)}
 	c.sink = &web.Sink{Site: cfg.Site, Show: c.showFault}
-	return web.Protect(c.routes(), maxBody), nil
+	return sized(c.routes()), nil
 }
 
 func (c *console) routes() http.Handler {
@@ -134,6 +135,7 @@ func (c *console) routes() http.Handler {
 	officer("POST /console/cases", c.openCase)
 	officer("GET /console/cases/{id}", c.caseFile)
 	officer("POST /console/cases/{id}/warrant", c.draftWarrant)
+	officer("GET /console/cases/{id}/warrants/{warrant}/proposal", c.warrantProposal)
 	officer("POST /console/cases/{id}/countersign", c.countersign)
 	officer("POST /console/cases/{id}/conclude", c.conclude)
 	officer("GET /console/appeals", c.appeals)
@@ -141,7 +143,10 @@ func (c *console) routes() http.Handler {
 	officer("POST /console/appeals/{id}", c.answerAppeal)
 	officer("GET /console/policy", c.policyPage)
 	officer("POST /console/policy/check", c.checkPolicy)
+	officer("POST /console/policy/proposal", c.proposePolicy)
 	officer("POST /console/policy/publish", c.publishPolicy)
+	officer("POST "+pathProposals, c.proposal)
+	officer("POST /console/renewals", c.renewal)
 	officer("GET /console/officers", c.officers)
 	officer("POST /console/officers", c.addOfficer)
 	officer("POST /console/officers/{name}/disable", c.disableOfficer)
@@ -214,18 +219,15 @@ func (c *console) show(w http.ResponseWriter, r *http.Request, o *authority.Offi
 	if o != nil {
 		page.User, page.Role = o.Name, o.Role
 		if !o.MustChange {
-			page.Nav = navigationFor(o, r.URL.Path)
+			page.Nav = navigationFor(r.URL.Path)
 		}
 	}
 	return c.pages.Render(w, status, name, page)
 }
 
-func navigationFor(o *authority.Officer, at string) []web.NavItem {
+func navigationFor(at string) []web.NavItem {
 	items := make([]web.NavItem, 0, len(navigation))
 	for _, item := range navigation {
-		if item.Href == "/console/officers" && !o.Can(authority.MayManageOfficers) {
-			continue
-		}
 		item.Current = at == item.Href || item.Href != "/console/" && strings.HasPrefix(at, item.Href+"/")
 		items = append(items, item)
 	}

@@ -8,19 +8,26 @@ import (
 )
 
 type officersView struct {
-	Officers []*authority.Officer
+	Signers  *signersView
+	Manages  bool                 // may change accounts, and hand in who the officers are
+	Renews   bool                 // may have signatures renewed
+	Accounts []*authority.Officer // for who manages them
 	Me       string
 }
 
+// officers shows who signs, to everybody who may log in, and who may log in, to those who manage that.
 func (c *console) officers(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
-	if err := must(o, authority.MayManageOfficers); err != nil {
+	view := officersView{Manages: o.Can(authority.MayManageOfficers), Renews: o.Can(authority.MayPublishPolicy), Me: o.Name}
+	var err error
+	if view.Signers, err = c.signers(r.Context()); err != nil {
 		return err
 	}
-	list, err := c.service.Officers(r.Context())
-	if err != nil {
-		return err
+	if view.Manages {
+		if view.Accounts, err = c.service.Officers(r.Context()); err != nil {
+			return err
+		}
 	}
-	return c.show(w, r, o, http.StatusOK, "officers", "Officers", officersView{list, o.Name})
+	return c.show(w, r, o, http.StatusOK, "officers", "Officers", view)
 }
 
 func (c *console) addOfficer(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {

@@ -3,7 +3,6 @@ package console
 import (
 	"encoding/base64"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -13,15 +12,13 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/web"
 )
 
-// activateLayout is how a browser sends a datetime-local field; it is read as UTC.
-const activateLayout = "2006-01-02T15:04"
-
 type policyView struct {
 	Policy   *policy.Policy // nil when none is in force
 	Document *authority.PolicyDocument
 	Report   *policy.Report
 	Entries  []entry
 	Earlier  []*authority.PolicyDocument
+	Signers  *signersView
 	Decides  bool
 }
 
@@ -51,6 +48,10 @@ func entries(p *policy.Policy, now time.Time) []entry {
 
 func (c *console) policyPage(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
 	view := policyView{Decides: o.Can(authority.MayPublishPolicy)}
+	var err error
+	if view.Signers, err = c.signers(r.Context()); err != nil {
+		return err
+	}
 	p, document, err := c.service.PolicyInForce(r.Context())
 	switch {
 	case errors.Is(err, authority.ErrNoPolicy):
@@ -72,8 +73,9 @@ type checkView struct {
 	Policy   *policy.Policy
 	Report   *policy.Report
 	Entries  []entry
+	Diff     *diffView
+	Signers  *signersView
 	Source   string // base64, so that the exact bytes come back
-	Now      string // in activateLayout
 }
 
 // checkPolicy shows what is to be published before it is: faults with their places, or tests, warnings and entries.
@@ -81,20 +83,15 @@ func (c *console) checkPolicy(w http.ResponseWriter, r *http.Request, o *authori
 	if err := must(o, authority.MayPublishPolicy); err != nil {
 		return err
 	}
-	file, header, err := r.FormFile("file")
-	if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
-		return c.done(w, r, "/console/policy", "", web.Invalid("no file was chosen", "choose a policy file"))
-	}
+	source, name, err := uploaded(r, "policy")
 	if err != nil {
-		return formError(err)
+		return c.done(w, r, "/console/policy", "", err)
 	}
-	defer file.Close()
-	source, err := io.ReadAll(file)
-	if err != nil {
-		return formError(err)
+	view := checkView{Name: name, Source: base64.StdEncoding.EncodeToString(source)}
+	if view.Signers, err = c.signers(r.Context()); err != nil {
+		return err
 	}
-	view := checkView{Name: header.Filename, Source: base64.StdEncoding.EncodeToString(source), Now: c.site.Now().UTC().Format(activateLayout)}
-	p, err := policy.Parse(header.Filename, source)
+	p, err := policy.Parse(name, source)
 	if err != nil {
 		if !errors.As(err, &view.Problems) {
 			return err
@@ -103,6 +100,9 @@ func (c *console) checkPolicy(w http.ResponseWriter, r *http.Request, o *authori
 	}
 	report := p.Check(c.site.Now())
 	view.Policy, view.Report, view.Entries = p, &report, entries(p, c.site.Now())
+	if view.Diff, err = c.against(r.Context(), p); err != nil {
+		return err
+	}
 	return c.show(w, r, o, http.StatusOK, "policy-check", "Check of a policy", view)
 }
 
@@ -114,18 +114,27 @@ func formError(err error) error {
 	return web.Invalid("the form cannot be read", "go back and send it again")
 }
 
+// checkedSource reads the file that the page of the check gave back.
+func checkedSource(r *http.Request) (name string, source []byte, err error) {
+	if err := web.ParseForm(r); err != nil {
+		return "", nil, err
+	}
+	if source, err = base64.StdEncoding.DecodeString(r.PostFormValue("source")); err != nil {
+		return "", nil, web.Invalid("the file did not come back whole", "start again with the file")
+	}
+	return strings.TrimSpace(r.PostFormValue("name")), source, nil
+}
+
+// publishPolicy publishes in one step, which a sandbox signs with officers' keys of its own; elsewhere the service refuses it.
 func (c *console) publishPolicy(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
 	if err := must(o, authority.MayPublishPolicy); err != nil {
 		return err
 	}
-	if err := web.ParseForm(r); err != nil {
+	name, source, err := checkedSource(r)
+	if err != nil {
 		return err
 	}
-	source, err := base64.StdEncoding.DecodeString(r.PostFormValue("source"))
-	if err != nil {
-		return web.Invalid("the file did not come back whole", "start again with the file")
-	}
-	document, _, err := c.service.PublishPolicy(r.Context(), o, strings.TrimSpace(r.PostFormValue("name")), source)
+	document, _, err := c.service.PublishPolicy(r.Context(), o, name, source)
 	if err != nil {
 		return c.done(w, r, "/console/policy", "", err)
 	}

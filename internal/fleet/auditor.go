@@ -22,6 +22,7 @@ import (
 // and the story's true places. It asks neither the agent's state nor the server.
 type auditor struct {
 	member *member
+	notary notary
 
 	grounds      map[order.Ground]*observed
 	everNoticed  bool
@@ -84,6 +85,9 @@ func (a *auditor) lookAt(now time.Time, s agent.Screen, g agent.GroundView, seen
 			seen.firstSeen = now
 		}
 		a.everNoticed = true
+		if seen.stage != order.Noticed {
+			a.check("C7", a.notary.vouches(g.Ground, order.Notice), "a notice on %v that two officers have not signed for", g.Ground)
+		}
 		a.check("C3", seen.deadline.IsZero() || !g.Deadline.Before(seen.deadline), "the date told moved from %v to %v", seen.deadline, g.Deadline)
 		seen.deadline = g.Deadline
 		if today := territory.DayOf(now); !slices.Contains(seen.shownOn, today) {
@@ -108,6 +112,7 @@ func (a *auditor) newLock(now time.Time, s agent.Screen, g agent.GroundView, see
 	a.everLocked = true
 	seen.lockedAt, seen.endsAt = now, g.EndsAt
 	a.unnamed = true
+	a.check("C7", a.notary.vouches(g.Ground, order.Lock), "a lock on %v that two officers have not signed for", g.Ground)
 	a.check("C3", len(seen.shownOn) >= order.MinShownDays, "locked after a notice seen on %d days", len(seen.shownOn))
 	a.check("C3", !seen.deadline.IsZero() && !now.Before(seen.deadline), "locked at %v before the date told, %v", now, seen.deadline)
 	a.check("C3", now.Sub(seen.firstSeen) >= order.MinNotice-12*time.Hour, "locked %v after the first notice", now.Sub(seen.firstSeen))
@@ -146,6 +151,7 @@ func (a *auditor) read(path string, body []byte) {
 	for _, g := range claims.Grounds {
 		if g.Stage == order.Locked {
 			a.applied[g.Order], named = g.Ground, true
+			a.check("C7", a.notary.rests(g.Order), "a lock on %v rests on what two officers have not signed", g.Ground)
 		}
 	}
 	a.unnamed = !named
@@ -156,6 +162,7 @@ func (a *auditor) read(path string, body []byte) {
 // A run that was cut short may end before the phone told of it.
 func (a *auditor) atTheEnd(ledger map[order.ID]order.Leaf, cutShort bool) {
 	a.check("C6", !a.unnamed || cutShort, "a lock without an order")
+	a.check("C7", len(a.notary.faults) == 0, "%d times: %v", len(a.notary.faults), a.notary.faults)
 	for id := range a.applied {
 		leaf, logged := ledger[id]
 		a.check("C6", logged && leaf.Kind == order.Lock && leaf.Ground == a.applied[id], "the lock %x is not in the ledger", id[:8])
@@ -193,7 +200,11 @@ func (a *auditor) watch(next http.RoundTripper) http.RoundTripper {
 		}
 		r = r.Clone(r.Context())
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		return next.RoundTrip(r)
+		response, err := next.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		return response, a.overhear(r.URL.Path, response)
 	})
 }
 

@@ -56,14 +56,19 @@ var calls = []struct {
 	{"GET", "/v1/cases?limit=7", "", 200, []any{7}, `"consignment":"c-1"`},
 	{"POST", "/v1/cases", `{"title":"T","consignment":"c-1"}`, 200, []any{"kim", "T", "c-1"}, `"id":"case-0001"`},
 	{"GET", "/v1/cases/case-0001", "", 200, []any{"case-0001"}, `"activations":[]`},
-	{"POST", "/v1/cases/case-0001/warrants", `{"reason":"r","ends_at":"2026-09-01T12:00:00Z"}`, 200, []any{"kim", "case-0001", "r", now}, `"drafted_by":"kim"`},
+	{"POST", "/v1/cases/case-0001/warrants", `{"reason":"r","ends_at":"2026-09-01T12:00:00Z"}`, 200, []any{"kim", "case-0001", "r", now}, `"proposal":"e30="`},
+	{"POST", "/v1/warrants/warrant-0001/proposal", "", 200, []any{"kim", "warrant-0001"}, `"proposal":"e30="`},
 	{"POST", "/v1/warrants/warrant-0001/countersign", "", 200, []any{"kim", "warrant-0001"}, `"id":"warrant-0001"`},
 	{"POST", "/v1/cases/case-0001/conclude", `{"finding":"f"}`, 200, []any{"kim", "case-0001", "f"}, `"lifted":3,"stragglers":1`},
 	{"GET", "/v1/appeals?state=open", "", 200, []any{authority.AppealOpen, 100}, `"contact":"me@example.org"`},
 	{"POST", "/v1/appeals/5/answer", `{"grant":true,"answer":"Yes."}`, 204, []any{"kim", int64(5), true, "Yes."}, ""},
 	{"GET", "/v1/policy", "", 200, nil, `"source":"id: terms\n"`},
 	{"GET", "/v1/policies", "", 200, []any{100}, `"name":"terms.yaml"`},
-	{"POST", "/v1/policies", `{"name":"n","source":"s","activate_at":"2026-09-01T12:00:00Z"}`, 200, []any{"kim", "n", "s", now}, `"warnings":["line 3: overdue"]`},
+	{"POST", "/v1/policies", `{"name":"n","source":"s"}`, 200, []any{"kim", "n", "s"}, `"warnings":["line 3: overdue"]`},
+	{"POST", "/v1/policies/proposals", `{"name":"n","source":"s"}`, 200, []any{"kim", "n", "s"}, `"proposal":"e30="`},
+	{"POST", "/v1/proposals", `{"any":"bytes"}`, 200, []any{"kim", `{"any":"bytes"}`}, `"signers":["Ada","Bela"]`},
+	{"GET", "/v1/officers/keys", "", 200, nil, `"role":"policy","version":3,"threshold":2`},
+	{"GET", "/v1/metadata/online-key", "", 200, nil, "BAILIWICK PUBLIC KEY"},
 	{"POST", "/v1/production", "a,b\nc,d\n", 200, []any{"kim", []authority.Production{{Model: "a,b\n"}, {Model: "c,d\n"}}}, `"records":2`},
 	{"POST", "/v1/owner/look", `{"imei":"490154203237518","reference":"R-1"}`, 200, []any{"490154203237518", "R-1"}, `"can_appeal":true`},
 	{"POST", "/v1/owner/appeal", `{"imei":"490154203237518","reference":"R-1","text":"t"}`, 200, []any{"490154203237518", "R-1", "t", ""}, `"state":"open"`},
@@ -75,7 +80,7 @@ func noticedInCuba() authority.DeviceQuery {
 }
 
 // needsNobody are the paths that work without a login.
-var needsNobody = regexp.MustCompile(`^/v1/(login|owner/.*)$`)
+var needsNobody = regexp.MustCompile(`^/v1/(login|owner/.*|metadata/online-key)$`)
 
 func typeOfBody(path string) string {
 	if path == pathProduction {
@@ -203,6 +208,8 @@ func TestBadJSON(t *testing.T) {
 		{"wrong method", "PUT", "/v1/waves/1", "", nil, 405, "method-not-allowed", ""},
 		{"CSV as JSON", "POST", "/v1/production", "a,b", []string{isJSON}, 415, "media-type", ""},
 		{"faulty CSV", "POST", "/v1/production", "a b", []string{"Content-Type: text/csv; charset=utf-8"}, 400, "csv-faulty", ""},
+		{"a proposal of 100 MB", "POST", "/v1/proposals", strings.Repeat("x", 100<<20), []string{isJSON}, 413, "proposal-oversized", ""},
+		{"a proposal as a form", "POST", "/v1/proposals", "{}", []string{"Content-Type: application/x-www-form-urlencoded"}, 415, "media-type", ""},
 		{"CSV too large", "POST", "/v1/production", strings.Repeat("a,b\n", 500), []string{"Content-Type: text/csv"}, 413, "too-large", ""},
 	} {
 		s := serve(t, func(c *Config) { c.MaxImport = 1000 })
@@ -226,7 +233,7 @@ func TestPolicyFaultsHavePlaces(t *testing.T) {
 	faulty := *authority.ErrPolicyFaulty
 	faulty.Err = policy.Problems{{File: "n", Line: 3, Column: 7, Message: "no such key", Hint: "did you mean notice?"}}
 	s.fake.err = &faulty
-	p := wantProblem(t, s.ask("POST", "/v1/policies", `{"name":"n","source":"s","activate_at":"2026-09-01T12:00:00Z"}`, isJSON, asKim), 400, "policy-faulty")
+	p := wantProblem(t, s.ask("POST", "/v1/policies", `{"name":"n","source":"s"}`, isJSON, asKim), 400, "policy-faulty")
 	want := []Fault{{At: "n:3:7", Message: "no such key", Hint: "did you mean notice?"}}
 	if !reflect.DeepEqual(p.Errors, want) {
 		t.Errorf("errors %+v", p.Errors)

@@ -14,7 +14,6 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
-	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 )
@@ -70,7 +69,6 @@ type ForOfficers interface {
 	PublishPolicy(ctx context.Context, actor *authority.Officer, name string, source []byte) (*authority.PolicyDocument, *policy.Report, error)
 	Publish(ctx context.Context, actor *authority.Officer, proposal []byte) (*authority.Published, error)
 	SigningKeys(ctx context.Context) (*authority.SigningKeys, error)
-	OnlineKey() tufrepo.PublicKey
 	PolicyInForce(ctx context.Context) (*policy.Policy, *authority.PolicyDocument, error)
 	PolicyHistory(ctx context.Context, limit int) ([]authority.PolicyEdition, error)
 	ImportProduction(ctx context.Context, actor *authority.Officer, rows []authority.Production) (int, error)

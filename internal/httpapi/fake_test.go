@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -17,9 +18,11 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 var _ Authority = (*authority.Service)(nil)
@@ -157,8 +160,11 @@ func (f *fake) CaseDetail(_ context.Context, id string) (*authority.CaseDetail, 
 func (f *fake) OpenCase(_ context.Context, o *authority.Officer, title, consignment string) (*authority.Case, error) {
 	return f.kase(), f.say(o.Name, title, consignment)
 }
-func (f *fake) DraftWarrant(_ context.Context, o *authority.Officer, id, reason string, ends time.Time) (*authority.Warrant, error) {
-	return f.warrant(), f.say(o.Name, id, reason, ends)
+func (f *fake) DraftWarrant(_ context.Context, o *authority.Officer, id, reason string, ends time.Time) (*authority.Warrant, []byte, error) {
+	return f.warrant(), []byte("{}"), f.say(o.Name, id, reason, ends)
+}
+func (f *fake) ProposeWarrant(_ context.Context, o *authority.Officer, id string) (*authority.Warrant, []byte, error) {
+	return f.warrant(), []byte("{}"), f.say(o.Name, id)
 }
 func (f *fake) CountersignWarrant(_ context.Context, o *authority.Officer, id string) (*authority.Warrant, error) {
 	return f.warrant(), f.say(o.Name, id)
@@ -177,14 +183,29 @@ func (f *fake) AnswerAppeal(_ context.Context, o *authority.Officer, id int64, g
 func (f *fake) document() *authority.PolicyDocument {
 	return &authority.PolicyDocument{Hash: [32]byte{7}, Name: "terms.yaml", Source: []byte("id: terms\n"), ActivateAt: now, By: "kim"}
 }
-func (f *fake) PublishPolicy(_ context.Context, o *authority.Officer, name string, source []byte, at time.Time) (*authority.PolicyDocument, *policy.Report, error) {
-	return f.document(), &policy.Report{Title: "Terms", Warnings: []policy.Warning{{Line: 3, Message: "overdue"}}}, f.say(o.Name, name, string(source), at)
+func (f *fake) PublishPolicy(_ context.Context, o *authority.Officer, name string, source []byte) (*authority.PolicyDocument, *policy.Report, error) {
+	return f.document(), f.report(), f.say(o.Name, name, string(source))
 }
+func (f *fake) report() *policy.Report {
+	return &policy.Report{Title: "Terms", Warnings: []policy.Warning{{Line: 3, Message: "overdue"}}}
+}
+func (f *fake) ProposePolicy(_ context.Context, o *authority.Officer, name string, source []byte) ([]byte, *policy.Report, error) {
+	return []byte("{}"), f.report(), f.say(o.Name, name, string(source))
+}
+func (f *fake) Publish(_ context.Context, o *authority.Officer, proposal []byte) (*authority.Published, error) {
+	return &authority.Published{Subject: tufrepo.Warrant, Versions: tuf.Versions{Root: 1, Warrant: 7}, Signers: []string{"Ada", "Bela"}, Warrant: f.warrant()},
+		f.say(o.Name, string(proposal))
+}
+func (f *fake) SigningKeys(context.Context) (*authority.SigningKeys, error) {
+	return &authority.SigningKeys{Founded: true, Online: onlineKey, Threshold: 2, Versions: tuf.Versions{Policy: 3},
+		Expires: map[string]time.Time{tuf.Policy: now, tuf.Snapshot: now}, Ending: []authority.RoleEnd{{Role: tuf.Policy, Ends: now}}}, f.say()
+}
+
 func (f *fake) PolicyInForce(context.Context) (*policy.Policy, *authority.PolicyDocument, error) {
 	return nil, f.document(), f.say()
 }
-func (f *fake) Policies(_ context.Context, limit int) ([]*authority.PolicyDocument, error) {
-	return []*authority.PolicyDocument{f.document()}, f.say(limit)
+func (f *fake) PolicyHistory(_ context.Context, limit int) ([]authority.PolicyEdition, error) {
+	return []authority.PolicyEdition{{Document: f.document(), ID: "terms", Version: 4, Title: "Terms", Effective: now, Signed: true, InForce: true}}, f.say(limit)
 }
 func (f *fake) ImportProduction(_ context.Context, o *authority.Officer, rows []authority.Production) (int, error) {
 	return len(rows), f.say(o.Name, rows)
@@ -269,3 +290,12 @@ func wantProblem(t *testing.T, w *httptest.ResponseRecorder, status int, name st
 	}
 	return &p
 }
+
+// onlineKey is the same in all tests of a run.
+var onlineKey = func() tufrepo.PublicKey {
+	k, err := tufrepo.NewKey(tufrepo.Ed25519, "test server", rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return k.Public()
+}()

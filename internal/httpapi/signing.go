@@ -231,8 +231,13 @@ func (e *edge) onlineKey(api huma.API) {
 	o.Responses = map[string]*huma.Response{"200": {Description: "a public key file (PEM)",
 		Content: map[string]*huma.MediaType{"application/x-pem-file": {Schema: &huma.Schema{Type: huma.TypeString}}}}}
 	api.OpenAPI().AddOperation(&o)
-	e.api.HandleFunc("GET "+pathOnlineKey, func(w http.ResponseWriter, _ *http.Request) {
+	e.api.HandleFunc("GET "+pathOnlineKey, func(w http.ResponseWriter, r *http.Request) {
+		k, err := e.cfg.Authority.SigningKeys(r.Context())
+		if err != nil {
+			problemOf(err).write(w)
+			return
+		}
 		w.Header().Set("Content-Type", "application/x-pem-file")
-		_, _ = w.Write(e.cfg.Authority.OnlineKey().Marshal())
+		_, _ = w.Write(k.Online.Marshal())
 	})
 }

@@ -120,7 +120,9 @@ func Diff(old, replacement *Policy) Changes {
 		d.first = true
 	}
 	d.territories(old, replacement)
-	if !d.first {
+	if d.first {
+		d.terms(replacement)
+	} else {
 		d.bounds(old, replacement)
 		d.effective(old, replacement)
 	}
@@ -155,6 +157,21 @@ func (d *differ) number(part, field, what, unit string, old, replacement int, mo
 	}
 	d.add(Change{Changed, part, "", field, fmt.Sprint(old), fmt.Sprint(replacement), effect,
 		fmt.Sprintf("%s: %d %s instead of %d.", what, replacement, unit, old), meaning})
+}
+
+// terms says what a first policy lays down for every device alike.
+func (d *differ) terms(p *Policy) {
+	say := func(part, field, value, format string, args ...any) {
+		d.add(Change{Added, part, "", field, "", value, EffectNone, fmt.Sprintf(format, args...), ""})
+	}
+	say(PartNotice, "notice", fmt.Sprint(p.Notice.Days), "Notice before a lock: %d days, seen on at least %d of them.", p.Notice.Days, p.Notice.ShownDays)
+	say(PartLock, "sunset.days", fmt.Sprint(p.Sunset), "Longest lock: %d days.", p.Sunset)
+	say(PartReach, "observation", fmt.Sprint(p.Observation.Days), "A territory of activation is established by %d days within %d that agree with at least %d percent.",
+		p.Observation.Days, p.Observation.Window, p.Observation.Percent)
+	say(PartReach, "applies_to.activated_on_or_after", p.AppliesTo.ActivatedOnOrAfter.String(), "Devices activated before %s are out of reach.", p.AppliesTo.ActivatedOnOrAfter)
+	say(PartReach, "effective_from", p.effective.String(), "It takes effect on %s.", p.effective)
+	ways := slices.DeleteFunc([]string{p.Contact.Name, p.Contact.Phone, p.Contact.Email, p.Contact.OwnerURL, p.Contact.Retailers}, func(s string) bool { return s == "" })
+	say(PartContact, "contact", strings.Join(ways, ", "), "Owners reach: %s.", strings.Join(ways, ", "))
 }
 
 // bounds compares what applies to every device alike.

@@ -170,6 +170,9 @@ func TestDiffOfTheFirstPolicy(t *testing.T) {
 		}
 		count[c.Part]++
 	}
+	if count[PartNotice] != 1 || count[PartLock] != 1 || count[PartReach] != 3 || count[PartContact] != 1 {
+		t.Errorf("the terms are not told: %v", count)
+	}
 	if count[PartTerritory] != 3 || count[PartRule] != 2 || count[PartLicence] != 2 || count[PartException] != 2 || !changes.Harsher() {
 		t.Errorf("%v: %+v", count, changes)
 	}

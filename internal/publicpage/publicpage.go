@@ -1,6 +1,6 @@
 // Package publicpage is what anybody may read, at /: what the system is and what it may never do, how many notices,
 // locks and lifts there were by territory, rule and day, counted from the public ledger alone, the policy in force with its
-// sources, and how to check all this without trusting the server.
+// sources, who signed it, and how to check all this without trusting the server.
 package publicpage
 
 import (
@@ -13,12 +13,15 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/internal/web"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 // Service is what the page needs of the authority; *authority.Service is one. Its methods may be called concurrently and
@@ -27,6 +30,8 @@ type Service interface {
 	PublicReport(ctx context.Context) (*authority.PublicReport, error)
 	// PolicyInForce returns authority.ErrNoPolicy when there is none.
 	PolicyInForce(ctx context.Context) (*policy.Policy, *authority.PolicyDocument, error)
+	// SigningKeys says whose signatures count; nobody's when it is not founded.
+	SigningKeys(ctx context.Context) (*authority.SigningKeys, error)
 }
 
 // Config is what the page is made of.
@@ -71,6 +76,7 @@ var navigation = []web.NavItem{
 	{Name: "Figures", Href: "/#figures", Icon: "compare"},
 	{Name: "Charter", Href: "/#charter", Icon: "shield"},
 	{Name: "Policy", Href: "/#policy", Icon: "policy"},
+	{Name: "Who signs", Href: "/#signers", Icon: "people"},
 	{Name: "Check it", Href: "/#check", Icon: "check"},
 	{Name: "My phone", Href: "/owner", Icon: "phone"},
 }
@@ -92,7 +98,31 @@ type view struct {
 	Causes                template.HTML
 	Policy                *policy.Policy
 	Document              *authority.PolicyDocument
+	Signers               *authority.SigningKeys
+	Signed                []signature
 	Origins               string // scheme and host of this server, for the command that fetches the checkpoint
+}
+
+// signature is what officers have signed, in plain words.
+type signature struct {
+	Name         string
+	Version      uint64
+	Since, Until time.Time
+	Over         bool
+}
+
+func signatures(k *authority.SigningKeys, now time.Time) (list []signature) {
+	if !k.Founded {
+		return nil
+	}
+	for _, s := range []struct {
+		name, role string
+		version    uint64
+	}{{"Who the officers are", tuf.Root, k.Versions.Root}, {"Policies", tuf.Policy, k.Versions.Policy}, {"Warrants", tuf.Warrant, k.Versions.Warrant}} {
+		until := k.Expires[s.role]
+		list = append(list, signature{s.name, s.version, tufrepo.Made(s.role, until), until, !now.Before(until)})
+	}
+	return list
 }
 
 // row counts orders under a heading.
@@ -127,6 +157,10 @@ func (p *publicPage) page(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !errors.Is(err, authority.ErrNoPolicy) {
 		return err
 	}
+	if v.Signers, err = p.service.SigningKeys(r.Context()); err != nil {
+		return err
+	}
+	v.Signed = signatures(v.Signers, p.site.Now())
 	v.Origins = here(p.site, r)
 	return p.show(w, http.StatusOK, "public", "Public figures", v)
 }
@@ -242,7 +276,7 @@ func (view) Charter() []promise {
 		{"C4", "The device's own facts", "A rule can only lock a device that established by itself that it was first put to use in that territory."},
 		{"C5", "Activation, not travel", "A device first put to use where it may be is never locked by a territory rule, wherever it goes."},
 		{"C6", "In public", "An order counts only with proof that it is in the public ledger."},
-		{"C7", "Two persons", "A policy or a hold needs two officers. Locks need a person's approval."},
+		{"C7", "Two persons", "A policy or a hold counts only with the signatures of two officers, which each phone checks. Locks need a person's approval."},
 		{"C8", "With an end", "Every hold and every lock has an end date, and the device lifts it by itself when it comes."},
 		{"C9", "A lift wins", "A genuine lift is always accepted, without a network too. What a person lifted is not locked again for the same reason."},
 		{"C10", "Doubt favours the owner", "Weak or conflicting signals, a doubtful clock, a policy that was not reviewed: nothing is restricted."},

@@ -130,9 +130,36 @@ func (beginning) PolicyInForce(context.Context) (*policy.Policy, *authority.Poli
 	return nil, nil, authority.ErrNoPolicy
 }
 
+func (beginning) SigningKeys(context.Context) (*authority.SigningKeys, error) {
+	return &authority.SigningKeys{}, nil
+}
+
+// Whoever reads the page learns whose signatures count, since when and until when, and where the signed files are.
+func TestWhoSigns(t *testing.T) {
+	s, h := serve(t)
+	p := get(t, h, "/", http.StatusOK)
+	for _, want := range []string{"2 of these 3 officers must sign", "signed by nora and samir", "Policies 2 31 Aug 2021 5 Oct 2022", s.Signing.Keys[0].Public().Grouped(), "bailiwick officer show --server http://example.com"} {
+		if !strings.Contains(p.Text(), want) {
+			t.Errorf("the page does not say %q: %s", want, p.Text())
+		}
+	}
+	for _, file := range []string{"/metadata/1.root.json", "/metadata/timestamp.json"} {
+		if len(p.Find("a", "href", file)) != 1 {
+			t.Errorf("no link to %s", file)
+		}
+	}
+	if strings.Contains(p.Text(), "sandbox") {
+		t.Error("it is no sandbox")
+	}
+	s.SignsHere = true
+	if p := get(t, h, "/", http.StatusOK); !strings.Contains(p.Text(), "Their signatures bind nobody.") {
+		t.Error("a sandbox does not say so")
+	}
+}
+
 func TestBeforeTheFirstOrder(t *testing.T) {
 	p := get(t, handler(t, beginning{}), "/", http.StatusOK)
-	if !strings.Contains(p.Text(), "No order has been given yet.") || !strings.Contains(p.Text(), "None: nothing is decided") {
+	if !strings.Contains(p.Text(), "No order has been given yet.") || !strings.Contains(p.Text(), "None: nothing is decided") || !strings.Contains(p.Text(), "Nobody yet: no officers have said") {
 		t.Error(p.Text())
 	}
 }

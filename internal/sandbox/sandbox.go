@@ -1,6 +1,9 @@
 // Package sandbox is a small factory for virtual phones: it makes the attestation root, the device certificates and the
 // production records that a maker's factory makes for real ones.
 //
+// Beside it are three officers whose keys it holds, see [Officers]: they make policies and warrants count on one machine, for trying
+// them out, and bind nobody.
+//
 // A virtual phone is a real agent on simulated hardware; only its certificates come from here. A server trusts a
 // sandbox's root when it was started with one, says so at start-up, and never does so on an address that others can
 // reach unless it is told to.

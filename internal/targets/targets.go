@@ -34,6 +34,9 @@ import (
 // ErrMismatch is a file that does not follow from the one that it should follow from.
 var ErrMismatch = errors.New("targets: the files do not belong together")
 
+// AttachedName is under what name a policy's proposal carries the name of the file, for people.
+const AttachedName = "name"
+
 // PolicyFile is the path of a policy file.
 func PolicyFile(hash [32]byte) string { return "policy/" + hex.EncodeToString(hash[:]) + ".yaml" }
 
@@ -75,13 +78,11 @@ func OfPolicy(p *policy.Policy) ([]tufrepo.File, error) {
 		{Path: PolicyFile(p.Hash()), Data: p.Source()},
 		{Path: tuf.PolicyPath(p.Hash()), Data: extract},
 	}
-	embedded, err := others()
+	beside, err := Beside()
 	if err != nil {
 		return nil, err
 	}
-	for path, data := range embedded {
-		files = append(files, tufrepo.File{Path: path, Data: data})
-	}
+	files = append(files, beside...)
 	slices.SortFunc(files, func(a, b tufrepo.File) int { return strings.Compare(a.Path, b.Path) })
 	return files, nil
 }
@@ -219,6 +220,27 @@ func InForce(policies []*policy.Policy, now time.Time) *policy.Policy {
 		}
 	}
 	return best
+}
+
+// Beside returns what every policy proposal lists beside policies: borders and messages as this program embeds them.
+func Beside() (files []tufrepo.File, err error) {
+	embedded, err := others()
+	for path, data := range embedded {
+		files = append(files, tufrepo.File{Path: path, Data: data})
+	}
+	return files, err
+}
+
+// AttachPolicies puts policies that are listed already beside a proposal, so that officers can compare without a network. What is attached nobody
+// signs: [Find] holds it to the hash that officers signed before.
+func AttachPolicies(p *tufrepo.Proposal, listed []*policy.Policy) error {
+	for _, old := range listed {
+		hash := old.Hash()
+		if err := p.Attach(fmt.Sprintf("policy-%x", hash[:8]), old.Source()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // others returns borders and messages as this program embeds them.

@@ -26,7 +26,7 @@ func (r *Repository) Accept(p *Proposal, online *Key, now time.Time) (*Repositor
 	if err := r.stale(p); err != nil {
 		return nil, err
 	}
-	if missing := p.Status().missing(); missing != "" {
+	if missing := p.status(c).missing(); missing != "" {
 		return nil, fmt.Errorf("%w: %s", ErrSignatures, missing)
 	}
 	if online, err = named(c.after, online); err != nil {
@@ -42,7 +42,10 @@ func (r *Repository) Accept(p *Proposal, online *Key, now time.Time) (*Repositor
 	if next.Timestamp, err = makeTimestamp(next, timestamp, online, now); err != nil {
 		return nil, err
 	}
-	return next, next.verify(now, p.untouched())
+	if err := next.verify(now, p.untouched()); err != nil {
+		return nil, err
+	}
+	return next, nil
 }
 
 // untouched returns the listings that a proposal leaves alone, which may have ended.

@@ -47,7 +47,10 @@ func ParsePublicKey(data []byte) (PublicKey, error) {
 	if block.Headers["Key-Id"] != p.ID() {
 		return PublicKey{}, fmt.Errorf("%w: the Key-Id is not that of this name and key; ask %s for the file again", ErrKey, p.name)
 	}
-	return p, exactly(data, p.Marshal())
+	if err := exactly(data, p.Marshal()); err != nil {
+		return PublicKey{}, err
+	}
+	return p, nil
 }
 
 // MarshalPlain returns the private key file without encryption, one PEM block of type BAILIWICK KEY with the header Name over PKCS #8:
@@ -129,7 +132,10 @@ func parsePlain(data []byte, block *pem.Block) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k, exactly(data, written)
+	if err := exactly(data, written); err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 // onlyBlock reads a file that is one PEM block of one of these types.

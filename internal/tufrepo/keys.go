@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -38,6 +39,7 @@ type PublicKey struct {
 	name string
 	kind Kind
 	pkix string // DER (RFC 5280, SubjectPublicKeyInfo); a string, so that keys compare with ==
+	id   string
 }
 
 // Key is a private key with its holder's name.
@@ -102,6 +104,9 @@ func NewPublicKey(name string, key crypto.PublicKey) (PublicKey, error) {
 		return PublicKey{}, fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	p.pkix = string(der)
+	if p.id, err = p.tuf().ID(); err != nil {
+		return PublicKey{}, fmt.Errorf("%w: %w", ErrKey, err)
+	}
 	return p, nil
 }
 
@@ -127,25 +132,15 @@ func (p PublicKey) Kind() Kind { return p.kind }
 func (p PublicKey) Same(other PublicKey) bool { return p.pkix == other.pkix }
 
 // ID returns the key id in metadata: 64 hex digits, the SHA-256 of the key's canonical form, its name included.
-func (p PublicKey) ID() string {
-	id, err := p.tuf().ID()
-	if err != nil { // a key that NewPublicKey has taken encodes
-		panic("tufrepo: " + err.Error())
-	}
-	return id
-}
+func (p PublicKey) ID() string { return p.id }
 
 // Grouped returns the key id in sixteen groups of four digits, for two people who compare it by telephone.
 func (p PublicKey) Grouped() string {
-	id := p.ID()
-	var b strings.Builder
-	for i := 0; i < len(id); i += 4 {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(id[i : i+4])
+	var groups []string
+	for group := range slices.Chunk([]byte(p.id), 4) {
+		groups = append(groups, string(group))
 	}
-	return b.String()
+	return strings.Join(groups, " ")
 }
 
 func (p PublicKey) crypto() crypto.PublicKey {

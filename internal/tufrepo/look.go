@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/bailiwick-dev/bailiwick/tuf"
 )
@@ -67,3 +68,13 @@ func (r *Repository) SignedBy(role string) ([]PublicKey, error) {
 
 // Attachments returns the names of what is attached, in order.
 func (p *Proposal) Attachments() []string { return slices.Sorted(maps.Keys(p.attachments)) }
+
+// Made returns when metadata of a role were signed for that end then: each lives as long as its role says. It is the zero time for an
+// unknown role.
+func Made(role string, ends time.Time) time.Time {
+	life, known := lifetimes[role]
+	if !known {
+		return time.Time{}
+	}
+	return ends.Add(-life)
+}

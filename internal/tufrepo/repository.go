@@ -179,7 +179,7 @@ func (r *Repository) Expiring(now time.Time, within time.Duration) ([]Role, erro
 		if err != nil {
 			return nil, err
 		}
-		if h.expires.Before(now.Add(within)) {
+		if !h.expires.After(now.Add(within)) {
 			ending = append(ending, Role{role, h.version, h.expires})
 		}
 	}
@@ -204,7 +204,7 @@ func (r *Repository) verify(now time.Time, tolerated []string) error {
 	if err != nil {
 		return fmt.Errorf("%w: root 1: %w", ErrRepository, err)
 	}
-	trusted.RefTime = now
+	trusted.RefTime = now.Add(1) // go-tuf still takes what ends at this very instant; devices do not
 	for i, root := range r.Roots[1:] {
 		if _, err := trusted.UpdateRoot(root); err != nil {
 			return fmt.Errorf("%w: root %d: %w", ErrRepository, i+2, err)

@@ -82,10 +82,6 @@ func newSigners(officers []PublicKey, threshold int, online PublicKey) (signers,
 	return s, nil
 }
 
-func (s signers) equal(other signers) bool {
-	return slices.Equal(s.officers, other.officers) && s.threshold == other.threshold && s.online == other.online
-}
-
 func ids(keys []PublicKey) []string {
 	out := make([]string, len(keys))
 	for i, k := range keys {

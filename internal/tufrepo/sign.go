@@ -84,12 +84,15 @@ func (s Status) Complete() bool {
 
 // Status says which parts there are and who has signed them.
 func (p *Proposal) Status() Status {
-	s := Status{Subject: p.subject, Created: p.created}
 	c, err := p.check()
 	if err != nil {
-		s.Fault = err
-		return s
+		return Status{Subject: p.subject, Created: p.created, Fault: err}
 	}
+	return p.status(c)
+}
+
+func (p *Proposal) status(c *checked) Status {
+	s := Status{Subject: p.subject, Created: p.created}
 	for _, part := range p.parts {
 		h, err := c.next.head(part.role)
 		if err != nil {

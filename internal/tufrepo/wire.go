@@ -159,9 +159,9 @@ func parseProposal(data []byte) (*Proposal, error) {
 
 func (p *Proposal) readMetadata(w wireProposal) error {
 	for _, raw := range w.Base.Roots {
-		root, err := compact(raw)
+		root, _, err := compact(raw)
 		if err != nil {
-			return err
+			return fmt.Errorf("base, roots: %w", err)
 		}
 		p.base.Roots = append(p.base.Roots, root)
 	}
@@ -173,16 +173,12 @@ func (p *Proposal) readMetadata(w wireProposal) error {
 			continue
 		}
 		var err error
-		if *b.into, err = compact(b.raw); err != nil {
-			return err
+		if *b.into, _, err = compact(b.raw); err != nil {
+			return fmt.Errorf("base: %w", err)
 		}
 	}
 	for _, raw := range w.Parts {
-		data, err := compact(raw.Metadata)
-		if err != nil {
-			return err
-		}
-		d, err := readDocument(data)
+		_, d, err := compact(raw.Metadata)
 		if err != nil {
 			return fmt.Errorf("%s: %w", raw.Role, err)
 		}
@@ -192,13 +188,14 @@ func (p *Proposal) readMetadata(w wireProposal) error {
 }
 
 // compact takes the indentation off metadata; what is left are the published bytes.
-func compact(raw json.RawMessage) ([]byte, error) {
+func compact(raw json.RawMessage) ([]byte, document, error) {
 	if len(raw) > 16*tuf.MaxMetadata {
-		return nil, fmt.Errorf("%w: metadata of %d bytes", ErrTooLarge, len(raw))
+		return nil, document{}, fmt.Errorf("%w: metadata of %d bytes", ErrTooLarge, len(raw))
 	}
 	var b bytes.Buffer
 	if err := json.Compact(&b, raw); err != nil {
-		return nil, err
+		return nil, document{}, err
 	}
-	return b.Bytes(), nil
+	d, err := readDocument(b.Bytes())
+	return b.Bytes(), d, err
 }

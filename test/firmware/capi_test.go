@@ -87,6 +87,7 @@ func (w *world) lab() http.Handler {
 		return w.chain[n], nil
 	}))
 	mux.Handle("/lab/imei", answer(func(*http.Request, []byte) ([]byte, error) { return []byte(w.imei), nil }))
+	mux.Handle("/lab/root", answer(func(*http.Request, []byte) ([]byte, error) { return w.root(), nil }))
 	mux.Handle("/lab/forgive", answer(func(*http.Request, []byte) ([]byte, error) { return nil, w.forgive() }))
 	mux.Handle("/lab/lift", answer(func(*http.Request, []byte) ([]byte, error) { return w.heldLift(), nil }))
 	return mux

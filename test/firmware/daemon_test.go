@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,10 +42,24 @@ func (w *world) files(dir string) (config string) {
 		"server": w.base, "storage": filepath.Join(dir, "record"), "imei": w.imei, "serial": w.serial, "model": "Lantern P",
 		"key":   write("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
 		"chain": write("chain.pem", chain), "state_key": write("state.key", []byte(strings.Repeat("5a", 32)+"\n")),
-		"boot_state": "verified", "socket": filepath.Join(dir, "s"), "tick_seconds": 1,
+		"officers_root": write("1.root.json", w.root()), "boot_state": "verified", "socket": filepath.Join(dir, "s"), "tick_seconds": 1,
 	})
 	w.must(err)
 	return write("agent.json", text)
+}
+
+// root is the officers' first root, as the server gives it to anybody.
+func (w *world) root() []byte {
+	w.t.Helper()
+	r, err := http.Get(w.base + "/metadata/1.root.json")
+	w.must(err)
+	defer r.Body.Close()
+	data, err := io.ReadAll(r.Body)
+	w.must(err)
+	if r.StatusCode != http.StatusOK {
+		w.t.Fatalf("the officers' root: %s", r.Status)
+	}
+	return data
 }
 
 // tap is a daemon's output, which a test may read while it is written.

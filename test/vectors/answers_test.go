@@ -2,12 +2,16 @@ package vectors
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/agent/agenttest"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
+	"github.com/bailiwick-dev/bailiwick/tuf"
+	"github.com/bailiwick-dev/bailiwick/tuf/tuftest"
 )
 
 type policyVector struct {
@@ -136,6 +140,7 @@ type warrantVector struct {
 	IssuedAt int64     `json:"issued_at"`
 	EndsAt   int64     `json:"ends_at"`
 	Officers [2]string `json:"officers"`
+	Cohort   cohort    `json:"cohort"`
 	Bytes    Hex       `json:"bytes"`
 	Hash     Hex       `json:"hash"`
 }
@@ -143,7 +148,7 @@ type warrantVector struct {
 func usualWarrant() protocol.Warrant {
 	return protocol.Warrant{
 		ID: "w-1", Case: "case-1", Reason: "Diverted consignment", IssuedAt: moment, EndsAt: moment.AddDate(0, 0, 40),
-		Officers: [2]string{"ana", "ben"},
+		Officers: [2]string{"ana", "ben"}, Cohort: protocol.Cohort{Root: seed("cohort"), Size: 3},
 	}
 }
 
@@ -153,15 +158,17 @@ func TestWarrants(t *testing.T) {
 		w := usualWarrant()
 		change(&w)
 		hash := must(w.Hash())(t)
-		made = append(made, warrantVector{name, w.ID, w.Case, w.Reason, unix(w.IssuedAt), unix(w.EndsAt), w.Officers, must(w.Marshal())(t), hash[:]})
+		made = append(made, warrantVector{name, w.ID, w.Case, w.Reason, unix(w.IssuedAt), unix(w.EndsAt), w.Officers, cohortOf(w.Cohort), must(w.Marshal())(t), hash[:]})
 	}
 	add("a usual one", func(*protocol.Warrant) {})
 	add("without a case", func(w *protocol.Warrant) { w.Case = "" })
 	add("in Persian", func(w *protocol.Warrant) { w.Reason = "محموله منحرف شده" })
-	add("one officer twice: well-formed, and refused as warrant-not-two-people", func(w *protocol.Warrant) { w.Officers[1] = "ana" })
+	add("for one device", func(w *protocol.Warrant) { w.Cohort.Size = 1 })
+	add("for as many as there can be", func(w *protocol.Warrant) { w.Cohort.Size = protocol.MaxCohort })
 	for _, v := range file(t, "warrants.json", made) {
 		w := protocol.Warrant{
 			ID: v.ID, Case: v.Case, Reason: v.Reason, IssuedAt: time.Unix(v.IssuedAt, 0), EndsAt: time.Unix(v.EndsAt, 0), Officers: v.Officers,
+			Cohort: v.Cohort.read(),
 		}
 		if data := must(w.Marshal())(t); !bytes.Equal(data, v.Bytes) {
 			t.Errorf("%s: %x", v.Name, data)
@@ -190,12 +197,14 @@ type answerVector struct {
 	Orders      []Hex           `json:"orders,omitempty"` // sealed
 	Warrants    []warrantAnswer `json:"warrants,omitempty"`
 	Unlocks     uint64          `json:"unlocks,omitempty"`
+	Metadata    *signedFiles    `json:"metadata,omitempty"`
 }
 
 type warrantAnswer struct {
 	ID     string `json:"id"`
 	Hash   Hex    `json:"hash"`
 	EndsAt int64  `json:"ends_at"`
+	Member member `json:"member"`
 }
 
 func readAnswer(t *testing.T, kind string, data []byte) (v answerVector, err error) {
@@ -213,6 +222,7 @@ func readAnswer(t *testing.T, kind string, data []byte) (v answerVector, err err
 			return v, err
 		}
 		to := trustOf(a.Trust)
+		v.Metadata = updateOf(a.Metadata)
 		v.Epoch, v.Time, v.Device, v.Secret, v.Trust, v.Policy = a.Epoch, unix(a.Time), a.Device[:], a.UnlockSecret[:], &to, policyOf(&a.Policy)
 	case "check-in":
 		a, err := protocol.ParseCheckInAnswer(data)
@@ -224,9 +234,12 @@ func readAnswer(t *testing.T, kind string, data []byte) (v answerVector, err err
 		for _, s := range a.Orders {
 			v.Orders = append(v.Orders, must(s.Marshal())(t))
 		}
-		for _, w := range a.Warrants {
-			hash := must(w.Hash())(t)
-			v.Warrants = append(v.Warrants, warrantAnswer{w.ID, hash[:], unix(w.EndsAt)})
+		for _, h := range a.Warrants {
+			hash := must(h.Warrant.Hash())(t)
+			v.Warrants = append(v.Warrants, warrantAnswer{h.Warrant.ID, hash[:], unix(h.Warrant.EndsAt), memberOf(h.Member)})
+		}
+		if a.Metadata != nil {
+			v.Metadata = updateOf(*a.Metadata)
 		}
 		if a.Policy != nil {
 			v.Policy = policyOf(a.Policy)
@@ -253,17 +266,33 @@ func makeAnswers(t *testing.T) (made []answerVector) {
 	n := noticeLeaf()
 	n.Commitment = order.Commit(salt, deviceID("a"))
 	data := must(n.Marshal())(t)
+	officers := agenttest.NewOfficers("answers", moment.AddDate(0, -1, 0))
+	held := usualWarrant()
+	c, members, err := agenttest.Cohort("secret", "490154203237518", "356938035643809", "350000000000018")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held.Cohort = c
+	if err := errors.Join(officers.SignPolicy(p), officers.SignWarrant(held)); err != nil {
+		t.Fatal(err)
+	}
+	signed := officers.Update(moment, moment)
+	known := *signed
+	known.Roots = nil
 	full := must(protocol.CheckInAnswer{
 		Epoch: epoch, Time: moment, NextCheckIn: 31 * 24 * time.Hour, Sequence: 1 << 40, IP: "CU", Unlocks: 2, Policy: &p,
-		Orders: []order.Sealed{{Leaf: data, Salt: salt, Proof: l.proof(l.append(data))}}, Warrants: []protocol.Warrant{usualWarrant()},
+		Orders:   []order.Sealed{{Leaf: data, Salt: salt, Proof: l.proof(l.append(data))}},
+		Warrants: []protocol.Held{{Warrant: held, Member: members["490154203237518"]}}, Metadata: &known,
 	}.Marshal())(t)
 	enrol := must(protocol.EnrolAnswer{
 		Device: deviceID("a"), UnlockSecret: seed("unlock secret"), Trust: protocol.Trust{Origin: l.origin, LogKey: l.key}, Policy: p, Epoch: epoch, Time: moment,
+		Metadata: *signed,
 	}.Marshal())(t)
 	add("an epoch", "epoch", must(protocol.EpochAnswer{Epoch: epoch, Time: moment}.Marshal())(t), "")
 	add("an enrolment", "enrol", enrol, "")
 	add("the least check-in", "check-in", least, "")
 	add("everything in a check-in", "check-in", full, "")
+	add("metadata alone, with two roots", "check-in", must(protocol.CheckInAnswer{Epoch: epoch, Time: moment, NextCheckIn: 24 * time.Hour, Sequence: 1, Metadata: rotated(officers)}.Marshal())(t), "")
 	add("truncated", "check-in", full[:len(full)-1], protocol.ErrMalformed)
 	add("one byte more", "check-in", append(bytes.Clone(least), 0), protocol.ErrMalformed)
 	add("a key that is unknown", "check-in", append([]byte{least[0] + 1}, append(bytes.Clone(least[1:]), 0x18, 0x63, 1)...), protocol.ErrMalformed)
@@ -271,6 +300,12 @@ func makeAnswers(t *testing.T) (made []answerVector) {
 	add("sequence 0", "check-in", append(bytes.Clone(least[:len(least)-1]), 0), protocol.ErrInvalid)
 	add("an epoch too short", "epoch", must(shortEpoch(moment))(t), protocol.ErrInvalid)
 	return made
+}
+
+// rotated are metadata after the officers changed.
+func rotated(o *agenttest.Officers) *tuf.Update {
+	o.Repository.Rotate(moment, tuftest.Rotation{Add: 1, Remove: 1})
+	return o.Update(moment, moment)
 }
 
 // shortEpoch writes an epoch answer with an epoch of seven bytes, which Marshal refuses to.

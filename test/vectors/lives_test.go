@@ -8,6 +8,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/agent"
 	"github.com/bailiwick-dev/bailiwick/agent/lines"
+	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/evidence"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 )
@@ -36,6 +37,9 @@ type step struct {
 	Activation *activation `json:"activation,omitempty"` // after it
 }
 
+// lifeIMEI is the device's in every life.
+const lifeIMEI device.IMEI = "490154203237518"
+
 // body is a device for a life: clocks as the step says, and storage that survives an "open".
 type body struct {
 	t       *testing.T
@@ -53,7 +57,7 @@ func (b *body) open() error {
 		Now:    func() time.Time { return time.Unix(b.at.Wall, 0) },
 		Uptime: func() time.Duration { return time.Duration(b.at.Uptime) * time.Millisecond },
 		BootID: func() string { return b.at.BootID }, Boot: func() evidence.Boot { return evidence.Boot(b.at.Boot) },
-		Software: "1.0", Identity: agent.Identity{IMEI: "490154203237518"},
+		Software: "1.0", Identity: agent.Identity{IMEI: lifeIMEI},
 	})
 	b.agent = a
 	return err
@@ -154,8 +158,9 @@ func TestLives(t *testing.T) {
 	}
 }
 
-// shownElsewhere are the reasons that policies.json shows, and those for what has no room in the formats that are shown.
+// shownElsewhere are the reasons that policies.json and metadata.json show, and those for what has no room in the formats that are shown.
 var shownElsewhere = map[agent.Reason]bool{
 	agent.PolicyNoticeTooShort: true, agent.PolicyTooFewShown: true, agent.PolicyTooFewDays: true, agent.PolicyLockTooLong: true,
 	agent.PolicyIncomplete: true, agent.PolicyTooLarge: true, agent.ProofMissing: true,
+	agent.MetadataOversized: true, agent.MetadataThreshold: true, agent.MetadataRootGap: true, agent.MetadataMixed: true,
 }

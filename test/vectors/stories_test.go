@@ -49,7 +49,7 @@ func makeLives(t *testing.T) (made []life) {
 	v := w.warrant()
 	hn, hl := w.hold(v)
 	first := w.seal(hn)
-	w.applied(w.deliver(with(v), w.seal(hl), first), 2) // the wrong way round
+	w.applied(w.deliver(w.with(v), w.seal(hl), first), 2) // the wrong way round
 	w.liveDays(berlin, 11)
 	w.wait(v.EndsAt.Sub(w.now))
 	w.take(step{Do: "tick"})
@@ -65,6 +65,15 @@ func makeLives(t *testing.T) (made []life) {
 		if !r.unseen {
 			w.liveDays(place, 3)
 		}
+		w.refusedFor(r.last(w), r.reason)
+		tell(w)
+	}
+	for _, r := range officersRefusals() {
+		place := cuba
+		if r.elsewhere {
+			place = berlin
+		}
+		w := activated(t, "refused: "+r.reason+r.note, place)
 		w.refusedFor(r.last(w), r.reason)
 		tell(w)
 	}
@@ -199,7 +208,7 @@ func holdRefusals() []refusing {
 			v := w.warrant()
 			change(&v)
 			n, _ := w.hold(v)
-			return w.deliver(with(v), w.seal(n))
+			return w.deliver(w.with(v), w.seal(n))
 		}
 	}
 	return []refusing{
@@ -208,9 +217,8 @@ func holdRefusals() []refusing {
 			v := w.warrant()
 			n, _ := w.hold(v)
 			v.Reason = "Something else"
-			return w.deliver(with(v), w.seal(n))
+			return w.deliver(w.with(v), w.seal(n))
 		}},
-		{reason: "warrant-not-two-people", last: notified(func(v *protocol.Warrant) { v.Officers[1] = v.Officers[0] })},
 		{reason: "warrant-end-too-far", last: notified(func(v *protocol.Warrant) { v.EndsAt = v.IssuedAt.Add(order.MaxHold + time.Second) })},
 		{reason: "warrant-ended", last: notified(func(v *protocol.Warrant) {
 			v.IssuedAt, v.EndsAt = v.IssuedAt.Add(-10*oneDay), v.IssuedAt.Add(-oneDay)
@@ -218,20 +226,20 @@ func holdRefusals() []refusing {
 		{reason: "end-not-warrants", last: func(w *writer) step {
 			v := w.warrant()
 			n, l := w.hold(v)
-			w.applied(w.deliver(with(v), w.seal(n)), 1)
+			w.applied(w.deliver(w.with(v), w.seal(n)), 1)
 			l.EndsAt = l.EndsAt.Add(-time.Second)
-			return w.deliver(with(v), w.seal(l))
+			return w.deliver(w.with(v), w.seal(l))
 		}},
 		{reason: "too-many-grounds", last: func(w *writer) step {
 			for i := range evidence.MaxGrounds {
 				v := w.warrant()
 				v.ID = "w-" + string(rune('a'+i))
 				n, _ := w.hold(v)
-				w.applied(w.deliver(with(v), w.seal(n)), 1)
+				w.applied(w.deliver(w.with(v), w.seal(n)), 1)
 			}
 			v := w.warrant()
 			n, _ := w.hold(v)
-			return w.deliver(with(v), w.seal(n))
+			return w.deliver(w.with(v), w.seal(n))
 		}},
 	}
 }

@@ -36,6 +36,7 @@ type claims struct {
 	Grounds    []groundState `json:"grounds,omitempty"`
 	Refusals   []refusal     `json:"refusals,omitempty"`
 	ClockDoubt bool          `json:"clock_doubt,omitempty"`
+	Metadata   *[2]uint64    `json:"metadata,omitempty"` // versions of root and timestamp
 }
 
 type day struct {
@@ -73,6 +74,9 @@ func claimsOf(c *evidence.Claims) *claims {
 		Device: c.Device[:], Sequence: c.Sequence, Epoch: c.Epoch, IssuedAt: c.IssuedAt.Unix(), Boot: int(c.Boot),
 		Software: c.Software, PolicyHash: c.PolicyHash[:], ClockDoubt: c.ClockDoubt,
 	}
+	if m := c.Metadata; m != (evidence.MetadataVersions{}) {
+		out.Metadata = &[2]uint64{m.Root, m.Timestamp}
+	}
 	for _, d := range c.Days {
 		out.Days = append(out.Days, day{int(d.Day), string(d.Territory), int(d.Percent), int(d.Agree), int(d.Against)})
 	}
@@ -105,6 +109,7 @@ func leastClaims() *evidence.Claims {
 func fullClaims() *evidence.Claims {
 	c, today := leastClaims(), territory.DayOf(moment)
 	c.Sequence, c.Boot, c.ClockDoubt = 1<<40, evidence.BootVerified, true
+	c.Metadata = evidence.MetadataVersions{Root: 2, Timestamp: 300}
 	c.Days = []territory.DayRecord{
 		{Day: today - 1, Territory: "UA-43", Percent: 97, Agree: 3, Against: 16}, {Day: today},
 	}
@@ -142,6 +147,11 @@ func makeEvidence(t *testing.T) (made []evidenceVector) {
 		add(map[evidence.Boot]string{evidence.BootCustom: "the owner's key", evidence.BootUnlocked: "unlocked"}[boot], ed,
 			must(evidence.Sign(c, ed))(t), "", c)
 	}
+	trusting := leastClaims()
+	trusting.Metadata = evidence.MetadataVersions{Root: 1, Timestamp: 1}
+	trusts := must(evidence.Sign(trusting, ed))(t)
+	add("the least, with metadata", ed, trusts, "", trusting)
+	add("metadata of root 0", ed, replace(t, trusts, "\x3a\x00\x01\x00\x08\x82\x01\x01", "\x3a\x00\x01\x00\x08\x82\x00\x01"), evidence.ErrInvalid, nil)
 	add("signature changed", ed, flip(full, -1), evidence.ErrSignature, nil)
 	add("another claim than signed", ed, replace(t, least, "1.0", "1.1"), evidence.ErrSignature, nil)
 	add("truncated", ed, full[:len(full)-1], evidence.ErrMalformed, nil)

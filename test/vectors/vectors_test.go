@@ -186,7 +186,7 @@ func flip(data []byte, at int) []byte {
 // Every file of the folder is made and read by a test of this package.
 func TestNoOtherFiles(t *testing.T) {
 	known := []string{
-		"README.md", "answers.json", "commitments.json", "enrolment.json", "evidence.json", "lives.json", "orders.json", "policies.json",
+		"README.md", "answers.json", "cohorts.json", "commitments.json", "enrolment.json", "evidence.json", "lives.json", "metadata.json", "orders.json", "policies.json",
 		"references.json", "unlock-codes.json", "warrants.json",
 	}
 	var names []string

@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/agent/agenttest"
 	"github.com/bailiwick-dev/bailiwick/evidence"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 const oneDay = 24 * time.Hour
@@ -29,6 +31,8 @@ type writer struct {
 	ledger *ledger
 	policy protocol.Policy
 
+	officers *agenttest.Officers
+
 	now    time.Time // true time
 	uptime time.Duration
 	boots  int
@@ -42,7 +46,7 @@ func newWriter(t *testing.T, name string) *writer {
 	t.Helper()
 	w := &writer{
 		t: t, life: life{Name: name}, body: newBody(t), ledger: newLedger(t, "ledger.example/lives", "ledger"), policy: usualPolicy(),
-		now: moment, boot: evidence.BootVerified,
+		officers: agenttest.NewOfficers("lives", moment.AddDate(0, -1, 0)), now: moment, boot: evidence.BootVerified,
 	}
 	w.take(step{Do: "open"})
 	return w
@@ -70,10 +74,31 @@ func (w *writer) fresh() []byte { w.epoch++; return slices.Repeat([]byte{w.epoch
 
 func (w *writer) enrolAnswer() []byte {
 	w.t.Helper()
+	w.signPolicy(w.policy)
 	return must(protocol.EnrolAnswer{
 		Device: deviceID("life"), UnlockSecret: seed("life secret"), Trust: protocol.Trust{Origin: w.ledger.origin, LogKey: w.ledger.key},
-		Policy: w.policy, Epoch: w.fresh(), Time: w.now,
+		Policy: w.policy, Epoch: w.fresh(), Time: w.now, Metadata: *w.metadata(),
 	}.Marshal())(w.t)
+}
+
+func (w *writer) signPolicy(p protocol.Policy) {
+	w.t.Helper()
+	if err := w.officers.SignPolicy(p); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// metadata are the officers' and the server's of this moment.
+func (w *writer) metadata() *tuf.Update { return w.officers.Update(w.now, w.now) }
+
+// own is the device's place in the cohort of this life's warrants.
+func (w *writer) own() (protocol.Cohort, protocol.Member) {
+	w.t.Helper()
+	c, members, err := agenttest.Cohort("life", lifeIMEI, "356938035643809", "350000000000018")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c, members[lifeIMEI]
 }
 
 // deliver checks in, and is answered with these orders; change may alter the answer.
@@ -179,7 +204,8 @@ func (w *writer) review(change func(p *protocol.Policy)) step {
 	w.policy.Rules = slices.Clone(w.policy.Rules)
 	change(&w.policy)
 	w.policy.Hash = seed("policy 2")
-	return w.deliver(func(a *protocol.CheckInAnswer) { a.Policy = &w.policy })
+	w.signPolicy(w.policy)
+	return w.deliver(func(a *protocol.CheckInAnswer) { a.Policy, a.Metadata = &w.policy, w.metadata() })
 }
 
 func (w *writer) hold(v protocol.Warrant) (notice, lock order.Leaf) {
@@ -194,11 +220,20 @@ func (w *writer) hold(v protocol.Warrant) (notice, lock order.Leaf) {
 func (w *writer) warrant() protocol.Warrant {
 	v := usualWarrant()
 	v.IssuedAt, v.EndsAt = w.now, w.now.Add(40*oneDay)
+	v.Cohort, _ = w.own()
 	return v
 }
 
-func with(warrants ...protocol.Warrant) func(a *protocol.CheckInAnswer) {
-	return func(a *protocol.CheckInAnswer) { a.Warrants = warrants }
+// with brings a warrant that officers signed, with the proof of the device's place in its cohort.
+func (w *writer) with(v protocol.Warrant) func(a *protocol.CheckInAnswer) {
+	w.t.Helper()
+	if err := w.officers.SignWarrant(v); err != nil {
+		w.t.Fatal(err)
+	}
+	_, member := w.own()
+	return func(a *protocol.CheckInAnswer) {
+		a.Warrants, a.Metadata = []protocol.Held{{Warrant: v, Member: member}}, w.metadata()
+	}
 }
 
 // refusedFor requires the last step to have refused one order for a reason.

@@ -41,40 +41,57 @@ func run() error {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	handler, err := faces()
-	if err != nil {
-		return err
-	}
 	if *shots != "" {
 		*listen = "127.0.0.1:0"
 	}
-	listener, err := net.Listen("tcp", *listen)
+	base, closeServer, err := serve(*listen, false)
 	if err != nil {
 		return err
+	}
+	if *shots == "" {
+		fmt.Println(base+"/", base+"/console/", base+"/owner", "IMEI", staged.IMEI(1), "reference", staged.Reference(1))
+		<-ctx.Done()
+		return closeServer()
+	}
+	unfounded, closeOther, err := serve(*listen, true)
+	if err != nil {
+		return errors.Join(err, closeServer())
+	}
+	return errors.Join(takeShots(ctx, servers{base, unfounded}, *shots, *only), closeServer(), closeOther())
+}
+
+// serve begins to serve all faces, and returns their address and how to end it.
+func serve(listen string, unfounded bool) (base string, end func() error, err error) {
+	handler, err := faces(unfounded)
+	if err != nil {
+		return "", nil, err
+	}
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return "", nil, err
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
-	base := "http://" + listener.Addr().String()
-	if *shots != "" {
-		err = takeShots(ctx, base, *shots, *only)
-	} else {
-		fmt.Println(base+"/", base+"/console/", base+"/owner", "IMEI", staged.IMEI(1), "reference", staged.Reference(1))
-		<-ctx.Done()
-	}
-	server.Close()
-	if served := <-done; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	return err
+	return "http://" + listener.Addr().String(), func() error {
+		err := server.Close()
+		if served := <-done; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
+		return err
+	}, nil
 }
 
-func faces() (http.Handler, error) {
+// faces are all pages; those of a server whose officers have founded nothing yet, if need be.
+func faces(unfounded bool) (http.Handler, error) {
 	authority, err := staged.New()
 	if err != nil {
 		return nil, err
 	}
 	authority.Confirm = 63
+	if unfounded {
+		authority.Unfounded = true
+	}
 	// The clock stands still, and limits with it: every request comes from somewhere else.
 	var visitors atomic.Uint32
 	site := &web.Site{Now: staged.Now, Secret: [32]byte{1}, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),

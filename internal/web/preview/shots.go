@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,7 +14,9 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/web/preview/staged"
+	"github.com/bailiwick-dev/bailiwick/policies"
 )
 
 // scene is a page to take pictures of.
@@ -21,10 +24,20 @@ type scene struct {
 	name  string
 	path  string
 	owner int // phone whose owner looks it up first; -1 for none
+
+	unfounded bool   // of a server whose officers have founded nothing
+	upload    string // what is handed in on that page first: "policy" or "proposal"
 }
 
+// servers are the addresses of the faces.
+type servers struct{ usual, unfounded string }
+
 func scenes() []scene {
-	list := []scene{{"public", "/", -1}, {"login", "/console/login", -1}}
+	list := []scene{{name: "public", path: "/", owner: -1}, {name: "login", path: "/console/login", owner: -1},
+		{name: "policy-check", path: "/console/policy", owner: -1, upload: "policy"}, {name: "proposal", path: "/console/policy", owner: -1, upload: "proposal"}}
+	for _, s := range []struct{ name, path string }{{"public", "/"}, {"overview", "/console/"}, {"policy", "/console/policy"}, {"officers", "/console/officers"}} {
+		list = append(list, scene{name: "unfounded-" + s.name, path: s.path, owner: -1, unfounded: true})
+	}
 	for _, s := range []struct{ name, path string }{
 		{"overview", "/console/"}, {"overview-noticed", "/console/?stage=noticed"}, {"devices", "/console/devices"},
 		{"device-locked", "/console/devices/" + staged.ID(3).String()}, {"device-travel", "/console/devices/" + staged.ID(0).String()},
@@ -33,16 +46,16 @@ func scenes() []scene {
 		{"appeals", "/console/appeals"}, {"appeal", "/console/appeals/6"}, {"policy", "/console/policy"}, {"officers", "/console/officers"},
 		{"missing", "/console/nowhere"},
 	} {
-		list = append(list, scene{s.name, s.path, -1})
+		list = append(list, scene{name: s.name, path: s.path, owner: -1})
 	}
 	for _, lang := range []string{"en", "fa", "ar", "zh", "ru"} {
-		list = append(list, scene{"owner-form-" + lang, "/owner?lang=" + lang, -1},
-			scene{"owner-noticed-" + lang, "/owner/phone?lang=" + lang, 2}, scene{"owner-locked-" + lang, "/owner/phone?lang=" + lang, 1})
+		list = append(list, scene{name: "owner-form-" + lang, path: "/owner?lang=" + lang, owner: -1},
+			scene{name: "owner-noticed-" + lang, path: "/owner/phone?lang=" + lang, owner: 2}, scene{name: "owner-locked-" + lang, path: "/owner/phone?lang=" + lang, owner: 1})
 	}
-	return append(list, scene{"owner-lifted-es", "/owner/phone?lang=es", 4}, scene{"owner-appealing-fr", "/owner/phone?lang=fr", 6})
+	return append(list, scene{name: "owner-lifted-es", path: "/owner/phone?lang=es", owner: 4}, scene{name: "owner-appealing-fr", path: "/owner/phone?lang=fr", owner: 6})
 }
 
-func takeShots(ctx context.Context, base, folder, only string) error {
+func takeShots(ctx context.Context, at servers, folder, only string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
@@ -51,6 +64,10 @@ func takeShots(ctx context.Context, base, folder, only string) error {
 		return err
 	}
 	defer os.RemoveAll(profile)
+	files, err := handedIn(profile)
+	if err != nil {
+		return err
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.UserDataDir(profile),
 		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-component-update", true))
 	ctx, cancel := chromedp.NewExecAllocator(ctx, options...)
@@ -67,7 +84,11 @@ func takeShots(ctx context.Context, base, folder, only string) error {
 				if !strings.Contains(name, only) {
 					continue
 				}
-				picture, err := shoot(ctx, base, s, width, scheme)
+				base := at.usual
+				if s.unfounded {
+					base = at.unfounded
+				}
+				picture, err := shoot(ctx, base, s, files[s.upload], width, scheme)
 				if err != nil {
 					return fmt.Errorf("%s: %w", name, err)
 				}
@@ -80,11 +101,28 @@ func takeShots(ctx context.Context, base, folder, only string) error {
 	return nil
 }
 
-func shoot(ctx context.Context, base string, s scene, width int64, scheme string) ([]byte, error) {
+// handedIn writes what scenes upload, into a folder: a policy, and its proposal with one signature.
+func handedIn(folder string) (map[string]string, error) {
+	a, err := staged.New()
+	if err != nil {
+		return nil, err
+	}
+	proposal, _, err := a.ProposePolicy(context.Background(), &authority.Officer{Name: "nora"}, "terms-2026-11.yaml", policies.Current)
+	if err != nil {
+		return nil, err
+	}
+	if proposal, err = a.Signing.Sign(proposal, "samir"); err != nil {
+		return nil, err
+	}
+	files := map[string]string{"policy": filepath.Join(folder, "terms-2026-11.yaml"), "proposal": filepath.Join(folder, "policy-proposal.json")}
+	return files, errors.Join(os.WriteFile(files["policy"], policies.Current, 0o600), os.WriteFile(files["proposal"], proposal, 0o600))
+}
+
+func shoot(ctx context.Context, base string, s scene, file string, width int64, scheme string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	officer := "token-nora"
-	if s.name == "officers" {
+	if strings.HasSuffix(s.name, "officers") {
 		officer = "token-admin"
 	}
 	steps := []chromedp.Action[chromedp.Void]{
@@ -105,6 +143,14 @@ func shoot(ctx context.Context, base string, s scene, width int64, scheme string
 			chromedp.WaitVisible(chromedp.CSS("#standing")))
 	}
 	steps = append(steps, chromedp.Navigate(base+s.path), chromedp.WaitVisible(chromedp.CSS("h1")))
+	switch s.upload {
+	case "policy":
+		steps = append(steps, chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}), chromedp.Click(chromedp.CSS("section[aria-labelledby=upload] button")),
+			chromedp.WaitVisible(chromedp.CSS("#propose")))
+	case "proposal":
+		steps = append(steps, chromedp.SetUploadFiles(chromedp.CSS("#proposal"), []string{file}), chromedp.Click(chromedp.CSS("button[value=look]")),
+			chromedp.WaitVisible(chromedp.CSS("#signatures")))
+	}
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		return nil, err
 	}

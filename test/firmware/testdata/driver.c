@@ -270,6 +270,13 @@ static void misuse(const bw_platform *good, bw_agent a) {
     bad = *good;
     bad.chain_len = 0;
     CHECK(bw_open(&bad, &none, NULL) == BW_FAILED);
+    bad = *good;
+    bad.officers_root = (const uint8_t *)"{}";
+    bad.officers_root_len = 2;
+    CHECK(bw_open(&bad, &none, NULL) == BW_FAILED);
+    bad.version = 1; /* which ends before it */
+    CHECK(bw_open(&bad, &none, NULL) == BW_OK);
+    bw_close(none);
     CHECK(bw_tick(0, NULL) == BW_HANDLE && bw_tick(a + 1000, NULL) == BW_HANDLE && bw_enrolled(0) == 0);
     bw_close(0);
     bw_close(a + 1000);
@@ -317,12 +324,19 @@ int main(int argc, char **argv) {
     CHECK(body_len == 15);
     memcpy(imei, body, 16);
 
+    static uint8_t root[65536];
+    lab(&p, "/lab/root");
+    CHECK(body_len <= sizeof root);
+    size_t root_len = body_len; /* what a firmware has built in */
+    memcpy(root, body, body_len);
+
     uint8_t key[32];
     memset(key, 0x5a, sizeof key);
     bw_platform platform = {
         .version = BW_VERSION, .ctx = &p, .load = load, .save = save, .sign = sign, .now = now, .uptime = uptime,
         .boot_id = boot_id, .boot_state = boot_state, .counter_read = counter_read, .counter_advance = counter_advance,
         .state_key = key, .state_key_len = sizeof key, .chain = chain, .chain_len = links,
+        .officers_root = root, .officers_root_len = root_len,
         .imei = imei, .serial = "FW1", .model = "Lantern P", .software = "driver.c/1",
     };
     bw_agent a = 0;

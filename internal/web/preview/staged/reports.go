@@ -32,13 +32,16 @@ func (a *Authority) Overview(context.Context) (*authority.Overview, error) {
 		return nil, a.Fail
 	}
 	o := &authority.Overview{At: Today, Stages: stageCounts, Totals: make(map[order.Stage]int), OpenWave: waveList()[0],
-		Cases: a.caseList()[:1], Policy: a.Document, PolicyTitle: a.Policy.Title, LedgerOrigin: "bailiwick.example/ledger", LedgerSize: 1284, PendingOrders: 3}
+		Cases: a.caseList()[:1], LedgerOrigin: "bailiwick.example/ledger", LedgerSize: 1284, PendingOrders: 3, Founded: !a.Unfounded, SignsHere: a.SignsHere}
 	for _, n := range stageCounts {
 		o.Devices += n.Devices
 		o.Totals[n.Stage] += n.Devices
 	}
-	for _, w := range a.Policy.Check(Today).Warnings {
-		o.PolicyWarnings = append(o.PolicyWarnings, w.Message)
+	if a.Policy != nil && !a.Unfounded {
+		o.Policy, o.PolicyTitle = a.Document, a.Policy.Title
+		for _, w := range a.Policy.Check(Today).Warnings {
+			o.PolicyWarnings = append(o.PolicyWarnings, w.Message)
+		}
 	}
 	o.OpenAppeals = a.appealRows(authority.AppealOpen)
 	for _, row := range o.OpenAppeals {
@@ -162,7 +165,7 @@ func (a *Authority) CaseDetail(_ context.Context, id string) (*authority.CaseDet
 	return &authority.CaseDetail{Case: a.caseList()[i], Market: "AE", Devices: 240, Enrolled: 211, Observed: 8, Noticed: 12, Locked: 95, Lifted: 96, Stragglers: 7, Diverted: 174,
 		Warrants: []*authority.Warrant{
 			{ID: "warrant-0001", Case: id, Reason: a.say("These phones were shipped for sale in the United Arab Emirates and may have been resold by an unlicensed dealer. We are asking the consignee."),
-				DraftedBy: "nora", DraftedAt: Today.AddDate(0, 0, -20), CountersignBy: "samir", CountersignAt: Today.AddDate(0, 0, -19), EndsAt: Today.AddDate(0, 0, 40), DevicesAtIssue: 203},
+				DraftedBy: "nora", DraftedAt: Today.AddDate(0, 0, -20), CountersignBy: "samir", CountersignAt: Today.AddDate(0, 0, -19), EndsAt: Today.AddDate(0, 0, 40), DevicesAtIssue: 203, Signers: []string{"nora", "samir"}},
 			{ID: "warrant-0002", Case: id, Reason: "The consignee asked for two more weeks to produce its papers.", DraftedBy: "nora", DraftedAt: Today.AddDate(0, 0, -1), EndsAt: Today.AddDate(0, 0, 60)},
 		},
 		Activations: []authority.Count{{Name: "IR", Count: 131}, {Name: "AE", Count: 37}, {Name: "SY", Count: 29}, {Name: "IQ", Count: 14}, {Name: "", Count: 29}},
@@ -192,13 +195,16 @@ func (a *Authority) Appeals(_ context.Context, state authority.AppealState, _ in
 }
 
 func (a *Authority) PolicyInForce(context.Context) (*policy.Policy, *authority.PolicyDocument, error) {
-	if a.Policy == nil {
+	if a.Policy == nil || a.Unfounded {
 		return nil, nil, authority.ErrNoPolicy
 	}
 	return a.Policy, a.Document, a.Fail
 }
 
 func (a *Authority) Policies(context.Context, int) ([]*authority.PolicyDocument, error) {
+	if a.Policy == nil || a.Unfounded {
+		return nil, a.Fail
+	}
 	return []*authority.PolicyDocument{a.Document}, a.Fail
 }
 

@@ -36,6 +36,9 @@ type Authority struct {
 	Fail      error    // returned by every report when set
 	StopsLock bool     // an appeal takes a lock back
 	Confirm   int      // what the wave asks to be typed in
+	Signing   *Signing // what officers sign
+	Unfounded bool     // nobody has founded it
+	SignsHere bool     // it is a sandbox, with officers' keys of its own
 
 	mu    sync.Mutex
 	fleet []*authority.DeviceDetail
@@ -48,7 +51,10 @@ func New() (*Authority, error) {
 		return nil, err
 	}
 	a := &Authority{Policy: p, Document: &authority.PolicyDocument{Hash: p.Hash(), Name: "terms-2021-09.yaml",
-		Source: policies.Terms202109, ActivateAt: time.Date(2021, 9, 1, 0, 0, 0, 0, time.UTC), By: "nora"}}
+		Source: policies.Terms202109, ActivateAt: time.Date(2021, 9, 1, 0, 0, 0, 0, time.UTC), By: "nora", Signers: []string{"nora", "samir"}, PublishedAt: time.Date(2021, 8, 31, 9, 0, 0, 0, time.UTC), Version: 2}}
+	if a.Signing, err = newSigning(p); err != nil {
+		return nil, err
+	}
 	a.fleet = a.stageFleet()
 	return a, nil
 }
