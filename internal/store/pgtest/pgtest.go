@@ -34,6 +34,7 @@ type Cluster struct {
 	bin     string
 	as      *syscall.Credential // nil unless root, which PostgreSQL refuses to run as
 	mu      sync.Mutex
+	limit   uint64 // bytes of a file, 0 for no limit
 	process *os.Process
 	ended   chan error
 }
@@ -116,6 +117,9 @@ func (c *Cluster) Restart() error {
 	}
 	defer log.Close()
 	server := exec.Command(filepath.Join(c.bin, "postgres"), "-D", c.data())
+	if c.limit > 0 { // util-linux's prlimit sets it, and becomes the server
+		server = exec.Command("prlimit", fmt.Sprintf("--fsize=%d:", c.limit), server.Path, "-D", c.data())
+	}
 	server.Dir, server.Stdout, server.Stderr = c.dir, log, log
 	// SIGQUIT is an immediate shutdown. The kernel sends it when the thread that started the server ends, so that thread is kept.
 	server.SysProcAttr = &syscall.SysProcAttr{Credential: c.as, Pdeathsig: syscall.SIGQUIT, Setpgid: true}
@@ -160,6 +164,10 @@ func (c *Cluster) wait() error {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
+
+// LimitFiles lets no file of the server grow beyond bytes (RLIMIT_FSIZE) from the next start on; 0 takes the limit away. Extending a
+// table fails then as it does on a full disk. Files of the log have 16 MiB from the start.
+func (c *Cluster) LimitFiles(bytes uint64) { c.limit = bytes }
 
 // Log is what the server has said.
 func (c *Cluster) Log() string {
