@@ -32,7 +32,7 @@ import (
 type Cluster struct {
 	dir     string // holds data and the socket
 	bin     string
-	as      *syscall.Credential // nil unless root, which PostgreSQL refuses to run as
+	as      *account // nil unless root, which PostgreSQL refuses to run as
 	mu      sync.Mutex
 	limit   uint64 // bytes of a file, 0 for no limit
 	process *os.Process
@@ -82,11 +82,11 @@ func (c *Cluster) make(settings []string) error {
 		if err := errors.Join(err1, err2, os.Chown(c.dir, int(uid), int(gid))); err != nil {
 			return fmt.Errorf("pgtest: %w", err)
 		}
-		c.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		c.as = &account{uint32(uid), uint32(gid)}
 	}
 	init := exec.Command(filepath.Join(c.bin, "initdb"), "--no-sync", "--auth=trust", "--username=bailiwick", "--encoding=UTF8", "--locale=C.UTF-8", "-D", c.data())
 	init.Dir = c.dir
-	init.SysProcAttr = &syscall.SysProcAttr{Credential: c.as}
+	init.SysProcAttr = attributes(c.as, 0)
 	if out, err := init.CombinedOutput(); err != nil {
 		return fmt.Errorf("pgtest: initdb: %w\n%s", err, out)
 	}
@@ -101,6 +101,9 @@ func (c *Cluster) make(settings []string) error {
 	}
 	return f.Sync()
 }
+
+// account is a user of the system.
+type account struct{ user, group uint32 }
 
 func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
 
@@ -122,7 +125,7 @@ func (c *Cluster) Restart() error {
 	}
 	server.Dir, server.Stdout, server.Stderr = c.dir, log, log
 	// SIGQUIT is an immediate shutdown. The kernel sends it when the thread that started the server ends, so that thread is kept.
-	server.SysProcAttr = &syscall.SysProcAttr{Credential: c.as, Pdeathsig: syscall.SIGQUIT, Setpgid: true}
+	server.SysProcAttr = attributes(c.as, syscall.SIGQUIT)
 	started, ended := make(chan error, 1), make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
@@ -192,39 +195,16 @@ func (c *Cluster) end(signal syscall.Signal) error {
 	if c.process == nil {
 		return nil
 	}
-	group := c.process.Pid
+	children := childrenOf(c.process.Pid)
 	err := c.process.Signal(signal)
-	if signal == syscall.SIGKILL { // the children lead groups of their own; they notice that the postmaster is gone and end
-		err = errors.Join(err, c.killChildren(group))
+	if signal == syscall.SIGKILL {
+		for _, child := range children { // by their ids, before they notice that their server is gone
+			_ = child.Kill()
+		}
 	}
 	<-c.ended
 	c.process = nil
 	return err
-}
-
-// killChildren kills the processes whose parent the postmaster is or was, by their ids.
-func (c *Cluster) killChildren(postmaster int) error {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return err
-	}
-	for _, path := range stats {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended
-		}
-		var pid, parent, group, session int
-		var state string
-		i := slices.Index(b, ')')
-		if i < 0 {
-			continue
-		}
-		pid, _ = strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if _, err := fmt.Sscan(string(b[i+1:]), &state, &parent, &group, &session); err == nil && parent == postmaster {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-	}
-	return nil
 }
 
 // URL is how to reach a database of the cluster.
