@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,7 +17,6 @@ var (
 	ErrInUse = errors.New("another server runs on this database")
 
 	errQueueFull = errors.New("postgres: too many updates are waiting")
-	errEnded     = errors.New("postgres: the update ended its goroutine")
 	errOver      = errors.New("postgres: a Tx was used after its function had returned")
 	errReadOnly  = errors.New("postgres: View may not write; use Update")
 	errFenced    = errors.New("postgres: another server has taken over this database; stop this one")
@@ -101,11 +99,6 @@ func advice(cause error) string {
 		return " (the role lacks a right, or its password is wrong)"
 	}
 	return ""
-}
-
-// givenUp reports whether an error is that of a caller's context.
-func givenUp(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 func isUnavailable(err error) bool { return errors.Is(err, authority.ErrStoreUnavailable) }

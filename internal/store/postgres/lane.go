@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -282,11 +284,14 @@ func (l *lane) serve(batch map[device.ID]*call) {
 	l.db.updates.Add(int64(len(batch)))
 	var columns deviceColumnsOf
 	var writing []*call
-	for id, c := range batch {
+	for _, c := range batch {
 		if c.put != nil {
-			columns.add(id, c.put)
 			writing = append(writing, c)
 		}
+	}
+	slices.SortFunc(writing, func(a, b *call) int { return bytes.Compare(a.id[:], b.id[:]) }) // neighbours in the index, one after the other
+	for _, c := range writing {
+		columns.add(c.id, c.put)
 	}
 	if len(writing) == 0 {
 		return

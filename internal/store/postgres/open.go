@@ -81,7 +81,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	}
 	set(config, "application_name", "bailiwick")
 	set(config, "statement_timeout", strconv.FormatInt(opts.Timeout.Milliseconds(), 10))
-	set(config, "idle_in_transaction_session_timeout", strconv.FormatInt(2*opts.Timeout.Milliseconds(), 10))
+	set(config, "idle_in_transaction_session_timeout", "10000") // a connection that was lost on our side only lets go of its rows
 	db := &DB{opts: opts, config: config, stop: make(chan struct{}), empty: make(chan struct{}),
 		arrivals: make(chan *call, opts.Queue), looks: make(chan *look, opts.Queue)}
 	c, err := pgx.ConnectConfig(ctx, config)
