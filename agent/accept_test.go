@@ -123,6 +123,33 @@ func TestLiftWithoutANetwork(t *testing.T) {
 	r.stage(order.Lifted)
 }
 
+// A firmware's camera gives a text, and the text is enough. Another device's says so, and a damaged one changes nothing.
+func TestLiftByTheTextOfAQRCode(t *testing.T) {
+	r, _ := lockedRig(t, 89)
+	text, err := r.seal(r.lift(ruleCuba, order.ByHuman)).QRText()
+	must(t, err)
+	for _, bad := range []string{text[:len(text)-3], "BWL2:" + text[5:], "BWL", text[:90] + "A" + text[91:]} {
+		out, err := r.agent.AcceptLift([]byte(bad))
+		if err == nil && len(out.Applied) > 0 {
+			t.Fatalf("%.20q was taken", bad)
+		}
+	}
+	leaf, salt, err := r.ledger.Commit(r.lift(ruleCuba, order.ByHuman), device.ID{7})
+	must(t, err)
+	foreign := r.seal(r.lift(ruleCuba, order.ByHuman))
+	foreign.Leaf, foreign.Salt = leaf, salt
+	other, err := foreign.QRText()
+	must(t, err)
+	if out, err := r.agent.AcceptLift([]byte(other)); err != nil || len(out.Refused) != 1 || out.Refused[0].Reason != string(agent.CommitmentMismatch) {
+		t.Fatalf("another device's: %+v, %v", out, err)
+	}
+	r.stage(order.Locked)
+	if out, err := r.agent.AcceptLift([]byte(text)); err != nil || len(out.Applied) != 1 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	r.stage(order.Lifted)
+}
+
 // Days are reported until evidence that carried them was acknowledged, and again when they change.
 func TestDaysAreReportedOnce(t *testing.T) {
 	r := enrolledRig(t, 86, cuba)

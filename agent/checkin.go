@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -151,10 +152,10 @@ func (s *state) report(id order.ID, reason Reason, out *Outcome) {
 	out.Refused = append(out.Refused, evidence.Refusal{Order: id, Reason: string(reason)})
 }
 
-// AcceptLift takes a lift that came another way than a check-in, such as a QR code (order.Sealed.Marshal): no network is
-// needed to end a restriction (Charter C9). Other orders do not come this way and are an error.
-func (a *Agent) AcceptLift(sealed []byte) (Outcome, error) {
-	one, err := order.ParseSealed(sealed)
+// AcceptLift takes a lift that came another way than a check-in: the bytes of order.Sealed.Marshal, or the text of a QR code
+// (order.Sealed.QRText). No network is needed to end a restriction (Charter C9). Other orders do not come this way and are an error.
+func (a *Agent) AcceptLift(lift []byte) (Outcome, error) {
+	one, err := parseLift(lift)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("agent: the lift: %w", err)
 	}
@@ -178,6 +179,14 @@ func (a *Agent) AcceptLift(sealed []byte) (Outcome, error) {
 	return out, nil
 }
 
+// parseLift tells the two forms apart: no CBOR array begins as the text of a QR code does.
+func parseLift(data []byte) (order.Sealed, error) {
+	if bytes.HasPrefix(data, []byte(order.QRPrefix[:3])) {
+		return order.ParseQRText(string(data))
+	}
+	return order.ParseSealed(data)
+}
+
 // judge checks that the orders are genuine and for this device, and has them obeyed in the ledger's sequence, in which a
 // notice comes before its lock however the answer lists them.
 func (a *Agent) judge(s *state, orders []order.Sealed, with brought, out *Outcome) {
@@ -193,7 +202,13 @@ func (a *Agent) judge(s *state, orders []order.Sealed, with brought, out *Outcom
 	slices.SortStableFunc(genuine, func(x, y opened) int { return cmp.Compare(x.index, y.index) })
 	boot := a.platform.Boot()
 	for _, o := range genuine {
-		if reason := s.obey(o, boot, with); reason != "" {
+		reason := Reason("")
+		if s.commits(o) && o.leaf.Kind != order.Lift { // a genuine lift always counts (Charter C9)
+			reason = SaltReused
+		} else {
+			reason = s.obey(o, boot, with)
+		}
+		if reason != "" {
 			s.report(o.id, reason, out)
 		} else {
 			s.forgive(o.id)

@@ -36,7 +36,8 @@
 // A lock needs an earlier notice whose deadline was the same or earlier, and an end within the Charter and the policy, or
 // the warrant's end exactly. It waits as long as need be, and takes hold when all of these are true: no doubt about the clock;
 // its effect time and the deadline have come by the certain time; the device's own time since the notice is as long
-// as the notice told then (less 12 hours), and at least order.MinNotice; the notice was shown on enough distinct days.
+// as the notice told then and, on a rule, as the days of notice in the policy (each less 12 hours), and at least order.MinNotice; the
+// notice was shown on enough distinct days.
 // All else is checked again at that moment: if the rule, the boot chain, the policy or the signatures on it fail now, the lock is refused.
 //
 // A lift needs the proof and the commitment and nothing else. It acts at once, in any order, on known and unknown grounds,

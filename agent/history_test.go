@@ -194,15 +194,15 @@ func (h *history) send(sealed ...order.Sealed) (agent.Outcome, bool) {
 	}
 	h.left(token)
 	ans := h.answer(h.tokens, sealed...)
-	if len(sealed) > 0 {
-		ans.Warrants = h.held(h.warrant)
-		h.sign(&ans)
-	}
 	for _, s := range sealed {
 		if l, err := s.Open(h.phone.ID()); err == nil {
+			if l.Kind == order.Notice && l.Ground.Kind == order.Warrant {
+				ans.Warrants = h.held(h.warrant)
+			}
 			h.course(l.Ground).hears(l, h.phone.True, ans.Time)
 		}
 	}
+	h.sign(&ans)
 	data, err := ans.Marshal()
 	must(h, err)
 	out, err := h.agent.Accept(data)

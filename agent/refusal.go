@@ -13,6 +13,7 @@ const (
 
 	LeafMalformed      Reason = "leaf-malformed"      // the leaf is no order, or none that this version knows
 	CommitmentMismatch Reason = "commitment-mismatch" // the order is for another device
+	SaltReused         Reason = "salt-reused"         // another order for this device came with the same salt: the ledger tells that both are for one device
 	ProofMissing       Reason = "proof-missing"       // it came without proof that it is in the ledger
 	ProofInvalid       Reason = "proof-invalid"       // the proof does not hold for the ledger that this device trusts
 
@@ -84,7 +85,7 @@ const (
 // Reasons lists every reason, in the sequence in which they are declared.
 func Reasons() []Reason {
 	return []Reason{
-		LeafMalformed, CommitmentMismatch, ProofMissing, ProofInvalid,
+		LeafMalformed, CommitmentMismatch, SaltReused, ProofMissing, ProofInvalid,
 		PolicyUnknown, PolicyNotEffective, PolicyUnsigned, PolicyExpired, PolicyStale, RuleUnknown, RuleNotInForce, TerritoryNotInRule,
 		WarrantMissing, WarrantMismatch, WarrantUnsigned, WarrantExpired, NotInCohort, WarrantEndTooFar, WarrantEnded,
 		MetadataOversized, MetadataMalformed, MetadataThreshold, MetadataUnsigned, MetadataRootGap, MetadataRolledBack, MetadataExpired, MetadataMixed,

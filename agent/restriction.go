@@ -296,10 +296,14 @@ func (r *restriction) due(f facts) (now bool, refused Reason) {
 	}
 	own := f.clock.Elapsed - r.ReceivedOn.Elapsed
 	certain := f.clock.certain()
+	promised := order.MinNotice
+	if r.Ground.Kind == order.Rule { // what officers signed: a server that lies about the date cannot make it shorter
+		promised = max(promised, time.Duration(f.policy.NoticeDays)*24*time.Hour-clockSlack)
+	}
 	switch {
 	case f.clock.Doubt, !f.clock.likely().Before(p.EndsAt),
 		certain.Before(p.EffectAt), certain.Before(r.Deadline),
-		own < r.Deadline.Sub(r.ReceivedAt)-clockSlack, own < order.MinNotice,
+		own < r.Deadline.Sub(r.ReceivedAt)-clockSlack, own < promised,
 		int(r.ShownDays) < max(f.policy.ShownDays, order.MinShownDays):
 		return false, ""
 	}

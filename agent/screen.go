@@ -46,6 +46,11 @@ type Screen struct {
 	Contact    protocol.Contact
 	Challenge  string        // what to read to support for an unlock code; stays until a code was right
 	CodeWait   time.Duration // until another code may be entered; 0 when now
+
+	// What to read out besides the challenge when whoever gives codes has no record of the device any more.
+	DeviceNumber string // device.ID.Number; empty before enrolment
+	CodeCounter  uint64 // the next code's counter
+
 	ClockDoubt bool          // the device does not trust its clock, and takes no step against its owner
 	Today      territory.Day // by the device's best estimate
 	WayOut     []Exit        // see Exits
@@ -83,13 +88,17 @@ func (a *Agent) Screen() Screen {
 
 func (s *state) screen() Screen {
 	v := Screen{
-		Activation: s.Activation,
-		Contact:    s.Policy.Contact,
-		Challenge:  s.Unlock.Challenge,
-		CodeWait:   s.Unlock.wait(s.Clock),
-		ClockDoubt: s.Clock.Doubt,
-		Today:      s.Clock.today(),
-		WayOut:     Exits(),
+		Activation:  s.Activation,
+		Contact:     s.Policy.Contact,
+		Challenge:   s.Unlock.Challenge,
+		CodeWait:    s.Unlock.wait(s.Clock),
+		CodeCounter: s.Unlock.Counter,
+		ClockDoubt:  s.Clock.Doubt,
+		Today:       s.Clock.today(),
+		WayOut:      Exits(),
+	}
+	if s.enrolled() {
+		v.DeviceNumber = s.Device.Number()
 	}
 	for _, d := range s.Days {
 		v.Days = append(v.Days, d.DayRecord)

@@ -56,6 +56,8 @@ type state struct {
 	Restored bool // newer records were lost: at the next contact all that was issued up to then is void
 	Unsure   bool // a record was lost that may have known the activation: one established now counts as mixed
 
+	Committed []committed // of the newest genuine orders, oldest first
+
 	Refusals []refusalEntry
 	Unlock   unlockState
 }

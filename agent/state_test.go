@@ -91,8 +91,9 @@ func fullState() *state {
 			{Ground: order.Ground{Kind: order.Rule, ID: "x"}, Stage: order.Lifted, Cause: order.ByCode, Final: true},
 		},
 		Tombstones: []tombstone{{1}, {2}}, VoidUnknown: at, Restored: true, Unsure: true,
-		Refusals: []refusalEntry{{evidence.Refusal{Order: order.ID{9}, Reason: string(NoNotice)}, 5}},
-		Unlock:   unlockState{Challenge: "12345678", Counter: 3, Failures: 2, FailedOn: day},
+		Committed: []committed{{[16]byte{1}, [16]byte{2}}, {[16]byte{3}, [16]byte{4}}},
+		Refusals:  []refusalEntry{{evidence.Refusal{Order: order.ID{9}, Reason: string(NoNotice)}, 5}},
+		Unlock:    unlockState{Challenge: "12345678", Counter: 3, Failures: 2, FailedOn: day},
 	}
 }
 

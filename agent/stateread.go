@@ -90,6 +90,13 @@ func stateFromWire(w *wireState) (*state, error) {
 			s.Tombstones = append(s.Tombstones, tombstone(t))
 		}
 	}
+	b.require(len(w.Committed) <= maxCommitted, "too many orders' commitments are kept")
+	for _, known := range w.Committed {
+		b.require(len(known) == 32, "an order's commitment has another length")
+		if b.err == nil {
+			s.Committed = append(s.Committed, committed{[16]byte(known[:16]), [16]byte(known[16:])})
+		}
+	}
 	b.require(len(w.Refusals) <= evidence.MaxRefusals, "too many refusals")
 	for _, r := range w.Refusals {
 		e := refusalEntry{Refusal: evidence.Refusal{Reason: r.Reason}, Changed: r.Changed}

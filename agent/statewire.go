@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/dcbor"
@@ -45,6 +46,7 @@ type wireState struct {
 	Signed      bool              `cbor:"25,keyasint,omitempty"`
 	SignedUntil int64             `cbor:"26,keyasint,omitempty"`
 	SignedOwn   int64             `cbor:"27,keyasint,omitempty"`
+	Committed   [][]byte          `cbor:"28,keyasint,omitempty"` // half of an id, half of a commitment
 }
 
 type wireClock struct {
@@ -239,6 +241,9 @@ func stateToWire(s *state) (*wireState, error) {
 	}
 	for i := range s.Tombstones {
 		w.Tombstones = append(w.Tombstones, s.Tombstones[i][:])
+	}
+	for _, known := range s.Committed {
+		w.Committed = append(w.Committed, slices.Concat(known.Order[:], known.Commitment[:]))
 	}
 	for i := range s.Refusals {
 		r := &s.Refusals[i]

@@ -13,6 +13,7 @@ const (
 	ErrInvalid    Fault = "order-invalid"     // well-formed, but the fields contradict each other
 	ErrCommitment Fault = "order-not-for-you" // the salt does not open the commitment to this device
 	ErrSaltReused Fault = "order-salt-reused" // two orders carry one commitment: everybody can see that they are for one device
+	ErrNotQR      Fault = "order-not-qr"      // the text of a QR code that holds something else
 )
 
 // Error returns the stable name.

@@ -66,7 +66,7 @@ func TestSeeds(t *testing.T) {
 		corpus.Write(t, "FuzzParseSealed", "lock", packed)
 		corpus.Write(t, "FuzzParseSealed", "empty-parts", []byte{0x83, 0x40, 0x40, 0x40})
 	}
-	corpus.CheckNames(t, "FuzzParseLeaf", "FuzzParseSealed")
+	corpus.CheckNames(t, "FuzzParseLeaf", "FuzzParseSealed", "FuzzParseQRText")
 	for name, l := range leaves {
 		if !bytes.Equal(corpus.Read(t, "FuzzParseLeaf", name), marshal(t, l)) {
 			t.Errorf("seed %s is out of date", name)

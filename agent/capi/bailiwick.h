@@ -152,7 +152,8 @@ bw_status bw_set_epoch_answer(bw_agent agent, const uint8_t *epoch_answer, size_
 /* The answer to evidence. Out: {"applied":[id],"refused":[{"order":id,"reason":"…"}],"next_check_in":"2026-03-02T09:00:00Z"}.
  * Orders that are refused are no failure. */
 bw_status bw_accept(bw_agent agent, const uint8_t *answer, size_t len, bw_bytes *out);
-/* A lift from a QR code or a file, without a network. Out: as bw_accept. */
+/* A lift without a network: the text of its QR code as the camera gave it (without a zero byte behind it), or the bytes of a file.
+ * Out: as bw_accept. */
 bw_status bw_accept_lift(bw_agent agent, const uint8_t *sealed, size_t len, bw_bytes *out);
 
 bw_status bw_tick(bw_agent agent, bw_bytes *out);

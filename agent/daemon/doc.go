@@ -15,7 +15,8 @@
 //	screen             what to show now
 //	shown              the owner saw the notice
 //	code 1234 5678     an unlock code, in digits of any script
-//	lift FILE          a lift as in a QR code: a regular file with its bytes or their base64
+//	lift FILE          a lift: a regular file with its bytes, their base64, or the text of its QR code
+//	lift-qr TEXT       a lift: the text of its QR code, as the camera gave it
 //	tick               the wall clock was set, or the device woke up
 //	check-in           check in now, due or not
 //

@@ -103,6 +103,8 @@ func (d *Daemon) handle(ctx context.Context, line string) answer {
 		return answer{Code: &code} // a right code counts at once, even when the disk is full
 	case command == "lift":
 		return d.lift(rest)
+	case command == "lift-qr":
+		return d.take([]byte(rest))
 	case rest != "":
 	case command == "screen":
 		return answer{Screen: d.screen()}
@@ -123,7 +125,7 @@ func (d *Daemon) handle(ctx context.Context, line string) answer {
 		outcome := lines.OutcomeOf(out)
 		return answer{Outcome: &outcome}
 	}
-	return answer{Error: "not understood; write signals as a JSON object, or screen, shown, code CODE, lift FILE, tick, check-in"}
+	return answer{Error: "not understood; write signals as a JSON object, or screen, shown, code CODE, lift FILE, lift-qr TEXT, tick, check-in"}
 }
 
 func done(err error) answer {
@@ -133,13 +135,17 @@ func done(err error) answer {
 	return answer{OK: true}
 }
 
-// lift takes a lift from a file: its bytes, or their base64 as a QR code may carry them.
+// lift takes a lift from a file: its bytes, their base64, or the text of a QR code.
 func (d *Daemon) lift(path string) answer {
 	sealed, err := readLift(path)
 	if err != nil {
 		return done(err)
 	}
-	out, err := d.agent.AcceptLift(sealed)
+	return d.take(sealed)
+}
+
+func (d *Daemon) take(lift []byte) answer {
+	out, err := d.agent.AcceptLift(lift)
 	if err != nil {
 		return done(err)
 	}

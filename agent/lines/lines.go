@@ -140,15 +140,17 @@ func once(d *json.Decoder, depth int) error {
 // Screen is agent.Screen as JSON: the members of Ground are those of the strictest ground in force.
 type Screen struct {
 	Ground
-	Grounds    []Ground     `json:"grounds"` // the strictest first
-	Activation *Activation  `json:"activation,omitempty"`
-	Days       []Day        `json:"days"`
-	Contact    Contact      `json:"contact"`
-	Challenge  string       `json:"challenge"`
-	CodeWait   int          `json:"code_wait_s,omitempty"` // seconds, rounded up
-	ClockDoubt bool         `json:"clock_doubt,omitempty"`
-	Today      string       `json:"today"`
-	WayOut     []agent.Exit `json:"way_out"`
+	Grounds      []Ground     `json:"grounds"` // the strictest first
+	Activation   *Activation  `json:"activation,omitempty"`
+	Days         []Day        `json:"days"`
+	Contact      Contact      `json:"contact"`
+	Challenge    string       `json:"challenge"`
+	CodeWait     int          `json:"code_wait_s,omitempty"`   // seconds, rounded up
+	DeviceNumber string       `json:"device_number,omitempty"` // to read out with the challenge, eight groups of six digits
+	CodeCounter  uint64       `json:"code_counter,omitempty"`
+	ClockDoubt   bool         `json:"clock_doubt,omitempty"`
+	Today        string       `json:"today"`
+	WayOut       []agent.Exit `json:"way_out"`
 }
 
 // Ground is agent.GroundView as JSON.
@@ -195,7 +197,7 @@ type Contact struct {
 func ScreenOf(s agent.Screen) Screen {
 	out := Screen{
 		Ground: groundOf(s.GroundView), Grounds: []Ground{}, Days: []Day{}, Contact: contactOf(s.Contact), Challenge: s.Challenge,
-		CodeWait: wholeSeconds(s.CodeWait), ClockDoubt: s.ClockDoubt, Today: s.Today.String(), WayOut: s.WayOut,
+		CodeWait: wholeSeconds(s.CodeWait), DeviceNumber: s.DeviceNumber, CodeCounter: s.CodeCounter, ClockDoubt: s.ClockDoubt, Today: s.Today.String(), WayOut: s.WayOut,
 	}
 	for _, g := range s.Grounds {
 		out.Grounds = append(out.Grounds, groundOf(g))

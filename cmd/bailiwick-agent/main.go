@@ -33,7 +33,7 @@ It reads lines from standard input and from the socket: signals as a JSON object
 each, and the screen to standard output whenever it changed. Its log goes to standard error.
 
   {"gnss":{"lat":52.52,"lon":13.405,"accuracy_m":20},"cell":"262-01","sim":"262-01","wifi":"DE"}
-  screen | shown | code 1234 5678 | lift FILE | tick | check-in
+  screen | shown | code 1234 5678 | lift FILE | lift-qr TEXT | tick | check-in
 
 The configuration is one JSON object; only the first four members are required, and key unless the firmware brings one:
 

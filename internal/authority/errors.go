@@ -122,12 +122,12 @@ var (
 	ErrWarrantDone       = &Error{Kind: Conflict, Name: "warrant-countersigned", Detail: "this warrant was already countersigned"}
 	ErrInvalid           = &Error{Kind: Invalid, Name: "invalid", Detail: "something is missing or out of range"}
 	ErrNotFound          = &Error{Kind: NotFound, Name: "not-found", Detail: "there is no such record"}
-	ErrNoPolicy          = &Error{Kind: Unavailable, Name: "no-policy", Detail: "no policy is in force", Fix: "publish one with `bailiwick policy publish FILE`"}
+	ErrNoPolicy          = &Error{Kind: Unavailable, Name: "no-policy", Detail: "no policy is in force", Fix: "propose one with `bailiwick policy propose FILE`, have two officers sign it, and publish it"}
 	ErrPolicyPublished   = &Error{Kind: Conflict, Name: "policy-published", Detail: "this very policy is already published"}
 	ErrPolicyFaulty      = &Error{Kind: Invalid, Name: "policy-faulty", Detail: "the policy has faults", Fix: "mend what is listed and check with `bailiwick policy check FILE`"}
 	ErrNeedsSignatures   = &Error{Kind: Refused, Name: "needs-signatures", Detail: "two officers have to sign this, and this server holds no officer's key (Charter C7)", Fix: "take the proposal file, have two officers sign it with `bailiwick officer sign`, and publish it"}
-	ErrUnfounded         = &Error{Kind: Conflict, Name: "unfounded", Detail: "no officers have founded this authority's repository: no policy and no warrant can count", Fix: "have each officer make a key with `bailiwick officer key`, found the repository with `bailiwick officer found`, and publish what two of them have signed"}
-	ErrFounded           = &Error{Kind: Conflict, Name: "founded", Detail: "the repository was founded already", Fix: "propose a change of officers to the officers of now"}
+	ErrUnfounded         = &Error{Kind: Conflict, Name: "unfounded", Detail: "no officers have founded this authority's repository: no policy and no warrant can count", Fix: "have each officer make a key with `bailiwick officer key`, propose the founding with `bailiwick officer root`, and publish it once two of them have signed it"}
+	ErrFounded           = &Error{Kind: Conflict, Name: "founded", Detail: "the repository cannot be founded: it was founded already", Fix: "propose a change of officers to the officers of now"}
 	ErrStale             = &Error{Kind: Conflict, Name: "proposal-stale", Detail: "something else was published since this proposal was made", Fix: "get the proposal anew (a warrant keeps its number and its text) and have it signed again"}
 	ErrProposalFaulty    = &Error{Kind: Invalid, Name: "proposal-faulty", Detail: "this proposal cannot be published", Fix: "make it anew on this server, and have it signed again"}
 	ErrProposalOversized = &Error{Kind: Invalid, Name: "proposal-oversized", Detail: "this proposal is too large", Fix: "split what it brings"}

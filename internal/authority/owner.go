@@ -173,11 +173,7 @@ func (s *Service) OwnerOrder(ctx context.Context, imei, reference string) (*orde
 	if found == nil {
 		return nil, ErrNoOrder
 	}
-	proof, err := s.cfg.Ledger.Proof(ctx, found.Index)
-	if err != nil {
-		return nil, ErrLedgerUnavailable.because(err)
-	}
-	return &order.Sealed{Leaf: found.Leaf, Salt: found.Salt, Proof: proof}, nil
+	return s.seal(ctx, found)
 }
 
 func newestOrder(tx Tx, view *OwnerView, id device.ID) error {

@@ -40,7 +40,7 @@ func (s *Service) PublishPolicy(ctx context.Context, actor *Officer, name string
 	if s.cfg.Signer == nil {
 		return nil, nil, ErrNeedsSignatures
 	}
-	for {
+	for attempt := 1; ; attempt++ {
 		p, report, err := s.proposePolicy(ctx, name, source)
 		if err != nil {
 			return nil, report, err
@@ -52,7 +52,7 @@ func (s *Service) PublishPolicy(ctx context.Context, actor *Officer, name string
 			return nil, report, proposalFault(err)
 		}
 		out, err := s.publish(ctx, actor, p, "")
-		if errors.Is(err, ErrStale) && ctx.Err() == nil { // of another policy, at the same moment
+		if errors.Is(err, ErrStale) && attempt < signAttempts { // of another policy, at the same moment
 			continue
 		}
 		if err != nil {

@@ -136,6 +136,7 @@ var finalReasons = map[string]bool{
 // compare writes down what is new of one restriction, and follows a device that has lifted it by itself.
 func (v *visit) compare(r *Restriction, state *evidence.GroundState, refusal string) error {
 	stage, shown, note := r.Applied, r.ShownDays, r.AppliedNote
+	first := state != nil && state.Stage == order.Lifted && r.Applied != order.Lifted
 	if state != nil {
 		stage, shown = state.Stage, int(state.ShownDays)
 		if stage == r.Stage {
@@ -159,13 +160,16 @@ func (v *visit) compare(r *Restriction, state *evidence.GroundState, refusal str
 	if state != nil && state.Stage == order.Locked && r.Stage == order.Noticed {
 		return v.undoLock(r)
 	}
-	if state == nil || state.Stage != order.Lifted || !r.Active() {
+	if state == nil || state.Stage != order.Lifted {
 		return nil
+	}
+	if !r.Active() {
+		return v.codeReported(r, state, first)
 	}
 	why := "The device lifted it by itself, because its end had come."
 	switch state.Cause {
 	case order.ByCode:
-		why = "An unlock code was entered on the device."
+		why = codeEntered
 	case order.ByHuman, order.ByCase, order.ByRule:
 		why = "The device follows a lift that these records had lost."
 	}

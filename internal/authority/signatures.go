@@ -20,6 +20,9 @@ type Signer interface {
 	Sign(p *tufrepo.Proposal) error // with the keys of two different ones
 }
 
+// signAttempts bounds how often a Signer signs the same thing anew because something else was published at the same moment.
+const signAttempts = 10
+
 // signbook keeps what officers have signed in memory, verified. Every server reads it anew at each sweep, and at once after it
 // published something itself.
 type signbook struct {

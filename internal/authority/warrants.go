@@ -230,7 +230,7 @@ func (s *Service) CountersignWarrant(ctx context.Context, actor *Officer, warran
 	if w.DraftedBy == actor.Name {
 		return nil, ErrSameOfficer
 	}
-	for {
+	for attempt := 1; ; attempt++ {
 		_, p, err := s.proposeWarrant(ctx, warrantID)
 		if err != nil {
 			return nil, err
@@ -239,7 +239,7 @@ func (s *Service) CountersignWarrant(ctx context.Context, actor *Officer, warran
 			return nil, proposalFault(err)
 		}
 		out, err := s.publish(ctx, actor, p, actor.Name)
-		if errors.Is(err, ErrStale) && ctx.Err() == nil { // of another warrant, at the same moment
+		if errors.Is(err, ErrStale) && attempt < signAttempts { // of another warrant, at the same moment
 			continue
 		}
 		if err != nil {

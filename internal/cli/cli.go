@@ -57,18 +57,20 @@ type commands struct {
 	Policy    policyCommand    `cmd:"" help:"Check and compare policies; propose, sign and publish them."`
 	Ledger    ledgerCommand    `cmd:"" help:"Check the public ledger, count it again, explain an order."`
 	Witness   witnessCommand   `cmd:"" help:"Run a witness, which cosigns ledgers that have one history only."`
+	Escrow    escrowCommand    `cmd:"" help:"Keep a way out for when the maker is gone: split the unlock master, join it, make codes."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 
-	Login      loginCommand      `cmd:"" group:"officers" help:"Log in to a server as an officer, for the commands below."`
-	Logout     logoutCommand     `cmd:"" group:"officers" help:"End the login."`
-	Find       findCommand       `cmd:"" group:"officers" help:"Show what is known of a device, and why it is restricted or not."`
-	UnlockCode unlockCodeCommand `cmd:"" group:"officers" help:"Give out a code that lifts a device's lock without a network."`
-	Appeal     appealCommand     `cmd:"" group:"officers" help:"Read owners' appeals and answer them."`
-	Wave       waveCommand       `cmd:"" group:"officers" help:"Look at proposed locks, approve or reject them."`
-	Case       caseCommand       `cmd:"" group:"officers" help:"Investigate a consignment: open a case, hold by warrant, conclude and release."`
-	Warrant    warrantCommand    `cmd:"" group:"officers" help:"Draft, sign and publish the warrant of a case."`
-	Custody    custodyCommand    `cmd:"" group:"officers" help:"Import production records."`
-	Officer    officerCommand    `cmd:"" group:"officers" help:"Officers' keys and signatures; and who may log in."`
+	Login       loginCommand       `cmd:"" group:"officers" help:"Log in to a server as an officer, for the commands below."`
+	Logout      logoutCommand      `cmd:"" group:"officers" help:"End the login."`
+	Find        findCommand        `cmd:"" group:"officers" help:"Show what is known of a device, and why it is restricted or not."`
+	UnlockCode  unlockCodeCommand  `cmd:"" group:"officers" help:"Give out a code that lifts a device's lock without a network."`
+	UnlockCodes unlockCodesCommand `cmd:"" group:"officers" help:"Hold unlock codes given out against codes used."`
+	Appeal      appealCommand      `cmd:"" group:"officers" help:"Read owners' appeals and answer them."`
+	Wave        waveCommand        `cmd:"" group:"officers" help:"Look at proposed locks, approve or reject them."`
+	Case        caseCommand        `cmd:"" group:"officers" help:"Investigate a consignment: open a case, hold by warrant, conclude and release."`
+	Warrant     warrantCommand     `cmd:"" group:"officers" help:"Draft, sign and publish the warrant of a case."`
+	Custody     custodyCommand     `cmd:"" group:"officers" help:"Import production records."`
+	Officer     officerCommand     `cmd:"" group:"officers" help:"Officers' keys and signatures; and who may log in."`
 }
 
 const description = `Decides in which territories a device may be provided, tells its owner in time, and enforces it in a way that the owner, the
@@ -86,7 +88,7 @@ func Main(ctx context.Context, args []string, env Environment) int {
 	exit, exited := exitOK, false
 	parser, err := kong.New(&commands{},
 		kong.Name("bailiwick"), kong.Description(description), kong.Vars{"server": defaultServer, "version": "bailiwick " + version()},
-		kong.Groups{"officers": "Commands of officers (after bailiwick login):"},
+		kong.Groups{"officers": "Commands of officers (most of them after bailiwick login):"},
 		kong.Writers(env.Stdout, env.Stderr),
 		kong.Exit(func(code int) { exit, exited = code, true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),

@@ -49,8 +49,8 @@ func callJSON(ctx context.Context, client *http.Client, method, address, token s
 	return call(ctx, client, method, address, token, "application/json", bytes.NewReader(text), answer)
 }
 
-// maxAnswer bounds what is read of an answer, in bytes.
-const maxAnswer = 32 << 20
+// maxAnswer bounds what is read of an answer, in bytes: the largest proposal in base64 fits.
+const maxAnswer = 96 << 20
 
 func call(ctx context.Context, client *http.Client, method, address, token, mediaType string, body io.Reader, answer any) error {
 	request, err := http.NewRequestWithContext(ctx, method, address, body)

@@ -103,5 +103,5 @@ func (k knownRoots) note(env Environment, key tufrepo.PublicKey, p *tufrepo.Prop
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	return replaceFile(file, text)
+	return replaceFile(file, text, 0o600)
 }

@@ -105,6 +105,15 @@ func (report *countReport) table(env Environment) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	byCause := make(map[string]int)
+	for _, line := range report.Lines {
+		byCause[line.Cause] += line.Orders
+	}
+	for _, cause := range []order.Cause{order.ByRule, order.ByHuman, order.ByCase, order.ByEnd, order.ByCode} {
+		if n := byCause[cause.String()]; n > 0 {
+			fmt.Fprintf(env.Stdout, "lifts by %s: %d\n", cause, n)
+		}
+	}
 	_, err := fmt.Fprintf(env.Stdout, "%d orders in %s, all counted.\n", report.Entries, oneLine(report.Origin))
 	return err
 }

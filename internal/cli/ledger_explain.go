@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -19,7 +20,7 @@ import (
 
 type ledgerExplainCommand struct {
 	signers
-	File   string `arg:"" name:"order-file" help:"File with one order as a device receives it, binary or base64; - reads standard input."`
+	File   string `arg:"" name:"order-file" help:"File with one order as a device receives it, binary, base64, or the text of its QR code; - reads standard input."`
 	Device string `help:"Id of the device, 32 hexadecimal digits, to check that the order is for it." placeholder:"ID"`
 	JSON   bool   `name:"json" help:"Write JSON."`
 }
@@ -101,6 +102,13 @@ func (c *ledgerExplainCommand) read(ctx context.Context, env Environment) (order
 	}
 	if len(data) > maxOrderFile {
 		return order.Sealed{}, errors.New("this is no order: it is far too long")
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte(order.QRPrefix)) {
+		sealed, err := order.ParseQRText(string(data))
+		if err != nil {
+			return order.Sealed{}, fmt.Errorf("this is no whole text of a QR code: %w", err)
+		}
+		return sealed, nil
 	}
 	sealed, err := order.ParseSealed(data)
 	if err == nil {

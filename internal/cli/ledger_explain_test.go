@@ -75,6 +75,7 @@ func TestExplain(t *testing.T) {
 		{lock, []string{"--key", l.LogKey()}, 0, "for Cuba (CU)"},
 		{lock, []string{"--key", l.LogKey()}, 0, "entry 0 of 1"},
 		{lock, []string{"--key", l.LogKey(), "--device", device.ID{1}.String()}, 1, "NOT for this device (order-not-for-you)"},
+		{asQR(t, lock), []string{"--key", l.LogKey(), "--device", id.String()}, 0, "It is for this device"},
 		{lock, nil, 1, "NOT CHECKED"},
 		{lock, []string{"--key", otherKey(t)}, 1, "DOES NOT HOLD: proof-origin"},
 		{lock, []string{"--key", l.LogKey(), "--witness", witnessKey(t)}, 1, "DOES NOT HOLD: proof-quorum"},
@@ -110,4 +111,21 @@ func witnessKey(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return d.Key
+}
+
+// asQR writes an order in a file as the text of its QR code, as a camera gives it.
+func asQR(t *testing.T, file string) string {
+	t.Helper()
+	sealed, err := (&ledgerExplainCommand{File: file}).read(t.Context(), Environment{Stdin: strings.NewReader("")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := sealed.QRText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file+".qr", []byte(text+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file + ".qr"
 }

@@ -36,6 +36,11 @@ type officerFlags struct {
 // uploadTimeout is longer than a server gives an upload.
 const uploadTimeout = 15 * time.Minute
 
+// large reports whether a request or its answer may be large: production records, and proposals, which carry lists of devices.
+func large(path, mediaType string) bool {
+	return mediaType == "text/csv" || path == pathProposals || strings.HasSuffix(path, "/warrants") || strings.HasSuffix(path, "/proposal")
+}
+
 // ask makes a request as the officer; answer gets the decoded JSON, and raw the text.
 func (f *officerFlags) ask(ctx context.Context, env Environment, method, path string, question, answer any) (raw json.RawMessage, err error) {
 	if question == nil {
@@ -71,7 +76,7 @@ func (f *officerFlags) send(ctx context.Context, env Environment, method, path, 
 		return nil, fmt.Errorf("you are not logged in to %s\n  Log in with: bailiwick login --server %s NAME", server, server)
 	}
 	client := &http.Client{Timeout: time.Minute}
-	if mediaType == "text/csv" {
+	if large(path, mediaType) {
 		client.Timeout = uploadTimeout
 	}
 	if err := call(ctx, client, method, server+path, token, mediaType, body, &raw); err != nil {

@@ -76,7 +76,7 @@ func (c *officerKeyCommand) Run(ctx context.Context, env Environment) error {
 	if err := tufrepo.WriteKey(private, data); err != nil {
 		return err
 	}
-	if err := writeNew(public, key.Public().Marshal()); err != nil {
+	if err := writeNew(public, key.Public().Marshal(), 0o644); err != nil {
 		return errors.Join(err, os.Remove(private)) // half a pair is of no use
 	}
 	if c.JSON {
@@ -145,10 +145,10 @@ func groups(id string) string {
 }
 
 // writeNew writes a file that is not there yet, durably.
-func writeNew(name string, data []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+func writeNew(name string, data []byte, mode os.FileMode) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%s is there already; choose another name with -o", name)
+		return fmt.Errorf("%s is there already; choose another name", name)
 	} else if err != nil {
 		return err
 	}
@@ -157,29 +157,17 @@ func writeNew(name string, data []byte) error {
 }
 
 // replaceFile writes a file whole or not at all, in the place of one that may be there.
-func replaceFile(name string, data []byte) error {
+func replaceFile(name string, data []byte, mode os.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(name), ".bailiwick-*")
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), name)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
-}
-
-// writePrivate writes a new file that its owner alone can read.
-func writePrivate(name string, data []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%s is there already; choose another name", name)
-	} else if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
 }

@@ -61,7 +61,7 @@ func wrote(ctx context.Context, env Environment, out string, p *tufrepo.Proposal
 	if err != nil {
 		return err
 	}
-	if err := writeNew(out, data); err != nil {
+	if err := writeNew(out, data, modeOf(p)); err != nil {
 		return err
 	}
 	v, err := examine(ctx, out, p, aids{})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 )
@@ -80,6 +81,9 @@ func (c *signFlags) sign(ctx context.Context, env Environment, a aids, more func
 	if err != nil {
 		return err
 	}
+	if err := before.timely(env.Now()); err != nil {
+		return err
+	}
 	if !c.JSON {
 		before.write(env.Stdout)
 		fmt.Fprintln(env.Stdout)
@@ -105,6 +109,22 @@ func (c *signFlags) sign(ctx context.Context, env Environment, a aids, more func
 		return err
 	}
 	return c.told(ctx, env, out, p, key.Public(), a)
+}
+
+// timely refuses a proposal that no server could take any more, or not yet: its dates follow from when it was made.
+func (v *proposalView) timely(now time.Time) error {
+	if v.Created.After(now.Add(24 * time.Hour)) {
+		return fmt.Errorf("%s was made on %s, which has not come yet\n  Look at the clock of this machine, and of the one on which it was made", v.File, v.Created.Format(time.DateOnly))
+	}
+	for _, part := range v.Parts {
+		if part.Expires.Before(now) {
+			return fmt.Errorf("%s is too old: signatures on it would have expired on %s (%s)\n  Have the proposal made anew", v.File, part.Expires.Format(time.DateOnly), partText[part.Role])
+		}
+	}
+	if v.Warrant != nil && v.Warrant.ID != "" && v.Warrant.Ends.Before(now) {
+		return fmt.Errorf("%s is too old: the hold would have ended on %s\n  Draft a new warrant", v.File, v.Warrant.Ends.Format(time.DateOnly))
+	}
+	return nil
 }
 
 // signAs holds the proposal to what this key signed before, signs it, and remembers it.

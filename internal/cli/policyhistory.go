@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -47,25 +46,31 @@ func (c *policyHistoryCommand) Run(ctx context.Context, env Environment) error {
 		if len(editions) == 0 {
 			fmt.Fprintln(env.Stdout, "There is no policy yet.")
 		}
+		var present time.Time // since when the one in force is
+		for _, e := range editions {
+			if e.InForce {
+				present = e.ActivateAt
+			}
+		}
 		for _, e := range editions {
 			signers := "nobody has signed it"
 			if len(e.Signers) > 0 {
 				signers = "signed by " + joinAnd(e.Signers)
 			}
 			fmt.Fprintf(env.Stdout, "%s version %d: %s\n  %s; effective from %s, %s\n  published by %s, sha256 %s\n", e.ID, e.Version, oneLine(e.Title),
-				e.state(), e.Effective.Format(time.DateOnly), signers, e.By, e.Hash)
+				e.state(present), e.Effective.Format(time.DateOnly), signers, e.By, e.Hash)
 		}
 	})
 }
 
-// state says how a policy stands.
-func (e *editionAnswer) state() string {
+// state says how a policy stands beside the one in force.
+func (e *editionAnswer) state(present time.Time) string {
 	since := e.ActivateAt.Format(time.RFC3339)
 	switch {
 	case e.InForce:
 		return "in force since " + since
-	case !e.Signed:
-		return strings.TrimSpace("no longer listed; was in force from " + since)
+	case e.ActivateAt.After(present) && e.Signed:
+		return "will be in force from " + since + " on"
 	}
-	return "in force from " + since + " on, if nothing replaces it"
+	return "replaced; was in force from " + since + " on"
 }

@@ -136,13 +136,16 @@ func proposePolicy(r *tufrepo.Repository, listed []*policy.Policy, replacement *
 			return nil, fmt.Errorf("it takes effect on %s, before the policy that it replaces (%s); devices refuse to go back\n  Set effective_from to %s or later",
 				replacement.EffectiveFrom.Format(time.DateOnly), present.EffectiveFrom.Format(time.DateOnly), present.EffectiveFrom.Format(time.DateOnly))
 		}
+		if present != nil && targets.Order(replacement, present) <= 0 {
+			return nil, fmt.Errorf("it takes effect on the same day as the policy in force, %s, and its version, %d, is not higher: nobody could tell from the files which one follows the other\n  Raise its version", present, replacement.Version)
+		}
 		if files, err = targets.OfPolicy(replacement); err != nil {
 			return nil, err
 		}
 	}
 	kept := map[string]bool{}
 	for _, old := range listed {
-		if present == nil || !old.EffectiveFrom.Before(present.EffectiveFrom) {
+		if present == nil || targets.Order(old, present) >= 0 {
 			kept[targets.PolicyFile(old.Hash())], kept[tuf.PolicyPath(old.Hash())] = true, true
 		}
 	}

@@ -51,7 +51,15 @@ func writeProposal(env Environment, name string, p *tufrepo.Proposal) error {
 		_, err := env.Stdout.Write(data)
 		return err
 	}
-	return replaceFile(name, data)
+	return replaceFile(name, data, modeOf(p))
+}
+
+// modeOf is who may read a proposal: that of a warrant carries the IMEIs of those whom it is for.
+func modeOf(p *tufrepo.Proposal) os.FileMode {
+	if p.Subject() == tufrepo.Warrant {
+		return 0o600
+	}
+	return 0o644
 }
 
 // signerView is an officer as JSON.
@@ -181,11 +189,15 @@ func (v *proposalView) examinePolicy(ctx context.Context, p *tufrepo.Proposal, a
 	}
 	newest := l.New[len(l.New)-1]
 	if before := append(slices.Clone(l.Kept), l.Dropped...); len(before) > 0 {
-		old, err := inForceOf(ctx, p, before, a.against)
+		old, err := followed(ctx, p, newest, before, a.against)
 		if err != nil {
 			return err
 		}
-		d := compare("in force", old, "proposed", newest)
+		label := "in force"
+		if old.EffectiveFrom.After(p.Created()) {
+			label = "signed, not yet in force"
+		}
+		d := compare(label, old, "proposed", newest)
 		v.Policy = &d
 		return nil
 	}
@@ -194,9 +206,9 @@ func (v *proposalView) examinePolicy(ctx context.Context, p *tufrepo.Proposal, a
 	return nil
 }
 
-// inForceOf returns the policy in force when the proposal was made: one of those that its base lists. Whoever brings it, the hash in the
-// officers' own listing vouches for it.
-func inForceOf(ctx context.Context, p *tufrepo.Proposal, listed [][32]byte, against string) (*policy.Policy, error) {
+// followed returns the policy that a new one would follow, the one in force as a rule: one of those that the proposal's base lists. Whoever brings
+// it, the hash in the officers' own listing vouches for it.
+func followed(ctx context.Context, p *tufrepo.Proposal, next *policy.Policy, listed [][32]byte, against string) (*policy.Policy, error) {
 	var blobs [][]byte
 	for _, name := range p.Attachments() {
 		if data, ok := p.Attachment(name); ok {
@@ -219,7 +231,10 @@ func inForceOf(ctx context.Context, p *tufrepo.Proposal, listed [][32]byte, agai
 	if len(known) < len(listed) {
 		return nil, fmt.Errorf("the difference to the policy in force cannot be shown: the proposal does not carry that policy (sha256 %x)\n  Give it with --against, as a file, a server or a folder; what is in it is held to the officers' signatures", listed[0])
 	}
-	if old := targets.InForce(known, p.Created()); old != nil {
+	if old := targets.Follows(known, next); old != nil {
+		return old, nil
+	}
+	if old := targets.InForce(known, p.Created()); old != nil { // the new one would be before it: the difference says so
 		return old, nil
 	}
 	return known[0], nil

@@ -158,7 +158,15 @@ func TestOfficersWithoutANetwork(t *testing.T) {
 	if !strings.Contains(out, "EXPIRED: officers renew it with bailiwick policy propose --renew") {
 		t.Error(out)
 	}
+	if _, faults = d.run(exitFailure, "policy", "sign", "second.json", "--key", "ada.key", "--yes"); !strings.Contains(faults, "is too old: signatures on it would have expired on 2027-12-27") {
+		t.Error(faults)
+	}
 	d.run(exitOK, "policy", "propose", "--renew", "--from", "copy", "-o", "renewal.json")
+	d.now = now
+	if _, faults = d.run(exitFailure, "policy", "sign", "renewal.json", "--key", "ada.key", "--yes"); !strings.Contains(faults, "which has not come yet") {
+		t.Error(faults)
+	}
+	d.now = now.AddDate(0, 0, 401)
 	sign("renewal.json", "bela", "ada")
 	if r, _, err = r.Refresh(online, d.now); err != nil {
 		t.Fatal(err)

@@ -92,5 +92,5 @@ func (w *warrantView) writeCSV(name string) error {
 	if err := lines.Error(); err != nil {
 		return err
 	}
-	return writePrivate(name, b.Bytes())
+	return writeNew(name, b.Bytes(), 0o600)
 }

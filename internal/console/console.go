@@ -48,6 +48,7 @@ type Reports interface {
 	Devices(ctx context.Context, q authority.DeviceQuery) ([]authority.DeviceRow, error)
 	FindDevice(ctx context.Context, imei string) (*authority.Device, error)
 	DeviceDetail(ctx context.Context, id device.ID) (*authority.DeviceDetail, error)
+	WaitingLifts(ctx context.Context, id device.ID) ([]authority.WaitingLift, error)
 	Waves(ctx context.Context, limit int) ([]*authority.Wave, error)
 	WaveDetail(ctx context.Context, id int64) (*authority.WaveDetail, error)
 	Cases(ctx context.Context, limit int) ([]*authority.Case, error)

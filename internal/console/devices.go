@@ -112,6 +112,7 @@ type deviceView struct {
 	Stage   order.Stage
 	MayLift bool
 	MayCode bool
+	Lifts   []liftCode
 }
 
 // track is one restriction and how far it has come.
@@ -148,6 +149,9 @@ func (c *console) device(w http.ResponseWriter, r *http.Request, o *authority.Of
 	}
 	if len(view.Tracks) > 0 && len(view.Open) == 0 {
 		view.Stage = order.Lifted
+	}
+	if view.Lifts, err = c.liftCodes(r.Context(), id); err != nil {
+		return err
 	}
 	return c.show(w, r, o, http.StatusOK, "device", "Device "+string(detail.Device.IMEI), view)
 }

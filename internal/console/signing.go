@@ -29,6 +29,9 @@ type Signing interface {
 // maxUpload bounds a request that carries a proposal.
 const maxUpload = tufrepo.MaxProposal + 64<<10
 
+// uploadTime is how long an officer's connection may take to bring a proposal: many devices over a slow line.
+const uploadTime = 5 * time.Minute
+
 // pathProposals is where proposals are handed in.
 const pathProposals = "/console/proposals"
 
@@ -143,6 +146,10 @@ func (c *console) proposal(w http.ResponseWriter, r *http.Request, o *authority.
 	if err := must(o, authority.MayInvestigate); err != nil {
 		return err
 	}
+	control := http.NewResponseController(w)
+	until := time.Now().Add(uploadTime)
+	// A connection that has no deadlines (in a test) is content without.
+	_, _ = control.SetReadDeadline(until), control.SetWriteDeadline(until)
 	data, name, err := uploaded(r, "proposal")
 	if err != nil {
 		return c.backWith(w, r, err)

@@ -307,3 +307,13 @@ func TestMapAndTableSayTheSame(t *testing.T) {
 		t.Errorf("%d territories with locks on the map", n)
 	}
 }
+
+func TestWaitingLiftIsShownAsACode(t *testing.T) {
+	b := open(t, "nora")
+	if codes := b.page("/console/devices/"+staged.ID(4).String()).Find("svg", "class", "qr"); len(codes) != 1 {
+		t.Errorf("%d codes on the page of a lifted device", len(codes))
+	}
+	if codes := b.page("/console/devices/"+staged.ID(3).String()).Find("svg", "class", "qr"); len(codes) != 0 {
+		t.Error("a locked device has the code of a lift")
+	}
+}

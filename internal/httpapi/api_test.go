@@ -49,6 +49,7 @@ var calls = []struct {
 	{"GET", idPath, "", 200, []any{someID}, `"verdict":"deny"`},
 	{"POST", idPath + "/lift", `{"ground":"rule:cuba","reason":"A mistake."}`, 204, []any{"kim", someID, cuba, "A mistake."}, ""},
 	{"POST", idPath + "/unlock-code", `{"challenge":"12345678","justification":"In hospital."}`, 200, []any{"kim", someID, "12345678", "In hospital."}, `"code":"12345678"`},
+	{"GET", "/v1/unlock-codes", "", 200, []any{"kim"}, `"outstanding":1`},
 	{"GET", "/v1/waves", "", 200, []any{100}, `"size":2`},
 	{"GET", "/v1/waves/1", "", 200, []any{int64(1)}, `"confirm":2`},
 	{"POST", "/v1/waves/1/approve", `{"note":"n","confirm":2,"shown":3}`, 200, []any{"kim", int64(1), authority.WaveApproval{Note: "n", Confirm: 2, Shown: 3}}, `"locked":2,"skipped":{}`},

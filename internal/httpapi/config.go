@@ -48,6 +48,7 @@ type ForOfficers interface {
 	DeviceDetail(ctx context.Context, id device.ID) (*authority.DeviceDetail, error)
 	LiftByHuman(ctx context.Context, actor *authority.Officer, id device.ID, g order.Ground, reason string) error
 	UnlockCode(ctx context.Context, actor *authority.Officer, id device.ID, challenge, justification string) (code string, err error)
+	CodeReport(ctx context.Context, actor *authority.Officer) (*authority.CodeReport, error)
 
 	Waves(ctx context.Context, limit int) ([]*authority.Wave, error)
 	WaveDetail(ctx context.Context, id int64) (*authority.WaveDetail, error)

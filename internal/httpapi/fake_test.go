@@ -127,6 +127,10 @@ func (f *fake) UnlockCode(_ context.Context, o *authority.Officer, id device.ID,
 	return "12345678", f.say(o.Name, id, challenge, why)
 }
 
+func (f *fake) CodeReport(_ context.Context, o *authority.Officer) (*authority.CodeReport, error) {
+	return &authority.CodeReport{At: now, Officers: []authority.CodesOf{{Officer: "sam", Given: 3, Used: 2, Outstanding: 1}}, Unexplained: []device.ID{someID}}, f.say(o.Name)
+}
+
 func (f *fake) wave() *authority.Wave {
 	return &authority.Wave{ID: 1, CreatedAt: now, State: authority.WaveOpen, Size: 2}
 }

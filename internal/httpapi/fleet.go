@@ -131,6 +131,11 @@ func (e *edge) fleet(api huma.API) {
 			}
 			return none(a.LiftByHuman(ctx, actor(ctx), id, g, in.Body.Reason))
 		})
+	huma.Register(api, op(http.MethodGet, "/v1/unlock-codes", "count-unlock-codes", "Codes given out against codes used, by officer"),
+		func(ctx context.Context, _ *struct{}) (*bodyOf[authority.CodeReport], error) {
+			report, err := a.CodeReport(ctx, actor(ctx))
+			return one(report, err, func(r *authority.CodeReport) authority.CodeReport { return *r })
+		})
 	huma.Register(api, op(http.MethodPost, "/v1/devices/{id}/unlock-code", "unlock-code", "A code that lifts without a network; recorded"),
 		func(ctx context.Context, in *unlockInput) (*bodyOf[unlockCode], error) {
 			id, p := parseID(in.ID)

@@ -61,7 +61,8 @@ func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	id := requestID()
 	client := clientOf(r, e.cfg.TrustedProxies)
 	timeout := e.cfg.Timeout
-	if r.URL.Path == pathProduction || r.URL.Path == pathProposals {
+	switch r.URL.Path {
+	case pathProduction, pathProposals, pagesProposals:
 		timeout = e.cfg.ImportTimeout
 	}
 	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), addressKey{}, client), timeout)

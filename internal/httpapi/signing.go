@@ -24,6 +24,8 @@ import (
 const (
 	pathProposals = "/v1/proposals"
 	pathOnlineKey = "/v1/metadata/online-key"
+
+	pagesProposals = "/console/proposals" // where the console's pages take the same files
 )
 
 type proposeInput struct {

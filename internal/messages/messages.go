@@ -6,7 +6,7 @@
 //	p.T("owner.record.count", "Count", 12)   // picks the plural form
 //
 // A catalogue is catalogue/FAMILY.LANG.json in the format of go-i18n; FAMILY is who reads it: "owner" the owner page,
-// "phone" the screen of a phone. Every key begins with its family and is written out in full where it is used, so that a
+// "phone" the screen of a phone, "escrow" the page of an escrow kit. Every key begins with its family and is written out in full where it is used, so that a
 // test finds keys that are missing in a language and keys that nobody uses. Every family speaks at least English, Arabic,
 // Persian and Spanish; a key that a language lacks is answered in English.
 package messages

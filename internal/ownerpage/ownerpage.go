@@ -9,12 +9,14 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"html/template"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/messages"
+	"github.com/bailiwick-dev/bailiwick/internal/qr"
 	"github.com/bailiwick-dev/bailiwick/internal/web"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
@@ -25,6 +27,8 @@ type Service interface {
 	OwnerLook(ctx context.Context, imei, reference string) (*authority.OwnerView, error)
 	// OwnerOrder returns authority.ErrNoOrder while there is no order in the ledger.
 	OwnerOrder(ctx context.Context, imei, reference string) (*order.Sealed, error)
+	// OwnerLift returns authority.ErrNoOrder while no lift waits for the device.
+	OwnerLift(ctx context.Context, imei, reference string) (*order.Sealed, error)
 	FileAppeal(ctx context.Context, imei, reference, text, contact string) (*authority.Appeal, error)
 }
 
@@ -178,7 +182,29 @@ func (p *ownerPage) showPhone(w http.ResponseWriter, r *http.Request, status int
 	if err != nil {
 		return err
 	}
-	return p.show(w, r, status, "phone", m, newPhoneView(m, found, p.site.Now(), form))
+	view := newPhoneView(m, found, p.site.Now(), form)
+	if view.Lift, err = p.liftCode(r.Context(), m, v, found); err != nil {
+		return err
+	}
+	return p.show(w, r, status, "phone", m, view)
+}
+
+// liftCode draws the lift that waits for the phone; empty when none does, or when its proof cannot be had at the moment.
+func (p *ownerPage) liftCode(ctx context.Context, m *messages.Printer, v visit, found *authority.OwnerView) (template.HTML, error) {
+	if found.Stage != order.Lifted {
+		return "", nil
+	}
+	sealed, err := p.service.OwnerLift(ctx, v.IMEI, v.Reference)
+	if errors.Is(err, authority.ErrNoOrder) || errors.Is(err, authority.ErrLedgerUnavailable) {
+		return "", nil
+	} else if err != nil {
+		return "", err
+	}
+	text, err := sealed.QRText()
+	if err != nil {
+		return "", err
+	}
+	return qr.SVG(text, m.T("owner.lift.alt"))
 }
 
 // order saves the newest order as a file, as the device got it.

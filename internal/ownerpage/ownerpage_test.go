@@ -152,6 +152,20 @@ func TestOrderIsSaved(t *testing.T) {
 	}
 }
 
+// A lift that the phone has not reported is shown as a QR code, which holds the order; nothing else is.
+func TestWaitingLiftIsShownAsACode(t *testing.T) {
+	p := visit(t).look(4, "fa")
+	codes := p.Find("svg", "class", "qr")
+	if len(codes) != 1 || webtest.Attr(codes[0], "aria-label") != messages.For("fa").T("owner.lift.alt") || !strings.Contains(p.Text(), messages.For("fa").T("owner.lift.title")) {
+		t.Errorf("%d codes on the page of a lifted phone", len(codes))
+	}
+	for _, phone := range []int{1, 2, 6} {
+		if len(visit(t).look(phone, "en").Find("svg", "class", "qr")) != 0 {
+			t.Errorf("phone %d, which is not lifted, has a code", phone)
+		}
+	}
+}
+
 func TestNoticedTellsAll(t *testing.T) {
 	text := visit(t).look(2, "en").Text()
 	for _, want := range []string{"A notice was given", "23 October 2021", "9 days left", "first put to use in Iran", "Executive Order 12959", "The phone has shown the notice on 3 days. It must be at least 5",

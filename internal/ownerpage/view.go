@@ -31,6 +31,7 @@ type phoneView struct {
 	Form             appealForm
 	Place            string
 	OrderHex         string
+	Lift             template.HTML // the lift as a QR code; empty when none waits
 }
 
 type fact struct{ Name, Value string }

@@ -68,7 +68,7 @@ type note struct {
 }
 
 // views that can be opened on the phone, in every stage.
-var views = map[string]bool{"": true, "why": true, "contact": true, "appeal": true, "code": true, "network": true, "files": true, "emergency": true, "record": true, "language": true}
+var views = map[string]bool{"": true, "why": true, "contact": true, "appeal": true, "code": true, "scan": true, "network": true, "files": true, "emergency": true, "record": true, "language": true}
 
 // New returns the page. Close the phone yourself.
 func New(cfg Config) (*Page, error) {
@@ -90,7 +90,7 @@ func New(cfg Config) (*Page, error) {
 	p.mux.HandleFunc("GET /files.zip", p.saveFiles)
 	for path, act := range map[string]func(*http.Request) error{
 		"/phone/start": p.start, "/phone/open": p.open, "/phone/lang": p.chooseLanguage, "/phone/text": p.textSize,
-		"/phone/continue": p.putAside, "/phone/code": p.enterCode, "/phone/network": p.network, "/phone/call": p.call,
+		"/phone/continue": p.putAside, "/phone/code": p.enterCode, "/phone/scan": p.scan, "/phone/network": p.network, "/phone/call": p.call,
 		"/world/place": p.setPlace, "/world/radio": p.setRadio, "/world/clock": p.setClock, "/world/boot": p.setBoot,
 		"/world/restart": p.restart, "/world/use": p.use, "/world/check-in": p.checkIn, "/world/days": p.passDays,
 	} {
@@ -100,12 +100,22 @@ func New(cfg Config) (*Page, error) {
 }
 
 // Handler serves the page with the protections of the other faces.
-func (p *Page) Handler() http.Handler { return web.Protect(p.mux, 64<<10) }
+func (p *Page) Handler() http.Handler {
+	forms, pictures := web.Protect(p.mux, 64<<10), web.Protect(p.mux, maxScan)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/phone/scan" {
+			pictures.ServeHTTP(w, r)
+			return
+		}
+		forms.ServeHTTP(w, r)
+	})
+}
 
 // then runs an action and shows the page again.
 func (p *Page) then(act func(*http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := r.ParseForm(); err != nil {
+		// An upload is read by its action, which has words for what is wrong with it.
+		if err := r.ParseForm(); err != nil && r.URL.Path != "/phone/scan" {
 			http.Error(w, "the form cannot be read", http.StatusBadRequest)
 			return
 		}

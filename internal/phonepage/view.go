@@ -112,6 +112,9 @@ func (v *view) Say(n *note) string { return v.P.T(n.Key, n.Args...) }
 // Challenge is the number for support in groups of four.
 func (v *view) Challenge() string { return unlock.Group(v.Screen.Challenge) }
 
+// NumberGroups are the groups of the device number, for whoever gives codes without a record.
+func (v *view) NumberGroups() []string { return strings.Fields(v.Screen.DeviceNumber) }
+
 // CodeWait is how long no code is taken, or "".
 func (v *view) CodeWait() string {
 	if v.Screen.CodeWait <= 0 {

@@ -193,6 +193,18 @@ func TestDiffOfTheSamples(t *testing.T) {
 	}
 }
 
+// TestDiffKeepsATerminalQuiet: what a condition holds is shown, and obeyed by no terminal.
+func TestDiffKeepsATerminalQuiet(t *testing.T) {
+	hostile := strings.Replace(diffBase, `when: consignee == "PRESS"`, "when: \"consignee == '\\e[2J\\u202e'\"", 1)
+	for _, c := range Diff(parsed(t, diffBase), parsed(t, hostile)) {
+		for _, text := range []string{c.Text, c.Meaning, c.Old, c.New} {
+			if strings.ContainsFunc(text, func(r rune) bool { return r == 0x1b || r == 0x202e }) {
+				t.Errorf("%q", text)
+			}
+		}
+	}
+}
+
 // FuzzDiff: whatever two policies parse, their difference can be told, both ways, and a policy does not differ from itself.
 func FuzzDiff(f *testing.F) {
 	f.Add([]byte(diffBase), []byte(goodSource))

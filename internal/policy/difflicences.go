@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // licences compares licences by id: each lifts a prohibition, so that less of one is harsher.
@@ -150,7 +151,15 @@ func (d *differ) exceptions(old, replacement *Policy) {
 // ifAdded is what a custom rule does to owners. One that says indeterminate keeps a person from being restricted, and another from being released.
 var ifAdded = [...]Effect{Permit: EffectMilder, Deny: EffectHarsher, Indeterminate: EffectDepends}
 
-func oneSpace(s string) string { return strings.Join(strings.Fields(s), " ") }
+// oneSpace is a condition on one line. A string in it may hold what a terminal would obey, which is shown as a replacement character.
+func oneSpace(s string) string {
+	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if unshown(r) && !unicode.IsSpace(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)), " ")
+}
 
 func (c *customRule) where() string {
 	if c.scope == nil {

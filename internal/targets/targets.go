@@ -89,10 +89,10 @@ func OfPolicy(p *policy.Policy) ([]tufrepo.File, error) {
 
 // Listing is what a policy proposal lists, taken apart.
 type Listing struct {
-	New     []*policy.Policy // carried by the proposal, read and checked, the earliest first
+	New     []*policy.Policy // carried by the proposal, read and checked: one, or none when signatures are renewed
 	Kept    [][32]byte       // hashes of policies that stay listed
 	Dropped [][32]byte       // hashes of policies that were listed and no longer are
-	Changed []string         // borders and messages that are listed otherwise than before
+	Changed []string         // borders and messages that are listed otherwise than before, or no longer
 	Foreign []string         // borders and messages that differ from those embedded in this program
 }
 
@@ -120,14 +120,19 @@ func ReadPolicies(p *tufrepo.Proposal) (*Listing, error) {
 		}
 	}
 	for path := range before {
-		hash, ok := PolicyHash(path)
-		if _, listed := after[path]; ok && !listed {
+		if _, listed := after[path]; listed {
+			continue
+		}
+		if hash, ok := PolicyHash(path); ok {
 			l.Dropped = append(l.Dropped, hash)
+		} else if !strings.HasPrefix(path, "policy/") {
+			l.Changed = append(l.Changed, path)
 		}
 	}
-	slices.SortFunc(l.New, func(a, b *policy.Policy) int {
-		return cmp.Or(a.EffectiveFrom.Compare(b.EffectiveFrom), cmp.Compare(a.Version, b.Version))
-	})
+	slices.Sort(l.Changed)
+	if len(l.New) > 1 { // who signs is shown one difference, and must not sign for what is not in it
+		return nil, fmt.Errorf("%w: the proposal brings %d policies; it brings one", ErrMismatch, len(l.New))
+	}
 	return l, nil
 }
 
@@ -207,6 +212,11 @@ func Find(hash [32]byte, blobs [][]byte) (*policy.Policy, bool) {
 	return nil, false
 }
 
+// Order says which of two policies follows the other: positive when a takes effect later than b, or on the same day with a higher version.
+func Order(a, b *policy.Policy) int {
+	return cmp.Or(a.EffectiveFrom.Compare(b.EffectiveFrom), cmp.Compare(a.Version, b.Version))
+}
+
 // InForce returns which of several policies devices follow at a time: the one that took effect last, nil when none has. Between two of one day
 // the higher version counts.
 func InForce(policies []*policy.Policy, now time.Time) *policy.Policy {
@@ -215,7 +225,7 @@ func InForce(policies []*policy.Policy, now time.Time) *policy.Policy {
 		if p.EffectiveFrom.After(now) {
 			continue
 		}
-		if best == nil || cmp.Or(p.EffectiveFrom.Compare(best.EffectiveFrom), cmp.Compare(p.Version, best.Version)) > 0 {
+		if best == nil || Order(p, best) > 0 {
 			best = p
 		}
 	}
@@ -241,6 +251,17 @@ func AttachPolicies(p *tufrepo.Proposal, listed []*policy.Policy) error {
 		}
 	}
 	return nil
+}
+
+// Follows returns which of several policies another one would follow: the last in Order that is before it. It is nil when none is.
+func Follows(policies []*policy.Policy, next *policy.Policy) *policy.Policy {
+	var best *policy.Policy
+	for _, p := range policies {
+		if Order(p, next) < 0 && (best == nil || Order(p, best) > 0) {
+			best = p
+		}
+	}
+	return best
 }
 
 // others returns borders and messages as this program embeds them.

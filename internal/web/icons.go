@@ -28,6 +28,7 @@ var icons = map[string]string{
 	"key":     `<circle cx="7.5" cy="15.5" r="4.5"/><path d="m11 12 9-9M16.5 6.5l3 3"/>`,
 	"globe":   `<circle cx="12" cy="12" r="9"/><path d="M3 12h18M12 3c3.5 3 3.5 15 0 18M12 3c-3.5 3-3.5 15 0 18"/>`,
 	"clock":   `<circle cx="12" cy="12" r="9"/><path d="M12 6.5V12l3.5 2.5"/>`,
+	"scan":    `<path d="M3.5 8.5v-5h5M15.5 3.5h5v5M20.5 15.5v5h-5M8.5 20.5h-5v-5M7.5 7.5h4v4h-4zM13 13h3.5v3.5H13zM14.5 7.5h2v2M7.5 14.5v2h2"/>`,
 	"compare": `<path d="M5 20V9M12 20V4M19 20v-7"/>`,
 }
 

@@ -48,16 +48,22 @@ func tell(t *testing.T) *story {
 	s.server = serve(t, time.Date(2021, time.September, 2, 7, 0, 0, 0, time.UTC), nil)
 	s.server.clock.Run()
 	s.phone = s.orderPhone("AE", phone.Tehran)
-	page, err := phonepage.New(phonepage.Config{Phone: s.phone, Clock: clockOf{s.server}, Now: s.server.Now, OwnerURL: s.server.base + "/owner"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown := httptest.NewServer(page.Handler())
-	t.Cleanup(shown.Close)
-	s.page = shown.URL + "/"
+	s.page = s.pageOf(s.phone)
 	s.screen = browse(t)
 	s.desk = s.screen.another("desk")
 	return s
+}
+
+// pageOf serves the page of a phone.
+func (s *story) pageOf(p *phone.Phone) string {
+	s.t.Helper()
+	page, err := phonepage.New(phonepage.Config{Phone: p, Clock: clockOf{s.server}, Now: s.server.Now, OwnerURL: s.server.base + "/owner"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	shown := httptest.NewServer(page.Handler())
+	s.t.Cleanup(shown.Close)
+	return shown.URL + "/"
 }
 
 // orderPhone has the sandbox's factory make a phone, over HTTP.

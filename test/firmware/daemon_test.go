@@ -192,8 +192,18 @@ func TestDaemonStory(t *testing.T) {
 	}
 	lift := filepath.Join(dir, "lift.txt")
 	w.must(os.WriteFile(lift, []byte(base64.StdEncoding.EncodeToString(w.heldLift())+"\n"), 0o600))
-	if r := phone.ask("lift " + lift); r.Outcome == nil || len(r.Outcome.Applied) != 1 {
-		t.Fatalf("the lift: %+v", r)
+	sealed, err := order.ParseSealed(w.heldLift())
+	w.must(err)
+	text, err := sealed.QRText()
+	w.must(err)
+	if r := phone.ask("lift-qr " + text[:len(text)-9]); r.Error == "" || r.Outcome != nil {
+		t.Fatalf("a damaged code: %+v", r)
+	}
+	if r := phone.ask("lift-qr " + text); r.Outcome == nil || len(r.Outcome.Applied) != 1 {
+		t.Fatalf("the lift off its QR code: %+v", r)
+	}
+	if r := phone.ask("lift " + lift); r.Outcome == nil || r.Error != "" {
+		t.Fatalf("the same lift again, from a file: %+v", r)
 	}
 	if s := phone.ask("screen").Screen; s.Stage != order.Lifted || len(s.WayOut) != 9 {
 		t.Fatalf("the screen: %+v", s)

@@ -19,10 +19,10 @@ const module = "github.com/bailiwick-dev/bailiwick"
 var floors = [][]string{
 	{"device", "territory/...", "order/...", "evidence", "protocol", "ledger/proof", "unlock", "tuf/...", "internal/dcbor", "internal/sign1", "internal/corpus", "internal/npm"},
 	{"agent/..."},
-	{"internal/policy", "policies", "internal/messages", "internal/restriction", "internal/custody", "internal/cohort"},
+	{"internal/policy", "policies", "internal/messages", "internal/restriction", "internal/custody", "internal/cohort", "internal/escrow"},
 	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness", "internal/tufrepo", "internal/targets"},
 	{"internal/store/...", "internal/ipterritory/..."},
-	{"internal/web/...", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage"},
+	{"internal/web/...", "internal/qr", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage", "internal/escrowpage"},
 	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet", "internal/cli"},
 	{"cmd/..."},
 	{"test/..."},

@@ -119,6 +119,13 @@ func ruleRefusals() []refusing {
 			s.Proof = w.ledger.proof(w.ledger.append(s.Leaf))
 			return w.checkIn(s)
 		}},
+		{reason: "salt-reused", last: func(w *writer) step {
+			first := w.seal(notice(w))
+			w.applied(w.checkIn(first), 1)
+			l := notice(w)
+			l.Deadline = l.Deadline.Add(oneDay)
+			return w.checkIn(w.again(l, first))
+		}},
 		{reason: "proof-invalid", last: func(w *writer) step {
 			s := w.commit(notice(w), "life")
 			s.Proof = w.ledger.proof(w.ledger.append([]byte("another entry")))

@@ -186,7 +186,8 @@ func flip(data []byte, at int) []byte {
 // Every file of the folder is made and read by a test of this package.
 func TestNoOtherFiles(t *testing.T) {
 	known := []string{
-		"README.md", "answers.json", "cohorts.json", "commitments.json", "enrolment.json", "evidence.json", "lives.json", "metadata.json", "orders.json", "policies.json",
+		"README.md", "answers.json", "cohorts.json", "commitments.json", "device-numbers.json", "enrolment.json", "evidence.json", "lifts-as-text.json", "lives.json", "metadata.json",
+		"orders.json", "policies.json",
 		"references.json", "unlock-codes.json", "warrants.json",
 	}
 	var names []string

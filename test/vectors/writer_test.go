@@ -149,6 +149,15 @@ func (w *writer) seal(l order.Leaf) order.Sealed {
 	return s
 }
 
+// again seals a leaf under the salt of another order of this life.
+func (w *writer) again(l order.Leaf, other order.Sealed) order.Sealed {
+	w.t.Helper()
+	l.Commitment = order.Commit(other.Salt, deviceID("life"))
+	s := order.Sealed{Leaf: must(l.Marshal())(w.t), Salt: other.Salt}
+	s.Proof = w.ledger.proof(w.ledger.append(s.Leaf))
+	return s
+}
+
 func (w *writer) notice(g order.Ground) order.Leaf {
 	l := order.Leaf{Kind: order.Notice, Ground: g, Authority: w.policy.Hash, IssuedAt: w.now, Deadline: w.now.Add(10*oneDay + time.Hour)}
 	if g.Kind == order.Rule {

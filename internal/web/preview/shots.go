@@ -52,7 +52,8 @@ func scenes() []scene {
 		list = append(list, scene{name: "owner-form-" + lang, path: "/owner?lang=" + lang, owner: -1},
 			scene{name: "owner-noticed-" + lang, path: "/owner/phone?lang=" + lang, owner: 2}, scene{name: "owner-locked-" + lang, path: "/owner/phone?lang=" + lang, owner: 1})
 	}
-	return append(list, scene{name: "owner-lifted-es", path: "/owner/phone?lang=es", owner: 4}, scene{name: "owner-appealing-fr", path: "/owner/phone?lang=fr", owner: 6})
+	return append(list, scene{name: "owner-lifted-es", path: "/owner/phone?lang=es", owner: 4}, scene{name: "owner-lifted-fa", path: "/owner/phone?lang=fa", owner: 4},
+		scene{name: "owner-appealing-fr", path: "/owner/phone?lang=fr", owner: 6})
 }
 
 func takeShots(ctx context.Context, at servers, folder, only string) error {
