@@ -27,6 +27,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/policies"
 	"github.com/bailiwick-dev/bailiwick/protocol"
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 type demoCommand struct {
@@ -103,6 +104,9 @@ func (c *demoCommand) Run(ctx context.Context, env Environment) (err error) {
 	if err := report.WriteTable(out); err != nil {
 		return err
 	}
+	if err := writeSigners(ctx, out, a); err != nil {
+		return err
+	}
 	if err := c.writeJSON(env, report); err != nil {
 		return err
 	}
@@ -116,6 +120,32 @@ func (c *demoCommand) Run(ctx context.Context, env Environment) (err error) {
 		return err
 	}
 	return nil
+}
+
+// writeSigners says whose signatures the phones' orders rested on.
+func writeSigners(ctx context.Context, out io.Writer, a *app.App) error {
+	keys, err := a.Service.SigningKeys(ctx)
+	if err != nil {
+		return err
+	}
+	repository, err := a.Service.Repository(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "signatures: %d officers have keys, %d must sign, and every phone checked it", len(keys.Officers), keys.Threshold)
+	for _, role := range []string{tuf.Policy, tuf.Warrant} {
+		by, err := repository.SignedBy(role)
+		if err != nil {
+			return err
+		}
+		var names []string
+		for _, k := range by {
+			names = append(names, k.Name())
+		}
+		fmt.Fprintf(out, "\n  %-7s   %s", role, strings.Join(names, ", "))
+	}
+	_, err = fmt.Fprintln(out)
+	return err
 }
 
 // listen takes the usual port, so that the commands of the README work as they stand, unless nobody stays to use them.
