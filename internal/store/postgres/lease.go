@@ -19,9 +19,9 @@ type lease struct {
 
 // take begins a term when nobody holds the lease, or when its holder does not renew it for as long as it lasts.
 func (l *lease) take(ctx context.Context, c *pgx.Conn, length time.Duration, slots int) error {
-	var seen time.Duration
-	for first := true; ; first = false {
-		taken, holder, left, err := l.try(ctx, c, length, slots)
+	var seen time.Time
+	for {
+		taken, holder, ends, left, err := l.try(ctx, c, length, slots)
 		switch {
 		case err != nil && again(err):
 			continue
@@ -29,10 +29,10 @@ func (l *lease) take(ctx context.Context, c *pgx.Conn, length time.Duration, slo
 			return fmt.Errorf("postgres: cannot take the lease: %w", err)
 		case taken:
 			return nil
-		case !first && left > seen: // it was renewed: somebody lives
+		case !seen.IsZero() && ends.After(seen): // it was renewed: somebody lives
 			return fmt.Errorf("postgres: %w (%s); stop that one first: several servers on one database are not supported yet", ErrInUse, holder)
 		}
-		seen = left
+		seen = ends
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -42,14 +42,14 @@ func (l *lease) take(ctx context.Context, c *pgx.Conn, length time.Duration, slo
 }
 
 // try takes the lease if it is free, fences all earlier terms, waiting for what they have under way, and makes this term's receipts.
-func (l *lease) try(ctx context.Context, c *pgx.Conn, length time.Duration, slots int) (taken bool, holder string, left time.Duration, err error) {
+func (l *lease) try(ctx context.Context, c *pgx.Conn, length time.Duration, slots int) (taken bool, holder string, ends time.Time, left time.Duration, err error) {
 	err = pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
-		var ms float64
-		if err := tx.QueryRow(ctx, `SELECT holder, coalesce(extract(epoch FROM expires_at - clock_timestamp()), 0) * 1000 FROM
-			(SELECT holder, nullif(expires_at, '-infinity') AS expires_at FROM lease FOR UPDATE) AS now`).Scan(&holder, &ms); err != nil {
+		var now time.Time
+		if err := tx.QueryRow(ctx, `SELECT holder, coalesce(nullif(expires_at, '-infinity'), 'epoch'), clock_timestamp()
+			FROM lease FOR UPDATE`).Scan(&holder, &ends, &now); err != nil {
 			return err
 		}
-		if left = time.Duration(ms * float64(time.Millisecond)); left > 0 {
+		if left = ends.Sub(now); left > 0 {
 			return nil
 		}
 		if err := tx.QueryRow(ctx, `UPDATE lease SET term = term + 1, holder = $1, expires_at = clock_timestamp() + $2 * interval '1 ms'
@@ -71,7 +71,7 @@ func (l *lease) try(ctx context.Context, c *pgx.Conn, length time.Duration, slot
 		taken = true
 		return nil
 	})
-	return taken && err == nil, holder, left, err
+	return taken && err == nil, holder, ends, left, err
 }
 
 // keep renews the lease until stop is closed. When the database cannot be reached the term goes on: nobody else can take over then either.
