@@ -14,9 +14,10 @@ const (
 
 	// Where counts stop, so that no sum of them overflows whatever the clocks are set to.
 	year          = 365 * 24 * time.Hour
-	mostUptime    = 10 * year
+	mostUptime    = mostElapsed
 	mostElapsed   = 90 * year
 	latestSeconds = int64(190 * year / time.Second) // Unix seconds, in 2159
+	mostOwed      = int64(200 * year / time.Millisecond)
 )
 
 // reading is one look at the platform's clocks.
@@ -56,6 +57,17 @@ type clock struct {
 
 	// Doubt forbids escalation.
 	Doubt bool
+
+	// Owed is by how many milliseconds servers have led the date away from the device's own time, in all: forward, and negative
+	// for back. A server that agrees with its own lie at the next contact still owes it. Excused is how far forward of that was
+	// believed because the device may have been switched off, and Booted says that it booted since the last contact.
+	Owed    int64
+	Excused time.Duration
+	Booted  bool
+
+	// ProofDue is the own time from which a contact that agrees proves the date that the first one told; 0 once it is proved. Before
+	// nobody can say which of two dates was wrong, and none is held against anybody.
+	ProofDue time.Duration
 }
 
 // read advances the clock to r. It reports whether something happened that must not be forgotten in a crash: a boot, or a
@@ -88,6 +100,7 @@ func (c *clock) grow(by time.Duration) {
 // reboot accounts for the time between the last reading and a boot. What the device has been up since is certain.
 func (c *clock) reboot(r reading, walled time.Duration) {
 	up := r.uptime
+	c.Booted = true
 	if r.boot == c.Boot { // the monotonic clock went back within a boot: it vouches for nothing
 		up, c.Doubt = 0, true
 	}
@@ -113,18 +126,65 @@ func (c *clock) contact(server time.Time) (shift territory.Day) {
 		likely := c.likely()
 		shift = territory.DayOf(server) - territory.DayOf(likely)
 		c.Base += now - likely.Unix()
-		c.Doubt = false
+		c.Doubt, c.ProofDue = false, min(c.Elapsed+clockSlack, mostElapsed)
 	} else {
 		drift := seconds(now-c.Server) - (c.Elapsed - c.ServerAt)
-		c.Doubt = drift.Abs() > clockSlack
+		c.owe(drift)
+		c.Doubt = drift.Abs() > clockSlack || (time.Duration(c.Owed)*time.Millisecond).Abs() > clockSlack
 	}
-	c.Contacted, c.Server, c.ServerAt, c.Gap = true, now, c.Elapsed, 0
+	c.Contacted, c.Server, c.ServerAt, c.Gap, c.Booted = true, now, c.Elapsed, 0, false
 	return shift
+}
+
+// owe keeps the account of what servers tell beside the own time, which nobody can set while the device is on. Two honest clocks
+// go apart by less than one second in a thousand; so much is forgotten as time passes. The way back pays what is owed. A boot excuses
+// what time switched off explains of the rest: any time forward, and back what the wall clock alone vouched for. An excused step forward
+// may be taken back.
+func (c *clock) owe(drift time.Duration) {
+	switch {
+	case c.ProofDue == 0:
+	case drift.Abs() > clockSlack:
+		c.ProofDue = min(c.Elapsed+clockSlack, mostElapsed)
+		return
+	case c.Elapsed >= c.ProofDue:
+		c.ProofDue = 0
+	}
+	leak := int64((c.Elapsed - c.ServerAt) / (1000 * time.Millisecond))
+	owed := time.Duration(c.Owed-min(max(c.Owed, -leak), leak)) * time.Millisecond
+	switch {
+	case drift > 0:
+		paid := min(drift, max(-owed, 0))
+		owed, drift = owed+paid, drift-paid
+		if c.Booted {
+			if drift > clockSlack {
+				c.Excused = min(drift, mostElapsed)
+			}
+			drift = 0
+		}
+	case drift < 0:
+		paid := min(-drift, max(owed, 0))
+		owed, drift = owed-paid, drift+paid
+		drift += min(-drift, c.Gap)
+		back := min(-drift, c.Excused)
+		c.Excused, drift = c.Excused-back, drift+back
+	}
+	c.Owed = min(max(owed.Milliseconds()+drift.Milliseconds(), -mostOwed), mostOwed) // their sum as durations could overflow
 }
 
 // likely is the best estimate of the time now: what the server last told, and the own time since. A wall clock that is
 // wrong by a constant does not touch it. Days are numbered by it, and it ends restrictions.
 func (c clock) likely() time.Time { return c.told().Add(c.Elapsed - c.ServerAt) }
+
+// latest is the later of the best estimate and the device's own calendar, which has counted since the enrolment and includes what the
+// wall clock says of time switched off. What an escalation rests on has ended as soon as either says so: a server that lies the date
+// back, by what the device was switched off or by more, keeps no old policy and no ended warrant alive.
+func (c clock) latest() time.Time {
+	own, likely := time.Unix(c.Base, 0).UTC().Add(c.Elapsed), c.likely()
+	if own.After(likely) {
+		return own
+	}
+	return likely
+}
 
 // certain is the least that the time can be if the server was right: the time switched off since then is not counted,
 // because whoever sets the wall clock before a boot makes it. Restrictions begin by it.

@@ -34,7 +34,38 @@ func begun(h *hands) *clock {
 	c := &clock{}
 	h.read(c)
 	c.contact(h.truth)
+	c.ProofDue = 0 // as after half a day with the server
 	return c
+}
+
+// The first date that a device is told may be wrong: until another contact agrees with it half a day later, no date is held against
+// anybody.
+func TestClockFirstDateMayBeWrong(t *testing.T) {
+	for _, wrong := range []time.Duration{day, -day, year, -10 * year} {
+		h := newHands()
+		c := &clock{}
+		h.read(c)
+		c.contact(h.truth.Add(wrong))
+		h.wait(time.Minute)
+		h.read(c)
+		c.contact(h.truth.Add(wrong)) // agrees, and proves nothing so soon
+		for range 3 {
+			h.wait(13 * time.Hour)
+			h.read(c)
+			c.contact(h.truth)
+		}
+		if c.Doubt || c.Owed != 0 || c.ProofDue != 0 {
+			t.Errorf("a first date wrong by %v: %+v", wrong, c)
+		}
+		h.wait(time.Hour)
+		h.read(c)
+		for range 2 {
+			c.contact(h.truth.Add(-30 * day))
+		}
+		if !c.Doubt {
+			t.Errorf("after a first date wrong by %v a liar is believed", wrong)
+		}
+	}
 }
 
 func TestClockConstantOffsetDoesNoHarm(t *testing.T) {
@@ -126,6 +157,120 @@ func TestClockContactThatDisagrees(t *testing.T) {
 		c.contact(h.truth.Add(tc.lie))
 		if c.Doubt != tc.doubt {
 			t.Errorf("lie of %v: doubt %v", tc.lie, c.Doubt)
+		}
+	}
+}
+
+// Whoever leads the date away from the own time, in one step or in many, cannot end the doubt by agreeing with it: only the way
+// back does.
+func TestClockOwedByLiars(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		steps int
+		by    time.Duration
+		every time.Duration
+	}{
+		{"a year ahead at once", 1, year, time.Hour},
+		{"a year back at once", 1, -year, time.Hour},
+		{"ahead, eleven hours at a time", 20, 11 * time.Hour, time.Minute},
+		{"back, eleven hours at a time", 20, -11 * time.Hour, time.Minute},
+		{"back, half a second at a time", 100_000, -500 * time.Millisecond, 1500 * time.Millisecond},
+		{"back, an hour a day", 30, -time.Hour, day},
+	} {
+		h := newHands()
+		c := begun(h)
+		lie := time.Duration(0)
+		for range tc.steps {
+			lie += tc.by
+			h.wait(tc.every)
+			h.read(c)
+			c.contact(h.truth.Add(lie))
+		}
+		for range 3 {
+			h.wait(day)
+			h.read(c)
+			c.contact(h.truth.Add(lie))
+			if !c.Doubt {
+				t.Fatalf("%s: a liar who agreed with the lie is believed", tc.name)
+			}
+		}
+		for range 2 {
+			h.wait(time.Hour)
+			h.read(c)
+			c.contact(h.truth)
+		}
+		if c.Doubt {
+			t.Errorf("%s: the doubt outlived the way back, and %v are owed", tc.name, time.Duration(c.Owed)*time.Millisecond)
+		}
+	}
+}
+
+// What a device could not know, because it was switched off, is held against nobody, nor is the step back from it.
+func TestClockExcusesTimeSwitchedOff(t *testing.T) {
+	for _, off := range []time.Duration{8 * time.Hour, 30 * day, 60 * day, 2 * year} {
+		for _, wall := range []time.Duration{0, -10 * year, -off, 20 * day} {
+			h := newHands()
+			c := begun(h)
+			h.offset = wall
+			h.off(off)
+			for range 2 {
+				h.wait(time.Minute)
+				h.read(c)
+				c.contact(h.truth)
+			}
+			if c.Doubt {
+				t.Errorf("off for %v with a wall clock off by %v: in doubt for ever", off, wall)
+			}
+		}
+	}
+	h := newHands()
+	c := begun(h)
+	h.off(0)
+	h.read(c)
+	c.contact(h.truth.Add(9 * year)) // a server's clock that jumped
+	for range 2 {
+		h.wait(time.Hour)
+		h.read(c)
+		c.contact(h.truth)
+	}
+	if c.Doubt {
+		t.Error("a server that mended its clock is never believed again")
+	}
+}
+
+// A server that led the date away and back again owes nothing, also when the device booted in between.
+func TestClockWayBackAcrossABoot(t *testing.T) {
+	for _, lie := range []time.Duration{day, -day, year, -year} {
+		for _, off := range []time.Duration{0, 8 * time.Hour, 40 * day} {
+			h := newHands()
+			c := begun(h)
+			h.wait(time.Hour)
+			h.read(c)
+			c.contact(h.truth.Add(lie))
+			h.off(off)
+			for range 2 {
+				h.wait(time.Minute)
+				h.read(c)
+				c.contact(h.truth)
+			}
+			if c.Doubt {
+				t.Errorf("a lie of %v, mended after %v off: still in doubt, %v owed", lie, off, time.Duration(c.Owed)*time.Millisecond)
+			}
+		}
+	}
+}
+
+// Two honest clocks that go apart as quartz does stay in agreement for years.
+func TestClockForgivesQuartz(t *testing.T) {
+	for _, per := range []time.Duration{1000, -1000} {
+		h := newHands()
+		c := begun(h)
+		for d := range 3650 {
+			h.wait(day)
+			h.read(c)
+			if c.contact(h.truth.Add(time.Duration(d) * day / per)); c.Doubt {
+				t.Fatalf("in doubt on day %d", d)
+			}
 		}
 	}
 }
@@ -248,5 +393,25 @@ func TestDayMarks(t *testing.T) {
 	h.read(c)
 	if c.mark().after(m) {
 		t.Error("a clock that was set across a boot made a new day")
+	}
+}
+
+// A phone that was never switched off for more than ten years still counts its own time: a lock on it must end, too (Charter C8).
+func TestClockThatWasNeverSwitchedOff(t *testing.T) {
+	h := newHands()
+	c := begun(h)
+	h.wait(11 * 365 * day)
+	h.read(c)
+	held := c.now()
+	end := c.likely().Add(60 * day)
+	h.wait(59 * day)
+	h.read(c)
+	if c.ended(end, held, 60*day) {
+		t.Fatal("over a day early")
+	}
+	h.wait(day)
+	h.read(c)
+	if !c.ended(end, held, 60*day) {
+		t.Errorf("it goes on at %v; the device counts %v", end, c.Elapsed)
 	}
 }

@@ -70,17 +70,24 @@
 //
 // No clock is trusted alone. The wall clock may be set by anybody, and a server may lie. The device counts its own time:
 // within one boot by the monotonic uptime, across a boot by the wall clock if that says 0 to 45 days. From what the server told
-// last and the own time since come three readings, and each rule takes the one that favours the owner:
+// last and the own time since come four readings, and each rule takes the one that favours the owner:
 //
 //   - likely: told + own time. It numbers days, and ends restrictions.
 //   - certain: told + own time switched on. It starts restrictions: an owner, or a thief, who sets the clock before a
 //     boot cannot hurry them.
 //   - longest: own time with any time switched off, however long the wall clock says. It ends restrictions.
+//   - latest: likely, or the own calendar since the enrolment when that is later. What an escalation rests on ends by it: a rule, its
+//     review, officers' signatures, a warrant.
 //
 // Because a lock also needs its own time since the notice, a server that lies about the date cannot hurry it either. A wall
 // clock that is wrong by a constant matters to nothing. Doubt arises when a boot finds the wall clock earlier, or more than 45
 // days later, when uptime goes back, and when a contact finds that server and device went apart by more than 12 hours since the
 // last contact. The next contact at which they agree ends it. While in doubt nothing escalates.
+//
+// That a server agrees with its own lie ends nothing: the device keeps account of how far servers have led the date away from its
+// own time, in one step or in many, and doubts as long as that is more than 12 hours. Only the way back ends it. The account begins once
+// a second contact, half a day after the first, has borne out its date. Otherwise a date
+// that stands still would keep an old policy or an ended warrant alive for ever. A boot excuses what time switched off explains.
 //
 // A new day counts, for observations and for notices shown, when the certain time and the own time have both come to
 // another day. Before the enrolment days are numbered by the wall clock's first reading, and moved at the enrolment.

@@ -102,13 +102,13 @@ func listed(l *tuf.Listing, role, path string, data []byte) error {
 	return l.Verify(role, path, data)
 }
 
-// signatures reports why officers' signatures do not carry an escalation on a rule now, or "". They end by the best estimate of the time,
+// signatures reports why officers' signatures do not carry an escalation on a rule now, or "". They end by the latest reading of the time,
 // which is never behind the certain one, or by the own time, whichever comes first (Charter C10).
 func (f facts) signatures() Reason {
 	switch {
 	case f.officers == nil:
 		return PolicyUnsigned
-	case !f.clock.likely().Before(f.officers.Expires(tuf.Policy)), f.clock.Elapsed >= f.signedOwn:
+	case !f.clock.latest().Before(f.officers.Expires(tuf.Policy)), f.clock.Elapsed >= f.signedOwn:
 		return PolicyExpired
 	case !f.signed:
 		return PolicyUnsigned
@@ -173,7 +173,7 @@ func (b brought) warrantFor(l order.Leaf, c clock) (*protocol.Warrant, Reason) {
 		switch {
 		case held.Member.Verify(w.Cohort, b.imei) != nil:
 			return nil, NotInCohort
-		case !w.EndsAt.After(w.IssuedAt), !c.likely().Before(w.EndsAt):
+		case !w.EndsAt.After(w.IssuedAt), !c.latest().Before(w.EndsAt):
 			return nil, WarrantEnded
 		case w.EndsAt.Sub(w.IssuedAt) > order.MaxHold, w.EndsAt.Sub(l.IssuedAt) > order.MaxHold:
 			return nil, WarrantEndTooFar

@@ -241,7 +241,8 @@ func TestFreezeEndsWithThePolicyRole(t *testing.T) {
 	}
 }
 
-// A server that stops the clock of a device, in steps that raise no doubt, or sets it back, does not make signatures last longer.
+// A server that stops the clock of a device, in steps none of which alone raises doubt, or sets it back, does not make signatures last longer:
+// nothing escalates while it lies, and when it tells the truth they have ended.
 func TestFreezeByAServerThatLiesAboutTheDate(t *testing.T) {
 	for name, lie := range map[string]func(r *rig){
 		"stopped":  func(r *rig) { r.lie -= 11 * time.Hour },
@@ -256,16 +257,39 @@ func TestFreezeByAServerThatLiesAboutTheDate(t *testing.T) {
 				r.checkIn()
 			}
 			r.told(r.metadata())
-			if v := r.agent.Screen(); v.ClockDoubt {
-				t.Fatal("the lie was noticed, which is not what this is about")
-			}
 			s := r.seal(r.notice(ruleCuba))
+			r.refused(r.checkIn(s), s, agent.ClockDoubtful)
+			r.lie = 0
+			r.checkIn()
+			r.checkIn()
+			s = r.seal(r.notice(ruleCuba))
 			r.refused(r.checkIn(s), s, agent.PolicyExpired)
 			r.officers.SignAnew(r.phone.True)
 			r.told(r.metadata())
 			r.applied(r.checkIn(s), s)
 		})
 	}
+}
+
+// What a device was switched off may be taken off its date by a server, for want of another witness than its wall clock. By its own calendar
+// signatures, reviews and warrants end all the same.
+func TestTimeSwitchedOffKeepsNothingAlive(t *testing.T) {
+	r := enrolledRig(t, 217, cuba)
+	end := r.phone.True.Add(400 * day)
+	for r.phone.True.Before(end) {
+		r.phone.Off(8 * time.Hour)
+		r.open()
+		r.lie -= 8 * time.Hour
+		r.checkIn()
+		r.phone.Wait(16 * time.Hour)
+		r.checkIn()
+	}
+	if v := r.agent.Screen(); v.ClockDoubt {
+		t.Fatal("the lie was noticed, which is not what this is about")
+	}
+	r.told(r.metadata())
+	s := r.seal(r.notice(ruleCuba))
+	r.refused(r.checkIn(s), s, agent.PolicyExpired)
 }
 
 // A phone that lay in a drawer, whose own time stood still, takes signatures for expired by the date that it is told.

@@ -101,7 +101,7 @@ func (f facts) supports(g order.Ground, code territory.Code) Reason {
 		return RuleUnknown
 	}
 	rule := f.policy.Rules[i]
-	certain, today := f.clock.certain(), f.clock.today()
+	certain, today := f.clock.certain(), territory.DayOf(f.clock.latest())
 	switch {
 	case !slices.Contains(rule.Codes, code):
 		return TerritoryNotInRule
@@ -240,7 +240,7 @@ func (r *restriction) lock(o opened, f facts) (dropped *order.ID, reason Reason)
 	switch {
 	case o.leaf.Deadline.Before(r.Deadline):
 		return nil, DeadlineMovedEarlier
-	case !f.clock.likely().Before(o.leaf.EndsAt):
+	case !r.reckoned(f.clock).Before(o.leaf.EndsAt):
 		return nil, EndPassed
 	}
 	if reason := r.bounded(o.leaf, f); reason != "" {
@@ -301,7 +301,7 @@ func (r *restriction) due(f facts) (now bool, refused Reason) {
 		promised = max(promised, time.Duration(f.policy.NoticeDays)*24*time.Hour-clockSlack)
 	}
 	switch {
-	case f.clock.Doubt, !f.clock.likely().Before(p.EndsAt),
+	case f.clock.Doubt, !r.reckoned(f.clock).Before(p.EndsAt),
 		certain.Before(p.EffectAt), certain.Before(r.Deadline),
 		own < r.Deadline.Sub(r.ReceivedAt)-clockSlack, own < promised,
 		int(r.ShownDays) < max(f.policy.ShownDays, order.MinShownDays):
@@ -316,11 +316,20 @@ func (r *restriction) due(f facts) (now bool, refused Reason) {
 	return true, ""
 }
 
+// reckoned is the time by which the end of a lock is reckoned before it holds. A hold ends with its warrant, whose end officers signed
+// and no server may put off.
+func (r *restriction) reckoned(c clock) time.Time {
+	if r.Ground.Kind == order.Warrant {
+		return c.latest()
+	}
+	return c.likely()
+}
+
 // hold makes the pending lock hold.
 func (r *restriction) hold(c clock) {
 	p := r.Pending
 	r.Stage, r.Order, r.EndsAt, r.Pending = order.Locked, p.Order, p.EndsAt, nil
-	r.HeldOn, r.HeldSpan, r.ChangedOn = c.now(), p.EndsAt.Sub(c.likely()), c.Elapsed
+	r.HeldOn, r.HeldSpan, r.ChangedOn = c.now(), p.EndsAt.Sub(r.reckoned(c)), c.Elapsed
 }
 
 // over reports whether the restriction's end has come: that of its lock, or of the warrant that it rests on.

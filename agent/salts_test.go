@@ -50,10 +50,19 @@ func TestSaltUsedTwice(t *testing.T) {
 // them from the notice on.
 func TestLieBeforeTheNoticeDoesNotShortenIt(t *testing.T) {
 	r := enrolledRig(t, 72, cuba)
-	for range 6 { // nearly three days ahead, in steps that raise no doubt
+	for range 6 { // nearly three days ahead in steps, none of which raises doubt by itself
 		r.lie += 11 * time.Hour
 		r.checkIn()
 	}
+	s := r.seal(r.notice(ruleCuba))
+	r.refused(r.checkIn(s), s, agent.ClockDoubtful) // all of them together do
+	r.lie = 0
+	r.checkIn()
+	r.phone.Off(time.Minute)
+	r.open()
+	r.lie = 66 * time.Hour // a device that was off cannot know better
+	r.checkIn()
+	r.checkIn()
 	n := r.notice(ruleCuba)
 	n.IssuedAt = n.IssuedAt.Add(-r.lie) // told late, with the date of its issue
 	n.Deadline = n.Deadline.Add(-r.lie)

@@ -100,8 +100,11 @@ func (s *state) screen() Screen {
 	if s.enrolled() {
 		v.DeviceNumber = s.Device.Number()
 	}
-	for _, d := range s.Days {
-		v.Days = append(v.Days, d.DayRecord)
+	if len(s.Days) > 0 {
+		v.Days = make([]territory.DayRecord, len(s.Days))
+	}
+	for i := range s.Days {
+		v.Days[i] = s.Days[i].DayRecord
 	}
 	ranked := slices.Clone(s.Restrictions)
 	slices.SortStableFunc(ranked, func(x, y restriction) int {

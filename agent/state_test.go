@@ -59,6 +59,7 @@ func fullState() *state {
 	c := clock{
 		Begun: true, Elapsed: 5 * day, Gap: time.Hour, Longest: 6 * day, Wall: at.Unix(), Uptime: time.Minute, Boot: "b",
 		Server: at.Unix() - 60, ServerAt: 4 * day, Contacted: true, Base: at.Unix() - 432000, Doubt: true,
+		Owed: -7, Excused: time.Hour, Booted: true, ProofDue: 13 * time.Hour,
 	}
 	since := instant{day, 2 * day}
 	return &state{

@@ -61,7 +61,7 @@ func markFromWire(w wireMark) dayMark {
 func stateFromWire(w *wireState) (*state, error) {
 	var b bounds
 	s := &state{
-		Clock: b.clock(&w.Clock),
+		Clock: b.clock(w),
 		Epoch: w.Epoch, Sequence: w.Sequence, Acked: w.Acked, DueOn: b.span(w.DueOn, "the next check-in"),
 		IP: b.code(w.IP), IPOn: b.span(w.IPOn, "the address's time"),
 		DayMark: markFromWire(w.DayMark), Current: territory.Day(w.Current),
@@ -107,9 +107,12 @@ func stateFromWire(w *wireState) (*state, error) {
 	return s, b.err
 }
 
-func (b *bounds) clock(w *wireClock) clock {
+func (b *bounds) clock(state *wireState) clock {
+	w := &state.Clock
 	c := clock{
-		Begun: w.Begun, Elapsed: b.span(w.Elapsed, "the own time"), Gap: b.span(w.Gap, "the gap"),
+		Owed: state.Owed, Excused: b.span(state.Excused, "an excused step"), Booted: state.Booted,
+		ProofDue: b.span(state.ProofDue, "the proof of the first date"),
+		Begun:    w.Begun, Elapsed: b.span(w.Elapsed, "the own time"), Gap: b.span(w.Gap, "the gap"),
 		Longest: b.span(w.Longest, "the longest time"), Wall: w.Wall, Uptime: b.span(w.Uptime, "the uptime"), Boot: w.Boot,
 		Server: w.Server, ServerAt: b.span(w.ServerAt, "the last contact"), Contacted: w.Contacted, Base: w.Base, Doubt: w.Doubt,
 	}
@@ -118,6 +121,7 @@ func (b *bounds) clock(w *wireClock) clock {
 	for _, s := range []int64{c.Wall, c.Server} {
 		b.require(s >= 0 && s <= latestSeconds, "a clock is out of range")
 	}
+	b.require(c.Owed >= -mostOwed && c.Owed <= mostOwed, "what servers owe is out of range")
 	b.require(c.Base >= -latestSeconds && c.Base <= 2*latestSeconds, "the first day is out of range")
 	return c
 }

@@ -47,6 +47,10 @@ type wireState struct {
 	SignedUntil int64             `cbor:"26,keyasint,omitempty"`
 	SignedOwn   int64             `cbor:"27,keyasint,omitempty"`
 	Committed   [][]byte          `cbor:"28,keyasint,omitempty"` // half of an id, half of a commitment
+	Owed        int64             `cbor:"29,keyasint,omitempty"` // of the clock, as the next three
+	Excused     int64             `cbor:"30,keyasint,omitempty"`
+	Booted      bool              `cbor:"31,keyasint,omitempty"`
+	ProofDue    int64             `cbor:"32,keyasint,omitempty"`
 }
 
 type wireClock struct {
@@ -201,6 +205,7 @@ func stateToWire(s *state) (*wireState, error) {
 			Wall: s.Clock.Wall, Uptime: int64(s.Clock.Uptime), Boot: s.Clock.Boot, Server: s.Clock.Server,
 			ServerAt: int64(s.Clock.ServerAt), Contacted: s.Clock.Contacted, Base: s.Clock.Base, Doubt: s.Clock.Doubt,
 		},
+		Owed: s.Clock.Owed, Excused: int64(s.Clock.Excused), Booted: s.Clock.Booted, ProofDue: int64(s.Clock.ProofDue),
 		Epoch: s.Epoch, Sequence: s.Sequence, Acked: s.Acked, DueOn: int64(s.DueOn), IP: string(s.IP), IPOn: int64(s.IPOn),
 		Restored: s.Restored, Unsure: s.Unsure, DayMark: markToWire(s.DayMark), Current: int32(s.Current), VoidUnknown: unix(s.VoidUnknown),
 		Unlock: wireUnlock{

@@ -50,7 +50,11 @@ func (s *Service) answer(ctx context.Context, v *visit, from netip.Addr) (*proto
 		a.Policy = &extract
 	}
 	if a.Policy != nil || warranted || escalates && v.behind() {
-		a.Metadata = v.book.signed.update(v.said.Metadata.Root)
+		g, err := s.fresh(ctx, v.now)
+		if err != nil {
+			return nil, err
+		}
+		a.Metadata = g.update(v.said.Metadata.Root)
 	}
 	return a, nil
 }

@@ -85,7 +85,7 @@ type book struct {
 
 // book has what is kept in memory ready before a transaction begins, because a transaction must not ask the store for it.
 func (s *Service) book(ctx context.Context, now time.Time) (*book, error) {
-	g, err := s.fresh(ctx, now)
+	g, err := s.signed(ctx) // an answer that needs a fresh timestamp has it made, see answer
 	if err != nil {
 		return nil, err
 	}

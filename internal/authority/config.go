@@ -50,9 +50,12 @@ type Config struct {
 	Verifier *verifier.Verifier
 	Now      func() time.Time
 
-	// DeviceIDs is the source of device ids; crypto/rand by default; a simulation may seed it. Nothing else comes from it: what must
-	// not be guessed (salts, tokens, one-time passwords) is always from crypto/rand.
+	// DeviceIDs is the source of device ids; crypto/rand by default; a simulation may seed it. Nothing else comes from it: tokens and
+	// one-time passwords are always from crypto/rand.
 	DeviceIDs io.Reader
+	// Salts is the source of orders' salts and of cohorts' secrets; crypto/rand by default. Only a simulation without a network may seed
+	// it: whoever foresees salts can tell which device an order in the public ledger is for.
+	Salts io.Reader
 
 	Logger   *slog.Logger          // default: nothing is logged; never sees IMEIs, references or tokens
 	Registry prometheus.Registerer // default: counters are kept and not exported
@@ -104,6 +107,9 @@ func (c *Config) complete() error {
 	}
 	if c.DeviceIDs == nil {
 		c.DeviceIDs = rand.Reader
+	}
+	if c.Salts == nil {
+		c.Salts = rand.Reader
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

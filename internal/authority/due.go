@@ -178,7 +178,7 @@ func goneCause(g order.Ground) order.Cause {
 
 // collect lists the orders for the answer and marks them as sent: lifts first, because a lift wins (Charter C9).
 func (v *visit) collect() error {
-	if len(v.restrictions) == 0 && len(v.issued) == 0 {
+	if len(v.restrictions)+len(v.said.Grounds)+len(v.issued) == 0 { // nothing ever restricted it
 		return nil
 	}
 	orders, err := v.tx.Deliverable(v.device.ID)

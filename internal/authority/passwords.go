@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -16,7 +17,7 @@ import (
 type passwords struct {
 	cost  int
 	slots chan struct{}
-	decoy []byte // hash that stands in for an officer who does not exist
+	decoy func() []byte // hash that stands in for an officer who does not exist; made at the first log-in, since it takes its time
 }
 
 // Bounds of passwords and of hashing.
@@ -28,10 +29,13 @@ const (
 )
 
 func newPasswords(cost int) passwords {
-	decoy, err := bcrypt.GenerateFromPassword([]byte("nobody has this password"), cost)
-	if err != nil {
-		panic("authority: bcrypt refused a cost within its bounds: " + err.Error())
-	}
+	decoy := sync.OnceValue(func() []byte {
+		hash, err := bcrypt.GenerateFromPassword([]byte("nobody has this password"), cost)
+		if err != nil {
+			panic("authority: bcrypt refused a cost within its bounds: " + err.Error())
+		}
+		return hash
+	})
 	return passwords{cost: cost, slots: make(chan struct{}, hashesAtOnce), decoy: decoy}
 }
 
@@ -65,9 +69,10 @@ func (p *passwords) fits(ctx context.Context, hash []byte, password string) (boo
 		return false, err
 	}
 	defer release()
+	decoy := p.decoy() // for known and unknown names alike, so that the first log-in tells nothing
 	known := len(hash) > 0
 	if !known {
-		hash = p.decoy
+		hash = decoy
 	}
 	err = bcrypt.CompareHashAndPassword(hash, prepared(password))
 	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {

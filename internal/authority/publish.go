@@ -139,7 +139,7 @@ func (c *change) check(ctx context.Context) error {
 func (c *change) by() string { return " with the signatures of " + and(c.out.Signers) }
 
 func (c *change) write(tx Tx) error {
-	if err := putRepository(tx, c.before.repository, c.after.repository); err != nil {
+	if err := putRepository(tx, c.before.repository, c.after.repository, c.after.versions); err != nil {
 		return err
 	}
 	for _, f := range c.proposal.Files() {

@@ -1,7 +1,9 @@
 package authority
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 
 	"github.com/bailiwick-dev/bailiwick/evidence"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
@@ -21,10 +23,13 @@ var retried = map[string]bool{
 // reported writes down what the device applies and refuses, and settles the orders that this speaks of.
 func (v *visit) reported() error {
 	restrictions, err := v.tx.Restrictions(v.device.ID)
-	if err != nil || len(restrictions) == 0 {
+	if err != nil {
 		return err
 	}
 	v.restrictions = restrictions
+	if err := v.strays(); err != nil || len(restrictions)+len(v.said.Grounds) == 0 {
+		return err
+	}
 	notes, err := v.refusals()
 	if err != nil {
 		return err
@@ -51,6 +56,70 @@ func (v *visit) reported() error {
 	return v.settle()
 }
 
+// strays lifts what the device applies and these records know nothing of, or have lifted long ago: they are an older copy that somebody
+// put back, or the device's record is. Nobody could lift it otherwise, and it would stay until its own end.
+func (v *visit) strays() error {
+	for i := range v.said.Grounds {
+		state := &v.said.Grounds[i]
+		r := v.restriction(state.Ground)
+		if state.Stage != order.Noticed && state.Stage != order.Locked || r != nil && r.Active() {
+			continue
+		}
+		if r == nil {
+			r = v.unknown(state.Ground)
+		}
+		on, err := v.liftUnderWay(state)
+		if err != nil || on || r.Authority == [32]byte{} {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := v.issue(v.device.ID, order.Leaf{
+			Kind: order.Lift, Ground: r.Ground, Territory: r.Territory, Authority: r.Authority, Cause: r.Cause,
+		}); err != nil {
+			return err
+		}
+		if err := v.note(v.device.ID, "lifted", r.Ground, "rule", "The device is still %s, which these records do not know or have lifted before: the lift was issued anew.", state.Stage); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unknown makes up what a lift on a ground without a record rests on: the policy, and where the device was activated.
+func (v *visit) unknown(g order.Ground) *Restriction {
+	r := &Restriction{Device: v.device.ID, Ground: g, Authority: v.said.PolicyHash, Cause: order.ByRule}
+	if e := v.book.edition; e != nil {
+		r.Authority = e.document.Hash
+	}
+	if g.Kind != order.Rule {
+		return r
+	}
+	r.Territory = v.device.Present()
+	if a := cmp.Or(v.device.Activation, v.said.Activation); a != nil {
+		r.Territory = a.Territory
+	}
+	if !r.Territory.WellFormed() { // no leaf can be made without one
+		r.Authority = [32]byte{}
+	}
+	return r
+}
+
+// liftUnderWay reports whether a lift on the ground waits for the ledger or for the device. One from before the notice that the device
+// follows does not count when these records have lost that notice: the device has followed the lift already.
+func (v *visit) liftUnderWay(state *evidence.GroundState) (bool, error) {
+	_, err := v.tx.Order(state.Order)
+	lost, err := absent(err)
+	if err != nil {
+		return false, err
+	}
+	orders, err := v.tx.OrdersOf(v.device.ID, maxListing)
+	return slices.ContainsFunc(orders, func(o *Order) bool {
+		return o.Kind == order.Lift && o.Ground == state.Ground && !o.Settled && !(lost && territory.DayOf(o.IssuedAt) <= state.FirstSeen)
+	}), err
+}
+
 // state returns what the device says of a ground, nil when it does not know it.
 func (v *visit) state(g order.Ground) *evidence.GroundState {
 	for i := range v.said.Grounds {
@@ -71,8 +140,12 @@ func (v *visit) formerRound(r *Restriction, state *evidence.GroundState) (bool, 
 		return state.Stage == order.Lifted && r.Stage == order.Noticed && !state.Cause.Final(), nil
 	}
 	o, err := v.tx.Order(state.Order)
-	if none, err := absent(err); none || err != nil {
-		return none, err
+	if lost, err := absent(err); err != nil {
+		return false, err
+	} else if lost && state.Stage == order.Locked { // by a lock that a restored store does not know: it is undone, once
+		return v.liftUnderWay(state)
+	} else if lost {
+		return true, nil
 	}
 	// A lift and the notice of the next round may be issued in the same second.
 	return o.IssuedAt.Before(r.NoticedAt) || o.Kind == order.Lift && o.IssuedAt.Equal(r.NoticedAt), nil

@@ -25,7 +25,7 @@ type Service struct {
 	signs     signbook
 	cohorts   cohortbook
 	report    reportCache
-	ids       sync.Mutex // guards cfg.DeviceIDs, which need not be safe for concurrent use
+	drawing   sync.Mutex // guards cfg.DeviceIDs and cfg.Salts, which need not be safe for concurrent use
 	sequencer sequencer
 	sweep     sync.Mutex // one sweep at a time
 	wake      chan struct{}
@@ -143,12 +143,23 @@ func absent(err error) (bool, error) {
 
 // newDeviceID draws the id of a device to be enrolled.
 func (s *Service) newDeviceID() (id device.ID, err error) {
-	s.ids.Lock()
-	defer s.ids.Unlock()
-	if _, err := io.ReadFull(s.cfg.DeviceIDs, id[:]); err != nil {
-		return id, &Error{Kind: Unavailable, Name: "no-random", Detail: "no random numbers can be had now", Fix: "try again later", Err: err}
+	err = s.draw(s.cfg.DeviceIDs, id[:])
+	return id, err
+}
+
+// newSalt draws the salt of an order, or the secret of a cohort's.
+func (s *Service) newSalt() (salt [32]byte, err error) {
+	err = s.draw(s.cfg.Salts, salt[:])
+	return salt, err
+}
+
+func (s *Service) draw(from io.Reader, into []byte) error {
+	s.drawing.Lock()
+	defer s.drawing.Unlock()
+	if _, err := io.ReadFull(from, into); err != nil {
+		return &Error{Kind: Unavailable, Name: "no-random", Detail: "no random numbers can be had now", Fix: "try again later", Err: err}
 	}
-	return id, nil
+	return nil
 }
 
 // random fills b with what cannot be guessed.

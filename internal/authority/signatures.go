@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -115,28 +116,18 @@ func (s *Service) readSignatures(ctx context.Context) (*signatures, error) {
 // verify fills in g. Signatures and hashes are looked at as of the last moment at which nothing had expired: an end that has come
 // makes nothing forged, and has its own consequences.
 func (g *signatures) verify(now time.Time) error {
-	g.expires, g.listed = make(map[string]time.Time), make(map[string]map[string]tufrepo.Target)
-	for _, role := range append([]string{tuf.Snapshot, tuf.Timestamp}, offlineRoles...) {
-		at, err := g.repository.Expires(role)
-		if err != nil {
-			return err
-		}
-		g.expires[role] = at
+	content, err := g.repository.Content()
+	if err != nil {
+		return err
+	}
+	g.versions, g.expires, g.listed = content.Versions, content.Expires, content.Listed
+	for _, at := range g.expires {
 		if last := at.Add(-time.Second); last.Before(now) {
 			now = last
 		}
 	}
 	if err := g.repository.Verify(now); err != nil {
 		return err
-	}
-	var err error
-	if g.versions, err = g.repository.Versions(); err != nil {
-		return err
-	}
-	for _, role := range []string{tuf.Policy, tuf.Warrant} {
-		if g.listed[role], err = g.repository.Listed(role); err != nil {
-			return err
-		}
 	}
 	g.sound = true
 	return nil
@@ -180,12 +171,8 @@ func sameRepository(a, b *tufrepo.Repository) bool {
 	return slices.EqualFunc(a.Roots, b.Roots, bytes.Equal)
 }
 
-// putRepository stores what next has and base has not. ErrConflict says that somebody else has published since base was read.
-func putRepository(tx Tx, base, next *tufrepo.Repository) error {
-	versions, err := next.Versions()
-	if err != nil {
-		return err
-	}
+// putRepository stores what next, of these versions, has and base has not. ErrConflict says that somebody else has published since base was read.
+func putRepository(tx Tx, base, next *tufrepo.Repository, versions tuf.Versions) error {
 	if base == nil {
 		base = &tufrepo.Repository{}
 	}
@@ -208,7 +195,7 @@ func putRepository(tx Tx, base, next *tufrepo.Repository) error {
 }
 
 // timestampLeft is how much of a timestamp's life has to be left, so that devices are never told of one that has expired.
-const timestampLeft = 6 * 24 * time.Hour
+const timestampLeft = 7 * 24 * time.Hour / 2
 
 // fresh returns what officers have signed, with a timestamp that devices accept: it is signed anew when its time comes, by the server's
 // online key alone. A failure is logged, and what there is goes on to count for as long as it does.
@@ -243,9 +230,32 @@ func (s *Service) refresh(ctx context.Context, now time.Time) (*signatures, erro
 	if err != nil || !changed {
 		return g, err
 	}
-	err = s.update(ctx, func(tx Tx) error { return putRepository(tx, g.repository, next) })
-	if err != nil && !errors.Is(err, ErrChanged) { // another server was first
+	made, err := g.refreshed(next)
+	if err != nil {
 		return nil, err
 	}
-	return s.readSignatures(ctx)
+	err = s.update(ctx, func(tx Tx) error { return putRepository(tx, g.repository, next, made.versions) })
+	if errors.Is(err, ErrChanged) { // another server was first
+		return s.readSignatures(ctx)
+	} else if err != nil {
+		return nil, err
+	}
+	s.signs.reading.Lock() // who reads now may have begun before
+	defer s.signs.reading.Unlock()
+	s.signs.mu.Lock()
+	defer s.signs.mu.Unlock()
+	s.signs.known = made
+	return made, nil
+}
+
+// refreshed is g with what Refresh has made and verified: of what officers signed nothing is another.
+func (g *signatures) refreshed(next *tufrepo.Repository) (*signatures, error) {
+	stamps, err := next.Stamps()
+	if err != nil {
+		return nil, err
+	}
+	made := &signatures{repository: next, sound: g.sound, versions: g.versions, expires: maps.Clone(g.expires), listed: g.listed}
+	made.versions.Snapshot, made.versions.Timestamp = stamps.Snapshot, stamps.Timestamp
+	made.expires[tuf.Snapshot], made.expires[tuf.Timestamp] = stamps.SnapshotExpires, stamps.TimestampExpires
+	return made, nil
 }

@@ -48,10 +48,12 @@ func (s *Service) turn(ctx context.Context, now time.Time, fn func(*turn) error)
 // lost before its device has it (Charter C9). Its salt is random and used once.
 func (t *turn) issue(id device.ID, leaf order.Leaf) (*Order, error) {
 	o := &Order{Device: id, Kind: leaf.Kind, Ground: leaf.Ground, IssuedAt: t.now}
-	random(o.Salt[:])
+	var err error
+	if o.Salt, err = t.s.newSalt(); err != nil {
+		return nil, err
+	}
 	leaf.IssuedAt = t.now
 	leaf.Commitment = order.Commit(o.Salt, id)
-	var err error
 	if o.Leaf, err = leaf.Marshal(); err != nil {
 		return nil, err
 	}

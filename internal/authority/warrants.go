@@ -96,8 +96,10 @@ func (s *Service) freeze(ctx context.Context, caseID string) (*cohort.Cohort, *c
 	if err != nil {
 		return nil, nil, err
 	}
-	var secret [32]byte
-	random(secret[:])
+	secret, err := s.newSalt()
+	if err != nil {
+		return nil, nil, err
+	}
 	c, err := cohort.New(secret, devices)
 	if err != nil {
 		return nil, nil, ErrInvalid.because(err).saying("no warrant can be for the %d devices of this consignment", len(devices)).

@@ -3,6 +3,7 @@ package authority
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -285,13 +286,17 @@ func (s *Service) finishWaves(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	var failed error
+	officers := make(map[int64]string)
 	s.unsettled.Range(func(id, officer any) bool {
-		if id.(int64) == 0 {
-			return true
+		if id.(int64) != 0 {
+			officers[id.(int64)] = officer.(string)
 		}
-		failed = s.lockWave(ctx, book, id.(int64), officer.(string), now, &WaveResult{Skipped: make(map[string]int)})
-		return failed == nil
+		return true
 	})
-	return failed
+	for _, id := range slices.Sorted(maps.Keys(officers)) { // in the order in which they were approved
+		if err := s.lockWave(ctx, book, id, officers[id], now, &WaveResult{Skipped: make(map[string]int)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -57,6 +57,7 @@ type commands struct {
 	Policy    policyCommand    `cmd:"" help:"Check and compare policies; propose, sign and publish them."`
 	Ledger    ledgerCommand    `cmd:"" help:"Check the public ledger, count it again, explain an order."`
 	Witness   witnessCommand   `cmd:"" help:"Run a witness, which cosigns ledgers that have one history only."`
+	Drill     drillCommand     `cmd:"" help:"Attack and strain this system, to see that its promises hold."`
 	Escrow    escrowCommand    `cmd:"" help:"Keep a way out for when the maker is gone: split the unlock master, join it, make codes."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 

@@ -285,6 +285,7 @@ type ledgerMonitorCommand struct {
 
 func (ledgerMonitorCommand) Help() string {
 	return `The first look reads everything, as ledger verify does; each later one reads what is new. One line a look; with --json one JSON object a line.
+With --witness it also tells when the witnesses have not cosigned for two days: a server that shows an old ledger cannot have that done.
 
 Examples:
   bailiwick ledger monitor http://127.0.0.1:8470
@@ -295,7 +296,7 @@ Examples:
 // look is one line of the monitor.
 type look struct {
 	At        time.Time `json:"at"`
-	Status    string    `json:"status"` // ok, broken or unreadable
+	Status    string    `json:"status"` // ok, stale, broken or unreadable
 	Entries   uint64    `json:"entries"`
 	New       uint64    `json:"new"`
 	Witnesses []string  `json:"witnesses"`
@@ -361,6 +362,9 @@ func (c *ledgerMonitorCommand) look(ctx context.Context, env Environment, r *rea
 	}
 	l.Entries, l.New = found.Size, found.Size-known
 	l.Witnesses = append(l.Witnesses, found.Witnesses...)
+	if err := found.Fresh(l.At); err != nil {
+		l.Status, l.Fault, l.Detail = "stale", ledger.FaultOf(err), plain(err)
+	}
 	return l
 }
 
@@ -372,6 +376,8 @@ func (c *ledgerMonitorCommand) tell(env Environment, l look) error {
 	switch l.Status {
 	case "ok":
 		text = fmt.Sprintf("%s  ok          %d entries, %d new; witnesses: %s", l.At.Format(time.RFC3339), l.Entries, l.New, c.witnesses(l.Witnesses))
+	case "stale":
+		text = fmt.Sprintf("%s  STALE       %d entries, %d new; %s: %s", l.At.Format(time.RFC3339), l.Entries, l.New, l.Fault, l.Detail)
 	case "broken":
 		text = fmt.Sprintf("%s  BROKEN      %s: %s", l.At.Format(time.RFC3339), l.Fault, l.Detail)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/ledger/proof"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
@@ -22,16 +23,19 @@ type ledgerExplainCommand struct {
 	signers
 	File   string `arg:"" name:"order-file" help:"File with one order as a device receives it, binary, base64, or the text of its QR code; - reads standard input."`
 	Device string `help:"Id of the device, 32 hexadecimal digits, to check that the order is for it." placeholder:"ID"`
+	Public string `help:"Also look whether the order is in the ledger that everybody is shown there: address of a server or of its ledger, or a copy of its files." placeholder:"URL|DIR"`
 	JSON   bool   `name:"json" help:"Write JSON."`
 }
 
 func (ledgerExplainCommand) Help() string {
 	return `Says in sentences what the order tells the device, and checks offline that it is in the ledger whose key you give. It ends with 1 when the
-order does not hold, or when that cannot be said.
+order does not hold, or when that cannot be said. With --public it also reads the ledger that everybody is shown, and finds out an order that was
+shown to its device alone.
 
 Examples:
   bailiwick ledger explain order.bin --key trust.example.com/ledger+1a2b3c4d+AbCd
-  bailiwick ledger explain order.txt --key trust.example.com/ledger+1a2b3c4d+AbCd --device 4b1d02030405060708090a0b0c0d0e0f`
+  bailiwick ledger explain order.txt --key trust.example.com/ledger+1a2b3c4d+AbCd --device 4b1d02030405060708090a0b0c0d0e0f
+  bailiwick ledger explain order.bin --key trust.example.com/ledger+1a2b3c4d+AbCd --public https://trust.example.com`
 }
 
 // maxOrderFile is a sealed order in base64, with room for line ends.
@@ -56,6 +60,7 @@ type explained struct {
 	Size      *uint64      `json:"ledger_size,omitempty"`
 	Witnesses *int         `json:"witnesses,omitempty"`
 	ForDevice *bool        `json:"for_device,omitempty"`
+	Public    *bool        `json:"public,omitempty"` // whether it is in the ledger that --public names
 }
 
 func (c *ledgerExplainCommand) Run(ctx context.Context, env Environment) error {
@@ -74,6 +79,13 @@ func (c *ledgerExplainCommand) Run(ctx context.Context, env Environment) error {
 	holds, err := c.check(sealed, &e)
 	if err != nil {
 		return err
+	}
+	if c.Public != "" && e.Size != nil {
+		said, err := c.compare(ctx, sealed, &e)
+		if err != nil {
+			return err
+		}
+		holds = append(holds, said)
 	}
 	if c.JSON {
 		err = writeJSON(env.Stdout, e)
@@ -163,6 +175,31 @@ func (c *ledgerExplainCommand) check(sealed order.Sealed, e *explained) (said []
 		said = append(said, "It holds. The device still checks it against the Charter and its own facts before it obeys.")
 	}
 	return said, nil
+}
+
+// compare says whether the order is in the ledger that everybody is shown.
+func (c *ledgerExplainCommand) compare(ctx context.Context, sealed order.Sealed, e *explained) (said string, err error) {
+	source, err := ledger.Find(c.Public)
+	if err != nil {
+		return "", usageError{err}
+	}
+	verifier, err := c.verifier(c.Key)
+	if err != nil {
+		return "", err
+	}
+	err = ledger.Public(ctx, source, verifier, sealed.Leaf, sealed.Proof)
+	public := err == nil
+	e.Public = &public
+	if public {
+		return "The ledger that everybody is shown at " + c.Public + " has it, too.", nil
+	}
+	fault := ledger.FaultOf(err)
+	if fault == "" {
+		return "", err
+	}
+	e.Holds, e.Fault, e.Detail = false, fault, plain(err)
+	return "The ledger that everybody is shown at " + c.Public + " DOES NOT HAVE IT: " + fault + ": " + e.Detail + ".\n" +
+		"Keep this order: it is signed, and shows that its device was told what the public was not.", nil
 }
 
 func moment(t time.Time) *time.Time {

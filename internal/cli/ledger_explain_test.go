@@ -17,7 +17,12 @@ import (
 
 // An owner reads what each kind of order says, from the file as it is or as text, and whether it holds.
 func TestExplain(t *testing.T) {
-	l, err := ledger.Open(t.Context(), t.TempDir(), ledger.Options{Origin: "ledger.example/explain"})
+	dir := t.TempDir()
+	before, err := ledger.Key(dir, "ledger.example/explain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledger.Open(t.Context(), dir, ledger.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,6 +64,10 @@ func TestExplain(t *testing.T) {
 		}
 		return file
 	}
+	old := t.TempDir() // what is shown to the public: the ledger as it was, and another one under the same key
+	if err := os.CopyFS(old, os.DirFS(filepath.Join(dir, "log"))); err != nil {
+		t.Fatal(err)
+	}
 	lock := write(order.Leaf{Kind: order.Lock, Ground: rule, Territory: "CU", Deadline: at.Add(14 * day), EffectAt: at.Add(15 * day), EndsAt: at.Add(300 * day)}, true)
 	for _, tc := range []struct {
 		file   string
@@ -77,11 +86,14 @@ func TestExplain(t *testing.T) {
 		{lock, []string{"--key", l.LogKey(), "--device", device.ID{1}.String()}, 1, "NOT for this device (order-not-for-you)"},
 		{asQR(t, lock), []string{"--key", l.LogKey(), "--device", id.String()}, 0, "It is for this device"},
 		{lock, nil, 1, "NOT CHECKED"},
+		{lock, []string{"--key", before, "--public", dir}, 0, "everybody is shown at " + dir + " has it, too"},
+		{lock, []string{"--key", before, "--public", old}, 1, "DOES NOT HAVE IT: ledger-shrank"},
+		{lock, []string{"--key", before, "--public", t.TempDir()}, 2, ""},
 		{lock, []string{"--key", otherKey(t)}, 1, "DOES NOT HOLD: proof-origin"},
 		{lock, []string{"--key", l.LogKey(), "--witness", witnessKey(t)}, 1, "DOES NOT HOLD: proof-quorum"},
 	} {
 		out, faults, status := run(t, append([]string{"ledger", "explain", tc.file}, tc.flags...)...)
-		if status != tc.status || faults != "" || !strings.Contains(out, tc.want) {
+		if status != tc.status || (faults != "") != (status == 2) || !strings.Contains(out, tc.want) {
 			t.Errorf("%v: status %d, %s%s", tc.flags, status, out, faults)
 		}
 	}

@@ -22,9 +22,14 @@ import (
 var (
 	ErrShrank = errors.New("ledger: it has fewer entries than it had")
 	ErrForked = errors.New("ledger: its history is not the one that was seen before")
+	ErrStale  = errors.New("ledger: its witnesses have not cosigned it lately")
 )
 
-// FaultOf names what an audit found, for machines: "ledger-shrank", "ledger-forked", the proof.Fault of the checkpoint, the
+// StaleAfter is how old the newest cosignatures of a ledger may be. A server has its checkpoint cosigned anew once a day, also when
+// nothing is new; one that cannot shows the public an older ledger than the one that its witnesses know.
+const StaleAfter = 2 * 24 * time.Hour
+
+// FaultOf names what an audit found, for machines: "ledger-shrank", "ledger-forked", "ledger-stale", the proof.Fault of the checkpoint, the
 // order.Fault of a leaf or of two, or "ledger-corrupted"; and "" when err says nothing of the ledger, because it could not be read.
 func FaultOf(err error) string {
 	switch {
@@ -32,6 +37,8 @@ func FaultOf(err error) string {
 		return "ledger-shrank"
 	case errors.Is(err, ErrForked):
 		return "ledger-forked"
+	case errors.Is(err, ErrStale):
+		return "ledger-stale"
 	case errors.Is(err, ErrNotOrder), errors.Is(err, order.ErrSaltReused):
 		return string(order.FaultOf(err))
 	case proof.FaultOf(err) != "":
@@ -57,6 +64,15 @@ type Audited struct {
 	Signed []byte // the checkpoint as it was read, when the audit fails, too
 	Read   uint64 // entries that this audit read; those before were read by earlier ones
 	Tiles  int    // tiles that this audit compared
+}
+
+// Fresh fails with ErrStale when the witnesses cosigned the checkpoint longer than StaleAfter before now. Without known witnesses there
+// is nothing to say.
+func (a Audited) Fresh(now time.Time) error {
+	if age := now.Sub(a.Cosigned); !a.Cosigned.IsZero() && age > StaleAfter {
+		return fmt.Errorf("%w: not since %s, and a server has that done once a day; what it shows may be older than what its witnesses know", ErrStale, a.Cosigned.Format(time.RFC3339))
+	}
+	return nil
 }
 
 // Auditor audits one ledger again and again. Each audit reads what is new and finds that it continues what was there. It is for

@@ -50,6 +50,7 @@ type Config struct {
 	Now      func() time.Time // true time; the phone's own clock may be off by ClockOffset
 	Random   io.Reader        // crypto/rand.Reader when nil
 	Software string
+	Root     []byte // the officers' root metadata in its firmware; nil for none, see agent.Platform
 }
 
 // Phone is safe for concurrent use.
@@ -80,7 +81,7 @@ func New(cfg Config) (*Phone, error) {
 	opened, err := agent.Open(agent.Platform{
 		Storage: cfg.Storage, Key: cfg.Key, Chain: cfg.Chain,
 		Identity: agent.Identity{IMEI: cfg.IMEI, Serial: cfg.Serial, Model: cfg.Model},
-		Software: cfg.Software, Random: cfg.Random,
+		Software: cfg.Software, Random: cfg.Random, Root: cfg.Root,
 		Now: p.wallClock, Uptime: p.uptime, BootID: p.bootID, Boot: p.bootState,
 	})
 	if err != nil {

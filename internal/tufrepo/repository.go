@@ -97,6 +97,28 @@ func (r *Repository) Expires(role string) (time.Time, error) {
 	return h.expires, err
 }
 
+// Content is what a repository says, read once.
+type Content struct {
+	Versions tuf.Versions
+	Expires  map[string]time.Time         // of every role, in UTC
+	Listed   map[string]map[string]Target // by [tuf.Policy] and [tuf.Warrant], and path
+}
+
+// Content returns versions, ends and listings together, for the price of one of them. The maps are the caller's.
+func (r *Repository) Content() (*Content, error) {
+	c, err := r.read()
+	if err != nil {
+		return nil, err
+	}
+	return &Content{
+		Versions: tuf.Versions{Root: c.root.version, Timestamp: c.stamped.version, Snapshot: c.snapshot.version,
+			Targets: c.targets.version, Policy: c.policy.version, Warrant: c.warrant.version},
+		Expires: map[string]time.Time{tuf.Root: c.root.expires, tuf.Targets: c.targets.expires, tuf.Policy: c.policy.expires,
+			tuf.Warrant: c.warrant.expires, tuf.Snapshot: c.snapshot.expires, tuf.Timestamp: c.stamped.expires},
+		Listed: map[string]map[string]Target{tuf.Policy: c.policy.files, tuf.Warrant: c.warrant.files},
+	}, nil
+}
+
 // Officers returns the officers' keys, by name.
 func (r *Repository) Officers() ([]PublicKey, error) {
 	c, err := r.read()

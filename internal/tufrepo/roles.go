@@ -16,13 +16,13 @@ import (
 
 const day = 24 * time.Hour
 
-// lifetimes say how long a signature stands. Offline roles need people to renew, so they are long; timestamp bounds for how
-// long a device can be kept from news (a freeze).
+// lifetimes say how long a signature stands. Offline roles need people to renew, so they are long, and a warrant
+// has an end of its own within 90 days; timestamp bounds for how long a device can be kept from news (a freeze).
 var lifetimes = map[string]time.Duration{
 	tuf.Root:      5 * 365 * day,
 	tuf.Targets:   5 * 365 * day,
 	tuf.Policy:    400 * day,
-	tuf.Warrant:   100 * day,
+	tuf.Warrant:   200 * day,
 	tuf.Snapshot:  30 * day,
 	tuf.Timestamp: 7 * day,
 }

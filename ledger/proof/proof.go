@@ -15,7 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/transparency-dev/formats/log"
 	tlogproof "github.com/transparency-dev/formats/proof"
@@ -155,7 +157,10 @@ type Checkpoint struct {
 	Size      uint64
 	Root      [32]byte
 	Witnesses []string // names of the known witnesses that cosigned it, each once
-	Text      string   // what was signed: origin, size, root, and any extension lines, with the newline at the end
+	// Cosigned is a time that as many of them as the quorum asks for gave or passed, of one when it asks for none; zero without any. A
+	// device compares it with nothing; who watches a ledger sees by it that the ledger stands still.
+	Cosigned time.Time
+	Text     string // what was signed: origin, size, root, and any extension lines, with the newline at the end
 }
 
 // Checkpoint opens a signed checkpoint: origin, the ledger's signature, the quorum of witnesses, and the one way of writing
@@ -175,9 +180,10 @@ func (v *Verifier) Checkpoint(signed []byte) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("%w: the ledger's own signature is missing", ErrUnsigned)
 	}
 	var witnesses []string
+	var times []int64
 	for _, w := range v.witnesses {
-		if signedBy(n, w) {
-			witnesses = append(witnesses, w.Name())
+		if s, found := signatureOf(n, w); found {
+			witnesses, times = append(witnesses, w.Name()), append(times, cosignedAt(s))
 		}
 	}
 	if len(witnesses) < v.quorum {
@@ -190,15 +196,25 @@ func (v *Verifier) Checkpoint(signed []byte) (Checkpoint, error) {
 	if !strings.HasPrefix(n.Text, string(c.Marshal())) {
 		return Checkpoint{}, fmt.Errorf("%w: size or root are not as C2SP writes them", ErrMalformed)
 	}
-	return Checkpoint{Size: c.Size, Root: [32]byte(c.Hash), Witnesses: witnesses, Text: n.Text}, nil
+	checked := Checkpoint{Size: c.Size, Root: [32]byte(c.Hash), Witnesses: witnesses, Text: n.Text}
+	if len(times) > 0 {
+		slices.Sort(times)
+		checked.Cosigned = time.Unix(times[len(times)-max(v.quorum, 1)], 0).UTC()
+	}
+	return checked, nil
 }
 
 // signedBy reports whether note.Open found and checked v's signature.
 func signedBy(n *note.Note, v note.Verifier) bool {
+	_, found := signatureOf(n, v)
+	return found
+}
+
+func signatureOf(n *note.Note, v note.Verifier) (note.Signature, bool) {
 	for _, s := range n.Sigs {
 		if s.Name == v.Name() && s.Hash == v.KeyHash() {
-			return true
+			return s, true
 		}
 	}
-	return false
+	return note.Signature{}, false
 }

@@ -110,3 +110,60 @@ func v1Hash(t *testing.T, name string, key ed25519.PrivateKey) uint32 {
 	}
 	return v.KeyHash()
 }
+
+// A checkpoint is as old as the quorum's cosignatures: one witness that is ahead of the others makes it no younger.
+func TestCosignedByAQuorum(t *testing.T) {
+	tr := newTree(t, 7)
+	_, s := newVerifier(t, nil, 0)
+	var with []note.Signer
+	var keys []string
+	for i, at := range []int64{1_000, 3_000, 2_000} {
+		secret, plain, err := note.GenerateKey(bytes.NewReader(bytes.Repeat([]byte{byte(60 + i)}, 64)), fmt.Sprintf("witness.example/t%d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := cosign.VKeyToCosignatureV1(plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		with, keys = append(with, atTime{t, secret, key, at}), append(keys, key)
+	}
+	signed := tr.prove(t, 3, append(with, s)...).Checkpoint
+	for quorum, want := range map[int]int64{0: 3_000, 1: 3_000, 2: 2_000, 3: 1_000} {
+		v, _ := newVerifier(t, keys, quorum)
+		c, err := v.Checkpoint(signed)
+		if err != nil || c.Cosigned.Unix() != want {
+			t.Errorf("quorum %d: %v, %v, want %d", quorum, c.Cosigned, err, want)
+		}
+	}
+	v, _ := newVerifier(t, nil, 0)
+	if c, err := v.Checkpoint(signed); err != nil || !c.Cosigned.IsZero() {
+		t.Errorf("nobody known cosigned: %v, %v", c.Cosigned, err)
+	}
+}
+
+// atTime is a witness whose clock stands still.
+type atTime struct {
+	t           *testing.T
+	secret, key string
+	at          int64
+}
+
+func (w atTime) Name() string { name, _, _ := strings.Cut(w.key, "+"); return name }
+
+func (w atTime) KeyHash() uint32 {
+	var hash uint32
+	if _, err := fmt.Sscanf(strings.Split(w.key, "+")[1], "%x", &hash); err != nil {
+		w.t.Fatal(err)
+	}
+	return hash
+}
+
+func (w atTime) Sign(text []byte) ([]byte, error) {
+	raw, err := base64.StdEncoding.DecodeString(strings.SplitN(w.secret, "+", 5)[4])
+	if err != nil {
+		return nil, err
+	}
+	message := fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", w.at, text)
+	return append(binary.BigEndian.AppendUint64(nil, uint64(w.at)), ed25519.Sign(ed25519.NewKeyFromSeed(raw[1:]), message)...), nil
+}

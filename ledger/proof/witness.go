@@ -63,6 +63,15 @@ func (w *witness) Verify(text, signature []byte) bool {
 	return ed25519.Verify(w.key[:], message, signature[8:])
 }
 
+// cosignedAt is the time in a cosignature that was verified: POSIX seconds, behind the four bytes of the key's hash.
+func cosignedAt(s note.Signature) int64 {
+	raw, err := base64.StdEncoding.DecodeString(s.Base64)
+	if err != nil || len(raw) < 12 {
+		return 0
+	}
+	return int64(min(binary.BigEndian.Uint64(raw[4:]), 1<<40)) // some date far ahead, which every calendar can still add to
+}
+
 // sameKey reports whether a ledger's Ed25519 verifier key has the public key of w: one key is one voice.
 func sameKey(logKey string, w *witness) bool {
 	_, rest, _ := strings.Cut(logKey, "+")
