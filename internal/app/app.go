@@ -25,7 +25,6 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/ipterritory"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
-	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
@@ -34,6 +33,7 @@ import (
 // Config is all that a server needs to know. Fields without "required" may be left zero.
 type Config struct {
 	Dir            string              // data folder, required; made if need be
+	Database       string              // PostgreSQL that holds the records (URL or libpq string); in the data folder when empty
 	BaseURL        string              // where owners and officers reach it, such as https://trust.example.com; required
 	Roots          []*x509.Certificate // attestation roots of the maker's factories
 	Sandbox        bool                // make virtual phones, trust them, let the clock be moved on, and hold officers' keys
@@ -72,7 +72,7 @@ type App struct {
 	OneTimePassword string
 
 	cfg     Config
-	store   *sqlite.DB
+	store   records
 	clock   *movable // nil unless a sandbox
 	handler http.Handler
 
@@ -102,7 +102,7 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if a.store, err = sqlite.Open(ctx, cfg.Dir, sqlite.Options{}); err != nil {
+	if err := a.openRecords(ctx); err != nil {
 		return nil, err
 	}
 	if err := a.store.Register(cfg.Registry); err != nil {
@@ -157,6 +157,9 @@ func (a *App) openService(ctx context.Context) (err error) {
 		return err
 	}
 	if err := a.openLedger(ctx); err != nil {
+		return err
+	}
+	if err := a.bindRecords(ctx); err != nil {
 		return err
 	}
 	if err := territory.Load(); err != nil {

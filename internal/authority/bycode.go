@@ -57,6 +57,8 @@ func (s *Service) CodeReport(ctx context.Context, actor *Officer) (*CodeReport, 
 	report := &CodeReport{At: s.now(), Officers: []CodesOf{}, Unexplained: []device.ID{}}
 	byOfficer := make(map[string]*CodesOf)
 	err := s.view(ctx, func(tx Tx) error {
+		clear(byOfficer) // it may run again
+		report.Unexplained = []device.ID{}
 		return tx.EachDevice(device.ID{}, func(d *Device) error {
 			restrictions, err := tx.Restrictions(d.ID)
 			if err != nil || len(restrictions) == 0 {

@@ -78,6 +78,7 @@ func (s *Service) DeviceDetail(ctx context.Context, id device.ID) (*DeviceDetail
 	}
 	detail := &DeviceDetail{}
 	err = s.view(ctx, func(tx Tx) (err error) {
+		*detail = DeviceDetail{}
 		if detail.Device, err = tx.Device(id); err != nil {
 			return err
 		}

@@ -49,6 +49,8 @@ func (s *Service) readHolds(ctx context.Context) (map[string][]hold, error) {
 	all, kept := make(map[string][]hold), make(map[string]bool)
 	now := s.now()
 	err = s.view(ctx, func(tx Tx) error {
+		clear(all)
+		clear(kept)
 		cases, err := tx.Cases(maxCases)
 		if err != nil {
 			return err

@@ -17,31 +17,15 @@ type WaitingLift struct {
 // OwnerLift gives an owner the lift on the ground that the reference names, while the device has not reported it: to be shown as a
 // QR code, for a phone without a network. It fails with ErrNoMatch as OwnerLook does, and with ErrNoOrder when no lift waits.
 func (s *Service) OwnerLift(ctx context.Context, imei, reference string) (*order.Sealed, error) {
-	owner, err := readOwner(imei, reference)
-	if err != nil {
-		return nil, err
-	}
-	var found *Order
-	err = s.view(ctx, func(tx Tx) error {
-		d, r, err := owner.find(tx)
-		if err != nil {
-			return err
-		}
-		waiting, err := waitingLifts(tx, d.ID)
+	return s.ownersOrder(ctx, imei, reference, func(tx Tx, id device.ID, g order.Ground) (found *Order, err error) {
+		waiting, err := waitingLifts(tx, id)
 		for _, o := range waiting {
-			if o.Ground == r.Ground {
+			if o.Ground == g {
 				found = o
 			}
 		}
-		return err
+		return found, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	if found == nil {
-		return nil, ErrNoOrder
-	}
-	return s.seal(ctx, found)
 }
 
 // WaitingLifts gives an officer the lifts that wait for a device, one for each ground.

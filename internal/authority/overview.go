@@ -25,7 +25,10 @@ func (s *Service) Overview(ctx context.Context) (*Overview, error) {
 	if o.LedgerSize, err = s.cfg.Ledger.Size(ctx); err != nil {
 		return nil, ErrLedgerUnavailable.because(err)
 	}
+	before := *o
 	err = s.view(ctx, func(tx Tx) error {
+		*o = before // it may run again
+		clear(o.Totals)
 		t := &turn{s: s, tx: tx, now: now}
 		return errors.Join(o.countDevices(tx), o.listWork(t, book))
 	})

@@ -148,6 +148,19 @@ func (s *Service) entryFor(r *Restriction, e *edition) (entry policy.Prohibited,
 // checking it with tools that are not the authority's. It fails with ErrNoMatch as OwnerLook does, and with ErrNoOrder while
 // there is none in the ledger.
 func (s *Service) OwnerOrder(ctx context.Context, imei, reference string) (*order.Sealed, error) {
+	return s.ownersOrder(ctx, imei, reference, func(tx Tx, id device.ID, g order.Ground) (*Order, error) {
+		orders, err := tx.OrdersOf(id, 100)
+		for _, o := range orders {
+			if o.Ground == g && o.Sequenced {
+				return o, err
+			}
+		}
+		return nil, err
+	})
+}
+
+// ownersOrder seals the order that choose finds for the device and the ground that an owner names; ErrNoOrder when it finds none.
+func (s *Service) ownersOrder(ctx context.Context, imei, reference string, choose func(Tx, device.ID, order.Ground) (*Order, error)) (*order.Sealed, error) {
 	owner, err := readOwner(imei, reference)
 	if err != nil {
 		return nil, err
@@ -158,13 +171,7 @@ func (s *Service) OwnerOrder(ctx context.Context, imei, reference string) (*orde
 		if err != nil {
 			return err
 		}
-		orders, err := tx.OrdersOf(d.ID, 100)
-		for _, o := range orders {
-			if o.Ground == r.Ground && o.Sequenced {
-				found = o
-				break
-			}
-		}
+		found, err = choose(tx, d.ID, r.Ground)
 		return err
 	})
 	if err != nil {

@@ -71,6 +71,7 @@ func (s *Service) releaseWarrant(ctx context.Context, w *Warrant, actor string) 
 	for after := (device.ID{}); ; {
 		n, last := 0, after
 		err := s.turn(ctx, now, func(t *turn) error {
+			n, last = 0, after
 			page, err := t.tx.ActiveOn(warrantGround(w.ID), after, lockChunk)
 			if err != nil {
 				return err
@@ -114,6 +115,7 @@ func stragglers(tx Tx, warrants []*Warrant) (total int, err error) {
 func (s *Service) CaseDetail(ctx context.Context, id string) (*CaseDetail, error) {
 	detail := &CaseDetail{}
 	err := s.view(ctx, func(tx Tx) (err error) {
+		*detail = CaseDetail{}
 		if detail.Case, err = tx.Case(id); err != nil {
 			return err
 		}

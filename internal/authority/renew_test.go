@@ -72,7 +72,7 @@ func TestASandboxRenewsItsSignatures(t *testing.T) {
 	}
 	k, err := r.SigningKeys(ctx)
 	must(t, err)
-	if len(k.Ending) != 0 || k.Versions.Policy < 4 || k.Versions.Warrant < 9 || !k.SignsHere || len(k.Officers) != 3 {
+	if len(k.Ending) != 0 || k.Versions.Policy < 4 || k.Versions.Warrant < 5 || !k.SignsHere || len(k.Officers) != 3 {
 		t.Fatalf("%+v", k)
 	}
 	must(t, p.SetEpoch(r.Epoch(ctx).Epoch))

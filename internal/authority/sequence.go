@@ -103,8 +103,9 @@ func (s *Service) beginSequencing(ctx context.Context) error {
 // pending returns the next orders for the ledger: the oldest one of each device only, so that a device's orders enter the ledger
 // in the sequence in which they were issued; devices break ties by it.
 func (s *Service) pending(ctx context.Context) (batch []*Order, err error) {
-	seen := make(map[device.ID]bool)
 	err = s.view(ctx, func(tx Tx) error {
+		batch = nil
+		seen := make(map[device.ID]bool)
 		orders, err := tx.PendingOrders(sequenceWindow)
 		for _, o := range orders {
 			if !seen[o.Device] {

@@ -21,11 +21,15 @@ var (
 
 // Store keeps the authority's records.
 //
-// Update runs fn once, in a transaction that sees all earlier ones, and returns nil only when what fn wrote is durable:
-// it survives kill -9 and loss of power from then on. Transactions of concurrent callers may be committed together. An
-// error of fn, or a panic, leaves no trace of it. fn must not call the store again, block on the network, or keep tx.
+// Update runs fn in a transaction that sees all earlier ones, and returns nil only when what fn wrote is durable: it survives
+// kill -9 and loss of power from then on. Transactions of concurrent callers may be committed together. An error of fn, or a
+// panic, leaves no trace of it. fn must not call the store again, block on the network, or keep tx.
 //
-// View runs fn on a consistent snapshot of what is durable; many may run at once, beside Update.
+// What fn wrote takes effect once, but fn itself may run more than once before it does: a store may have to begin again when
+// transactions meet or a connection is lost. So fn starts from nothing each time: what it hands out by variables around it, it sets
+// rather than adds to. An error that is neither ErrAbsent nor ErrConflict may end the transaction: fn returns it.
+//
+// View runs fn on a consistent snapshot of what is durable; many may run at once, beside Update. Its fn, too, may run more than once.
 type Store interface {
 	Update(ctx context.Context, fn func(Tx) error) error
 	View(ctx context.Context, fn func(Tx) error) error

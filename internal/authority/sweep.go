@@ -106,6 +106,7 @@ func (s *Service) sweepGround(ctx context.Context, b *book, g order.Ground, now 
 		var due []*Restriction
 		last := after
 		err := s.view(ctx, func(tx Tx) error {
+			due, last = nil, after
 			page, err := tx.ActiveOn(g, after, sweepPage)
 			t := &turn{s: s, tx: tx, now: now}
 			for _, r := range page {

@@ -26,7 +26,7 @@ type turn struct {
 func (s *Service) turn(ctx context.Context, now time.Time, fn func(*turn) error) error {
 	t := &turn{s: s, now: now}
 	err := s.update(ctx, func(tx Tx) error {
-		t.tx = tx
+		t.tx, t.issued, t.count = tx, nil, nil // it may run again
 		return fn(t)
 	})
 	if err != nil {

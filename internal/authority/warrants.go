@@ -74,6 +74,7 @@ func (s *Service) DraftWarrant(ctx context.Context, actor *Officer, caseID, reas
 func (s *Service) freeze(ctx context.Context, caseID string) (*cohort.Cohort, *cohort.Tree, error) {
 	var devices []device.IMEI
 	err := s.view(ctx, func(tx Tx) error {
+		devices = nil
 		c, err := tx.Case(caseID)
 		if err != nil {
 			return err

@@ -24,6 +24,7 @@ func (s *Service) WaveDetail(ctx context.Context, id int64) (*WaveDetail, error)
 	}
 	detail := &WaveDetail{}
 	err = s.view(ctx, func(tx Tx) (err error) {
+		*detail = WaveDetail{}
 		if detail.Wave, err = tx.Wave(id); err != nil {
 			return err
 		}

@@ -144,8 +144,9 @@ func (s *Service) waveItems(ctx context.Context, id int64) (items []*Restriction
 // clearWave takes out of a wave that is still open what may not be locked any more.
 func (s *Service) clearWave(ctx context.Context, b *book, items []*Restriction, now time.Time, result *WaveResult) error {
 	for chunk := range slices.Chunk(items, lockChunk) {
-		skipped := make(map[string]int)
+		var skipped map[string]int
 		err := s.turn(ctx, now, func(t *turn) error {
+			skipped = make(map[string]int)
 			for _, item := range chunk {
 				r, l, err := t.again(b, item)
 				if err != nil {
@@ -214,8 +215,10 @@ func (s *Service) lockWave(ctx context.Context, b *book, id int64, officer strin
 	items = slices.DeleteFunc(items, func(r *Restriction) bool { return r.Stage != order.Noticed })
 	waiting := 0
 	for chunk := range slices.Chunk(items, lockChunk) {
-		locked, late := 0, make(map[string]int)
+		var locked, held int
+		var late map[string]int
 		err := s.turn(ctx, now, func(t *turn) error {
+			locked, held, late = 0, 0, make(map[string]int)
 			for _, item := range chunk {
 				r, l, err := t.again(b, item)
 				if err != nil {
@@ -227,7 +230,7 @@ func (s *Service) lockWave(ctx context.Context, b *book, id int64, officer strin
 				}
 				if why := l.hindrance(r, s.cfg.LockMargin, now); why != restriction.None {
 					late[string(why)]++
-					waiting++
+					held++
 					continue
 				}
 				if err := t.lockApproved(b, r, l, officer); err != nil {
@@ -241,6 +244,7 @@ func (s *Service) lockWave(ctx context.Context, b *book, id int64, officer strin
 			return err
 		}
 		result.Locked += locked
+		waiting += held
 		for why, n := range late {
 			result.Skipped[why] += n
 		}

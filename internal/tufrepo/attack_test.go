@@ -300,7 +300,7 @@ func TestStale(t *testing.T) {
 // TestEnded has one role after the other end: what has ended stops itself, not what stands beside it.
 func TestEnded(t *testing.T) {
 	w := newWorld(t)
-	now := founded.Add(101 * day) // the warrant role has ended
+	now := founded.Add(201 * day) // the warrant role has ended
 	r, changed, err := w.repository.Refresh(w.online, now)
 	if err != nil || !changed {
 		t.Fatalf("%v, %v", changed, err)
@@ -338,7 +338,7 @@ func TestEnded(t *testing.T) {
 	if err := r.Verify(now); err != nil {
 		t.Errorf("renewed: %v", err)
 	}
-	ending, err := r.Expiring(now, 150*day)
+	ending, err := r.Expiring(now, 250*day)
 	if err != nil || len(ending) != 1 || ending[0].Name != tuf.Warrant || ending[0].Version != 3 {
 		t.Errorf("%v, %v", ending, err)
 	}

@@ -203,7 +203,7 @@ func TestRefresh(t *testing.T) {
 	for _, c := range []struct {
 		day                 int
 		timestamp, snapshot uint64
-	}{{0, 1, 1}, {1, 1, 1}, {2, 2, 1}, {3, 2, 1}, {15, 3, 1}, {16, 4, 2}, {17, 4, 2}, {90, 5, 3}} {
+	}{{0, 1, 1}, {3, 1, 1}, {4, 2, 1}, {7, 2, 1}, {8, 3, 1}, {15, 4, 1}, {16, 5, 2}, {17, 5, 2}, {90, 6, 3}} {
 		next, _, err := r.Refresh(w.online, founded.Add(time.Duration(c.day)*day))
 		if err != nil {
 			t.Fatal(err)

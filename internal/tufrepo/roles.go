@@ -22,7 +22,7 @@ var lifetimes = map[string]time.Duration{
 	tuf.Root:      5 * 365 * day,
 	tuf.Targets:   5 * 365 * day,
 	tuf.Policy:    400 * day,
-	tuf.Warrant:   400 * day,
+	tuf.Warrant:   200 * day,
 	tuf.Snapshot:  30 * day,
 	tuf.Timestamp: 7 * day,
 }

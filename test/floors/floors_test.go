@@ -32,7 +32,7 @@ var floors = [][]string{
 var deviceSide = []string{"device", "territory", "order", "evidence", "protocol", "ledger/proof", "unlock", "tuf", "agent", "agent/client", "agent/lines", "agent/daemon", "agent/capi", "cmd/bailiwick-agent"}
 
 // serverOnly begins the paths of what only the server links. go-tuf brings protobuf and a quarter more firmware.
-var serverOnly = []string{"modernc.org/", "github.com/transparency-dev/tessera", "github.com/theupdateframework/go-tuf", "google.golang.org/protobuf", module + "/tuf/tuftest"}
+var serverOnly = []string{"modernc.org/", "github.com/jackc/pgx", "github.com/transparency-dev/tessera", "github.com/theupdateframework/go-tuf", "google.golang.org/protobuf", module + "/tuf/tuftest"}
 
 type listed struct {
 	ImportPath string

@@ -8,6 +8,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/evidence"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/store/days"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
@@ -59,7 +60,7 @@ type deviceRow struct {
 func rowOf(d *authority.Device) (*deviceRow, error) {
 	sequence, err1 := count("sequence", d.Sequence)
 	unlocks, err2 := count("unlock counter", d.Unlocks)
-	days, err3 := packDays(d.Days)
+	packed, err3 := days.Pack(d.Days)
 	reasons, err4 := texts(d.Reasons)
 	licences, err5 := texts(d.LicenceNames)
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
@@ -71,7 +72,7 @@ func rowOf(d *authority.Device) (*deviceRow, error) {
 		activation, activationDay, mixed = string(a.Territory), int64(a.Day), a.Mixed
 	}
 	r.rest = []any{blob(d.Key), int64(d.Attestation), int64(d.KeyCeiling), int64(d.Boot), d.Software, sequence, stamp(d.EnrolledAt), stamp(d.LastSeen),
-		days, activation, activationDay, mixed, d.ClockDoubt, unlocks, int64(d.Verdict), d.VerdictRule, reasons,
+		packed, activation, activationDay, mixed, d.ClockDoubt, unlocks, int64(d.Verdict), d.VerdictRule, reasons,
 		orNull(&d.PolicyHash), stamp(d.DecidedAt), licences}
 	return r, nil
 }
@@ -180,7 +181,7 @@ func (s *storedDevice) device() (*authority.Device, error) {
 	d.Attestation, d.KeyCeiling = policy.Attestation(s.attestation), policy.Attestation(s.ceiling)
 	d.Boot, d.Verdict = evidence.Boot(s.boot), policy.Verdict(s.verdict)
 	var err1, err2, err3 error
-	d.Days, err1 = unpackDays(s.days)
+	d.Days, err1 = days.Unpack(s.days)
 	d.Reasons, err2 = readTexts[policy.Reason](s.reasons)
 	d.LicenceNames, err3 = readTexts[string](s.licences)
 	if err := errors.Join(err1, err2, err3); err != nil {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -99,8 +100,14 @@ func TestSchemaHoldsTheCharter(t *testing.T) {
 
 // TestDeviceRecordIsSmall weighs many records of the usual kind in a real file.
 func TestDeviceRecordIsSmall(t *testing.T) {
+	for days, most := range map[int]int{30: 640, 90: 800} {
+		t.Run(fmt.Sprint(days, " days"), func(t *testing.T) { weigh(t, days, most) })
+	}
+}
+
+func weigh(t *testing.T, days, most int) {
 	db := opened(t, Options{})
-	const n, most = 20_000, 640
+	const n = 20_000
 	size := func() (pages int) {
 		if err := db.pool.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
 			t.Fatal(err)
@@ -116,7 +123,7 @@ func TestDeviceRecordIsSmall(t *testing.T) {
 				Key: make([]byte, 91), Attestation: policy.Genuine, KeyCeiling: policy.Genuine, Boot: evidence.BootVerified, Software: "agent/1.0.0", Sequence: 90,
 				Activation: &territory.Activation{Territory: "DE", Day: 20003}, Verdict: policy.Permit, PolicyHash: [32]byte{1},
 				Reasons: []policy.Reason{{Code: policy.OfficialMarket, Text: "The device was activated in DE, an official market."}}}
-			for j := range 30 {
+			for j := range days {
 				d.Days = append(d.Days, territory.DayRecord{Day: territory.Day(20000 + j), Territory: "DE", Percent: uint8(95 + j%5), Agree: 3})
 			}
 			if err := tx.InsertDevice(d); err != nil {

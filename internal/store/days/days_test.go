@@ -1,4 +1,4 @@
-package sqlite
+package days
 
 import (
 	"bytes"
@@ -37,11 +37,11 @@ func drawDays(t *rapid.T) []territory.DayRecord {
 func TestDaysComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		days := drawDays(t)
-		b, err := packDays(days)
+		b, err := Pack(days)
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := unpackDays(b)
+		back, err := Unpack(b)
 		if err != nil || len(back) != len(days) || len(days) > 0 && !reflect.DeepEqual(back, days) {
 			t.Fatalf("%v\n%v\n%v", days, back, err)
 		}
@@ -61,7 +61,7 @@ func TestDaysAreSmall(t *testing.T) {
 		days []territory.DayRecord
 		most int
 	}{{"at home", quiet, 12}, {"moving about", busy, 200}} {
-		b, err := packDays(tc.days)
+		b, err := Pack(tc.days)
 		if err != nil || len(b) > tc.most {
 			t.Errorf("%s: 90 days take %d bytes, at most %d wanted (%v)", tc.name, len(b), tc.most, err)
 		}
@@ -88,7 +88,7 @@ func TestDaysHaveOneEncoding(t *testing.T) {
 		"day that belongs to a run": {1, 0x20, 2, 0, 7, 0x80, 7},
 		"beyond the last day":       {1, 0x60, 0xfe, 0xff, 0xff, 0xff, 0x0f, 2, 0, 0},
 	} {
-		if days, err := unpackDays(b); err == nil {
+		if days, err := Unpack(b); err == nil {
 			t.Errorf("%s: read as %v", name, days)
 		}
 	}
@@ -99,18 +99,18 @@ func FuzzDays(f *testing.F) {
 		nil, {{Day: 1}}, {{Day: -5, Territory: "CU", Percent: 99, Agree: 3, Against: 4}},
 		{{Day: 1, Territory: "CU"}, {Day: 2, Territory: "CU"}, {Day: 9, Territory: "UA-43", Percent: 1}, {Day: 10}},
 	} {
-		b, err := packDays(days)
+		b, err := Pack(days)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		days, err := unpackDays(b)
+		days, err := Unpack(b)
 		if err != nil {
 			return
 		}
-		back, err := packDays(days)
+		back, err := Pack(days)
 		if err != nil || !bytes.Equal(back, b) {
 			t.Fatalf("%x was read as %v and written as %x (%v)", b, days, back, err)
 		}

@@ -1,4 +1,5 @@
-package sqlite
+// Package days writes the days of a device's record as a few bytes, and reads them. Both stores keep them so.
+package days
 
 import (
 	"encoding/binary"
@@ -30,15 +31,15 @@ const (
 	hasAgainst  = 0x80
 )
 
-var errDays = errors.New("sqlite: the days of a device cannot be read")
+var errDays = errors.New("days: the days of a device cannot be read")
 
-// packDays writes days, which are at most evidence.MaxDays, each later than the one before.
-func packDays(days []territory.DayRecord) ([]byte, error) {
+// Pack writes days, which are at most evidence.MaxDays, each later than the one before.
+func Pack(days []territory.DayRecord) ([]byte, error) {
 	if len(days) == 0 {
 		return []byte{}, nil
 	}
 	if len(days) > evidence.MaxDays {
-		return nil, fmt.Errorf("sqlite: a device has at most %d days, not %d", evidence.MaxDays, len(days))
+		return nil, fmt.Errorf("days: a device has at most %d days, not %d", evidence.MaxDays, len(days))
 	}
 	b := append(make([]byte, 0, 16+2*len(days)), daysVersion)
 	for i := 0; i < len(days); {
@@ -52,7 +53,7 @@ func packDays(days []territory.DayRecord) ([]byte, error) {
 		if i > 0 {
 			skipped := int64(d.Day) - int64(days[i-1].Day) - 1
 			if skipped < 0 {
-				return nil, fmt.Errorf("sqlite: %v does not come after %v", d.Day, days[i-1].Day)
+				return nil, fmt.Errorf("days: %v does not come after %v", d.Day, days[i-1].Day)
 			}
 			gap = binary.AppendUvarint(nil, uint64(skipped))
 			if skipped == 0 {
@@ -105,7 +106,7 @@ func follows(a, b territory.DayRecord) bool {
 
 func checkDay(d territory.DayRecord) error {
 	if d.Percent > 99 || !d.Agree.Valid() || !d.Against.Valid() || !codeLike(d.Territory) {
-		return fmt.Errorf("sqlite: the record of %v is out of range", d.Day)
+		return fmt.Errorf("days: the record of %v is out of range", d.Day)
 	}
 	return nil
 }
@@ -128,8 +129,8 @@ func codeLike(c territory.Code) bool {
 	return true
 }
 
-// unpackDays reads what packDays wrote, and nothing else.
-func unpackDays(b []byte) ([]territory.DayRecord, error) {
+// Unpack reads what Pack wrote, and nothing else.
+func Unpack(b []byte) ([]territory.DayRecord, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}

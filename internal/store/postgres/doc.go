@@ -1,0 +1,38 @@
+// Package postgres keeps the authority's records in PostgreSQL 15 or later. It implements [authority.Store]; package storetest is the suite
+// that it has to pass.
+//
+// # What is durable
+//
+// Every connection commits synchronously: when Update returns nil, the server's write-ahead log with that update was synced. Open refuses
+// a server that would not keep this promise (fsync or full_page_writes off).
+//
+// # Light updates
+//
+// Nearly all updates are check-ins that change nothing but the record of one device. They share transactions. Update first runs fn
+// with a Tx that knows only such a record: the first time that fn asks for a device it joins one of a few lanes, each of which owns a
+// connection. A lane reads and locks the records of all who wait, with one statement, hands them out, and when all functions have
+// returned writes what they want written with one UPDATE … FROM unnest and commits: two round trips for up to [Options].MaxBatch
+// check-ins. An fn that asks for anything else outgrows the lane: it leaves no trace there, and runs again in a transaction of its own.
+// Views of a single device share a statement in the same way.
+//
+// # Isolation
+//
+// An update of its own is SERIALIZABLE. A lane is READ COMMITTED and has every device that it read locked (FOR NO KEY UPDATE); so has an
+// update of its own that reads a device, and a transition of a restriction touches the device's row by a trigger. What lanes read beside
+// that row, production records, no transition depends on. So the two are serial with each other, device by device. A View is REPEATABLE READ
+// READ ONLY.
+//
+// # Once
+//
+// Serialization failures, deadlocks and lost connections are tried again, for [Options].Patience. When the connection is lost while a
+// commit is on its way nobody knows what became of it. So every writing connection has a row in the table receipt, and each transaction
+// writes its number there: on a new connection the row tells. It stays locked until the transaction has ended, which makes the answer sure.
+//
+// # One server
+//
+// A server holds a lease, a row that it renews. Another one is refused with [ErrInUse] while it does, and takes over when it does not,
+// with a higher term. Taking over fences the receipts of all earlier terms, so that a former server that was only paused commits
+// nothing any more. There are no advisory locks and no LISTEN/NOTIFY.
+//
+// Times are kept to the microsecond, in UTC.
+package postgres

@@ -1,0 +1,251 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Options tunes a store. The zero value is right for most.
+type Options struct {
+	Queue    int           // updates that may wait or run before more are turned away; default 4,096
+	MaxBatch int           // light updates committed together at most; default 256
+	Lanes    int           // connections for light updates; default 2
+	Writers  int           // connections for all other updates; default 6
+	Readers  int           // views that may run at once; default 2 per processor, at least 4
+	Patience time.Duration // how long an update or a view is tried again while the database is away; default 5 s
+	Timeout  time.Duration // of one statement; default 30 s
+	Lease    time.Duration // after which a server that does not answer has left the database; default 6 s
+}
+
+func (o Options) withDefaults() Options {
+	for _, f := range []struct {
+		field *int
+		value int
+	}{{&o.Queue, 4096}, {&o.MaxBatch, 256}, {&o.Lanes, 2}, {&o.Writers, 6}, {&o.Readers, max(4, 2*runtime.GOMAXPROCS(0))}} {
+		if *f.field <= 0 {
+			*f.field = f.value
+		}
+	}
+	for _, f := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{{&o.Patience, 5 * time.Second}, {&o.Timeout, 30 * time.Second}, {&o.Lease, 6 * time.Second}} {
+		if *f.field <= 0 {
+			*f.field = f.value
+		}
+	}
+	return o
+}
+
+// DB is an open store. It is safe for concurrent use.
+type DB struct {
+	opts     Options
+	config   *pgx.ConnConfig
+	lease    lease
+	writers  chan *session
+	readers  chan *session
+	arrivals chan *call // light updates
+	looks    chan *look // views of one device
+	work     sync.WaitGroup
+	stop     chan struct{}
+
+	mu     sync.Mutex
+	inside int           // updates and views under way
+	closed bool          // no more are let in
+	empty  chan struct{} // closed when the last one has left a closed store
+	end    sync.Once
+	ended  error
+
+	waiting, batches, updates, alone, failed, turnedAway, retried atomic.Int64
+}
+
+// Open opens the records in the database that url names (a libpq connection string or URL; the variables PGPASSWORD, PGSSLMODE and so on
+// count as with psql), and brings them to the newest schema. One server at a time runs on a database: the next one gets ErrInUse.
+func Open(ctx context.Context, url string, opts Options) (*DB, error) {
+	opts = opts.withDefaults()
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w (write it as postgres://USER@HOST:PORT/DATABASE; the password may stand in PGPASSWORD or ~/.pgpass)", err)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+	}
+	set(config, "application_name", "bailiwick")
+	set(config, "statement_timeout", strconv.FormatInt(opts.Timeout.Milliseconds(), 10))
+	set(config, "idle_in_transaction_session_timeout", "10000") // a connection that was lost on our side only lets go of its rows
+	db := &DB{opts: opts, config: config, stop: make(chan struct{}), empty: make(chan struct{}),
+		arrivals: make(chan *call, opts.Queue), looks: make(chan *look, opts.Queue)}
+	c, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: cannot connect: %w%s", err, advice(err))
+	}
+	defer c.Close(context.WithoutCancel(ctx))
+	if err := db.examine(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := db.lease.take(ctx, c, opts.Lease, opts.Lanes+opts.Writers); err != nil {
+		return nil, err
+	}
+	db.start()
+	return db, nil
+}
+
+// set gives connections a setting unless the URL has another.
+func set(config *pgx.ConnConfig, name, value string) {
+	if _, given := config.RuntimeParams[name]; !given {
+		config.RuntimeParams[name] = value
+	}
+}
+
+// examine refuses a server that would lose what was acknowledged, and asks for a synchronous commit where the database's own setting is
+// weaker. What is stronger stays: a setting of on or remote_apply.
+func (db *DB) examine(ctx context.Context, c *pgx.Conn) error {
+	var version int
+	var fsync, pages, commit, encoding string
+	err := c.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_setting('fsync'), current_setting('full_page_writes'),
+		current_setting('synchronous_commit'), current_setting('server_encoding')`).Scan(&version, &fsync, &pages, &commit, &encoding)
+	switch {
+	case err != nil:
+		return fmt.Errorf("postgres: %w", err)
+	case version < 15_00_00:
+		return fmt.Errorf("postgres: the server has version %d; 15 or later is needed", version/10000)
+	case fsync != "on" || pages != "on":
+		return fmt.Errorf("postgres: the server runs with fsync=%s and full_page_writes=%s: a crash could lose what was acknowledged; set both to on", fsync, pages)
+	case encoding != "UTF8":
+		return fmt.Errorf("postgres: the database has the encoding %s; make one with ENCODING 'UTF8'", encoding)
+	}
+	if commit != "on" && commit != "remote_apply" {
+		db.config.RuntimeParams["synchronous_commit"] = "on"
+	}
+	return nil
+}
+
+// start makes the sessions, which connect when they are needed, and the goroutines that own some of them. They end with Close.
+func (db *DB) start() {
+	slot := 0
+	writing := func() *session {
+		slot++
+		return &session{config: db.config, term: db.lease.term, slot: slot}
+	}
+	for range db.opts.Lanes {
+		l := &lane{db: db, s: writing()}
+		db.work.Go(l.run)
+	}
+	db.writers = make(chan *session, db.opts.Writers)
+	for range db.opts.Writers {
+		db.writers <- writing()
+	}
+	db.readers = make(chan *session, db.opts.Readers)
+	for range db.opts.Readers {
+		db.readers <- &session{config: db.config}
+	}
+	for range 2 {
+		l := &looker{db: db, s: &session{config: db.config}}
+		db.work.Go(l.run)
+	}
+	db.work.Go(func() { db.lease.keep(db.config, db.opts.Lease, db.stop) })
+}
+
+// enter lets an update or a view in; leave must follow.
+func (db *DB) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return ErrClosed
+	}
+	db.inside++
+	return nil
+}
+
+func (db *DB) leave() {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.inside--
+	if db.closed && db.inside == 0 {
+		close(db.empty)
+	}
+}
+
+// Close lets what has begun come to its end, gives the lease back and closes the connections. What comes later gets ErrClosed.
+func (db *DB) Close() error {
+	db.end.Do(func() {
+		db.mu.Lock()
+		db.closed = true
+		if db.inside == 0 {
+			close(db.empty)
+		}
+		db.mu.Unlock()
+		<-db.empty
+		close(db.stop)
+		db.work.Wait()
+		for _, pool := range []chan *session{db.writers, db.readers} {
+			for range cap(pool) {
+				(<-pool).drop()
+			}
+		}
+		db.ended = db.lease.giveBack(db.config)
+	})
+	return db.ended
+}
+
+// BelongTo binds the records to a ledger, by its verifier key, at the first call, and afterwards refuses any other one: orders hold
+// indexes into their ledger, which lies in the data folder.
+func (db *DB) BelongTo(ctx context.Context, ledger string) error {
+	c, err := pgx.ConnectConfig(ctx, db.config)
+	if err != nil {
+		return unavailable(err)
+	}
+	defer c.Close(context.WithoutCancel(ctx))
+	var bound string
+	err = c.QueryRow(ctx, `WITH bound AS (INSERT INTO belongs (ledger) VALUES ($1) ON CONFLICT DO NOTHING RETURNING ledger)
+		SELECT ledger FROM bound UNION ALL SELECT ledger FROM belongs LIMIT 1`, ledger).Scan(&bound)
+	switch {
+	case err != nil:
+		return unavailable(err)
+	case bound != ledger:
+		return fmt.Errorf("postgres: the records in this database belong to the ledger %s, and the data folder holds %s: name the data folder that they were made with, or an empty database", bound, ledger)
+	}
+	return nil
+}
+
+// holderName says who holds the lease, for whoever finds it taken.
+func holderName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return fmt.Sprintf("%s, process %d", host, os.Getpid())
+}
+
+// Stats tells what the store has done since it was opened.
+type Stats struct {
+	Batches    int64 // commits
+	Updates    int64 // in them
+	Alone      int64 // of them, those that had a transaction of their own
+	Failed     int64 // commits that failed or whose outcome is not known
+	Retried    int64 // updates and views that were run again
+	TurnedAway int64 // updates refused because too many waited
+	Waiting    int64 // updates that wait or run now
+}
+
+// Stats reads the counters.
+func (db *DB) Stats() Stats {
+	return Stats{db.batches.Load(), db.updates.Load(), db.alone.Load(), db.failed.Load(), db.retried.Load(), db.turnedAway.Load(), db.waiting.Load()}
+}
+
+var errTooLong = errors.New("postgres: the database was away for too long")

@@ -1,0 +1,123 @@
+package postgres
+
+import (
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
+	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/territory"
+)
+
+const (
+	restrictionColumns = `device, ground_kind, ground, round, stage, territory, authority, reference, noticed_at, deadline, shown_days,
+	coalesce(wave, 0), locked_at, effect_at, ends_at, lifted_at, cause, appealing, applied, applied_at, applied_note`
+	onGround          = " WHERE device = $1 AND ground_kind = $2 AND ground = $3"
+	restrictionExists = "SELECT 1 FROM restriction" + onGround
+)
+
+// one is the key of a restriction, in the order of onGround.
+func one(id device.ID, g order.Ground) []any { return key(id[:], int64(g.Kind), g.ID) }
+
+func scanRestriction(s scanner) (*restriction.Restriction, error) {
+	r := new(restriction.Restriction)
+	var kind, stage, cause, applied int64
+	err := s.Scan(fixed{r.Device[:]}, &kind, &r.Ground.ID, &r.Round, &stage, &r.Territory, fixed{r.Authority[:]}, &r.Reference,
+		when{&r.NoticedAt}, when{&r.Deadline}, &r.ShownDays, &r.Wave, when{&r.LockedAt}, when{&r.EffectAt}, when{&r.EndsAt},
+		when{&r.LiftedAt}, &cause, &r.Appealing, &applied, when{&r.AppliedAt}, &r.AppliedNote)
+	r.Ground.Kind, r.Stage, r.Cause, r.Applied = order.GroundKind(kind), order.Stage(stage), order.Cause(cause), order.Stage(applied)
+	return r, err
+}
+
+func (t *tx) Restriction(id device.ID, g order.Ground) (*restriction.Restriction, error) {
+	return first(rows(t, scanRestriction, "SELECT "+restrictionColumns+" FROM restriction"+onGround, one(id, g)...))
+}
+
+func (t *tx) Restrictions(id device.ID) ([]*restriction.Restriction, error) {
+	return rows(t, scanRestriction, "SELECT "+restrictionColumns+` FROM restriction WHERE device = $1
+		ORDER BY ground_kind, ground`, id[:])
+}
+
+func (t *tx) ActiveOn(g order.Ground, after device.ID, limit int) ([]*restriction.Restriction, error) {
+	if err := within(limit); err != nil {
+		return nil, err
+	}
+	return rows(t, scanRestriction, "SELECT "+restrictionColumns+` FROM restriction
+		WHERE ground_kind = $1 AND ground = $2 AND device > $3 AND stage IN (1, 2) ORDER BY device LIMIT $4`, int64(g.Kind), g.ID, after[:], limit)
+}
+
+// NoticeIfFree: a new round starts with nothing shown, nothing applied and no wave.
+func (t *tx) NoticeIfFree(r *restriction.Restriction) error {
+	n, err := t.exec(`INSERT INTO restriction (device, ground_kind, ground, round, stage, territory, authority, reference,
+			noticed_at, deadline, shown_days, cause, appealing, applied, applied_note)
+		VALUES ($1, $2, $3, 1, 1, $4, $5, $6, $7, $8, 0, 0, false, 0, '')
+		ON CONFLICT (device, ground_kind, ground) DO UPDATE SET round = restriction.round + 1, stage = 1, territory = excluded.territory,
+			authority = excluded.authority, reference = excluded.reference, noticed_at = excluded.noticed_at,
+			deadline = excluded.deadline, shown_days = 0, wave = NULL, locked_at = NULL, effect_at = NULL, ends_at = NULL,
+			lifted_at = NULL, cause = 0, appealing = false, applied = 0, applied_at = NULL, applied_note = ''
+		WHERE restriction.stage = 3 AND restriction.cause NOT IN (2, 3, 5)`,
+		append(one(r.Device, r.Ground), string(r.Territory), r.Authority[:], r.Reference, stamp(r.NoticedAt), stamp(r.Deadline))...)
+	if err == nil && n == 0 {
+		err = authority.ErrConflict
+	}
+	return err
+}
+
+func (t *tx) ExtendIfNoticed(id device.ID, g order.Ground, deadline time.Time) error {
+	at := stamp(deadline)
+	return t.guarded(restrictionExists, one(id, g),
+		"UPDATE restriction SET deadline = $4 WHERE device = $1 AND ground_kind = $2 AND ground = $3 AND stage = 1 AND deadline <= $4",
+		append(one(id, g), at)...)
+}
+
+func (t *tx) LockIfNoticed(id device.ID, g order.Ground, lockedAt, effectAt, endsAt time.Time) error {
+	return t.guarded(restrictionExists, one(id, g), `UPDATE restriction SET stage = 2, locked_at = $4, effect_at = $5, ends_at = $6
+		WHERE device = $1 AND ground_kind = $2 AND ground = $3 AND stage = 1 AND NOT appealing AND deadline <= $5`,
+		append(one(id, g), stamp(lockedAt), stamp(effectAt), stamp(endsAt))...)
+}
+
+// WithdrawLockIfNotInEffect also leaves the wave: after the appeal another approval is needed.
+func (t *tx) WithdrawLockIfNotInEffect(id device.ID, g order.Ground, now, deadline time.Time) error {
+	return t.guarded(restrictionExists, one(id, g), `UPDATE restriction SET stage = 1, appealing = true, deadline = $5, wave = NULL,
+			locked_at = NULL, effect_at = NULL, ends_at = NULL
+		WHERE device = $1 AND ground_kind = $2 AND ground = $3 AND stage = 2 AND NOT appealing AND applied <> 2
+			AND effect_at > $4 AND effect_at < $5`, append(one(id, g), stamp(now), stamp(deadline))...)
+}
+
+// LiftIfActive also ends the mark of an appeal: there is nothing left to stop the clock of.
+func (t *tx) LiftIfActive(id device.ID, g order.Ground, at time.Time, cause order.Cause) error {
+	return t.guarded(restrictionExists, one(id, g), `UPDATE restriction SET stage = 3, lifted_at = $4, cause = $5, appealing = false
+		WHERE device = $1 AND ground_kind = $2 AND ground = $3 AND stage IN (1, 2)`,
+		append(one(id, g), stamp(at), int64(cause))...)
+}
+
+// ReportApplied is called at every check-in and mostly says what is known; then nothing is written.
+func (t *tx) ReportApplied(id device.ID, g order.Ground, stage order.Stage, shownDays int, at time.Time, note string) error {
+	n, err := t.exec(`UPDATE restriction SET applied = $4, shown_days = $5, applied_note = $7,
+			applied_at = CASE WHEN applied = $4 AND applied_at IS NOT NULL THEN applied_at ELSE $6::bigint END
+		WHERE device = $1 AND ground_kind = $2 AND ground = $3
+			AND (applied <> $4 OR shown_days <> $5 OR applied_note <> $7 OR applied_at IS NULL)`,
+		append(one(id, g), int64(stage), shownDays, stamp(at), note)...)
+	if err != nil || n > 0 {
+		return err
+	}
+	var found int
+	return t.row(restrictionExists, one(id, g), &found)
+}
+
+func (t *tx) SetAppealing(id device.ID, g order.Ground, on bool) error {
+	return t.guarded(restrictionExists, one(id, g), `UPDATE restriction SET appealing = $4
+		WHERE device = $1 AND ground_kind = $2 AND ground = $3 AND stage IN (1, 2)`, append(one(id, g), on)...)
+}
+
+func (t *tx) StageCounts() ([]authority.StageCount, error) {
+	scan := func(s scanner) (c authority.StageCount, err error) {
+		var place string
+		var stage int64
+		err = s.Scan(&place, &stage, &c.Devices)
+		c.Territory, c.Stage = territory.Code(place), order.Stage(stage)
+		return c, err
+	}
+	return rows(t, scan, "SELECT place, stage, count(*) FROM device GROUP BY place, stage ORDER BY place, stage")
+}

@@ -1,0 +1,189 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/evidence"
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/territory"
+)
+
+var (
+	// byRule is how the schema says that a CHECK or a trigger refuses something.
+	byRule = regexp.MustCompile("onstraint|(restriction|metadata|target|cohort|warrant): ")
+
+	hexed = regexp.MustCompile(`x'([0-9a-f]*)'`)
+	zeros = regexp.MustCompile(`zeroblob\((\d+)\)`)
+)
+
+// TestSchemaHoldsTheCharter goes past every guard, with SQL, at the tables themselves.
+func TestSchemaHoldsTheCharter(t *testing.T) {
+	db := opened(t, Options{})
+	c, err := pgx.ConnectConfig(t.Context(), db.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	run := func(query string) error {
+		query = hexed.ReplaceAllString(query, `'\x$1'::bytea`)
+		_, err := c.Exec(t.Context(), zeros.ReplaceAllString(query, "decode(repeat('00', $1), 'hex')"))
+		return err
+	}
+	const (
+		dayLong = "86400000000"
+		device1 = `x'000000000000000000000000000000a1'`
+		of1     = " WHERE device = " + device1 + " AND ground = "
+	)
+	must := func(query string) {
+		t.Helper()
+		if err := run(query); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+	}
+	restriction := func(ground, columns, values string) string {
+		return `INSERT INTO restriction (device, ground_kind, ground, round, territory, authority, reference, noticed_at, shown_days, applied,
+			applied_note, ` + columns + `) VALUES (` + device1 + `, 1, '` + ground + `', 1, 'CU', zeroblob(32), 'R', 0, 0, 0, '', ` + values + `)`
+	}
+	must(`INSERT INTO device (id, imei, serial, model, place, attestation_key, attestation, key_ceiling, boot, software, sequence, days, clock_doubt,
+		unlocks, verdict, verdict_rule, reasons, licences) VALUES (` + device1 + `, '350000000000001', '', '', '', x'', 0, 0, 0, '', 0, x'', false, 0, 0, '', '', '')`)
+	week := "7 * " + dayLong
+	for _, ground := range []string{"noticed", "appealed", "locked", "holds", "final", "ended"} {
+		must(restriction(ground, "stage, deadline, cause, appealing", "1, "+week+", 0, false"))
+	}
+	must("UPDATE restriction SET appealing = true" + of1 + "'appealed'")
+	times := ", locked_at = 0, effect_at = deadline, ends_at = deadline + " + dayLong
+	must("UPDATE restriction SET stage = 2" + times + of1 + "'locked'")
+	must("UPDATE restriction SET stage = 2, applied = 2" + times + of1 + "'holds'")
+	must("UPDATE restriction SET stage = 3, lifted_at = 1, cause = 2" + of1 + "'final'")
+	must("UPDATE restriction SET stage = 3, lifted_at = 1, cause = 4" + of1 + "'ended'")
+	must("INSERT INTO cases VALUES ('case-1', '', '', 'open', 'kim', 0, '', '', NULL)")
+	must("INSERT INTO warrant VALUES ('warrant-1', 'case-1', '', 'kim', 0, NULL, NULL, 100, NULL, x'', 0, '')")
+	must("INSERT INTO warrant VALUES ('warrant-2', 'case-1', '', 'kim', 0, NULL, NULL, 100, NULL, x'05', 0, '')")
+	must("INSERT INTO metadata VALUES ('root', 1, x'7b7d')")
+	must("INSERT INTO target VALUES ('policy/a.yaml', zeroblob(32), x'01')")
+	must("INSERT INTO cohort VALUES ('warrant-2', zeroblob(32), zeroblob(8))")
+
+	again := "stage = 1, cause = 0, lifted_at = NULL"
+	back := "stage = 1, locked_at = NULL, effect_at = NULL, ends_at = NULL"
+	for name, query := range map[string]string{
+		"C3 notice of six days":                  restriction("x", "stage, deadline, cause, appealing", "1, 6 * "+dayLong+", 0, false"),
+		"C3 a lock without a notice":             restriction("x", "stage, deadline, cause, appealing", "0, "+week+", 0, false"),
+		"C3 a date that moves earlier":           "UPDATE restriction SET noticed_at = -" + dayLong + ", deadline = deadline - 1" + of1 + "'noticed'",
+		"C3 a lock before the deadline":          "UPDATE restriction SET stage = 2, locked_at = 0, effect_at = deadline - 1, ends_at = deadline + 1" + of1 + "'noticed'",
+		"C8 a lock without an end":               "UPDATE restriction SET stage = 2, locked_at = 0, effect_at = deadline" + of1 + "'noticed'",
+		"C8 a lock that ends as it begins":       "UPDATE restriction SET stage = 2, locked_at = 0, effect_at = deadline, ends_at = deadline" + of1 + "'noticed'",
+		"C8 a lock of 731 days":                  "UPDATE restriction SET stage = 2, locked_at = 0, effect_at = deadline, ends_at = deadline + 731 * " + dayLong + of1 + "'noticed'",
+		"a lock while an appeal is open":         "UPDATE restriction SET stage = 2" + times + of1 + "'appealed'",
+		"back to noticed without an appeal":      "UPDATE restriction SET " + back + of1 + "'locked'",
+		"back to noticed by the old date":        "UPDATE restriction SET appealing = true, " + back + of1 + "'locked'",
+		"back to noticed from a lock that holds": "UPDATE restriction SET appealing = true, deadline = deadline + 1, " + back + of1 + "'holds'",
+		"C9 a lift without a cause":              "UPDATE restriction SET stage = 3, lifted_at = 1" + of1 + "'locked'",
+		"C9 again after a final lift":            "UPDATE restriction SET round = 2, " + again + of1 + "'final'",
+		"again without a new round":              "UPDATE restriction SET " + again + of1 + "'ended'",
+		"straight from lifted to locked":         "UPDATE restriction SET stage = 2, cause = 0, lifted_at = NULL" + times + of1 + "'ended'",
+		"C7 one officer twice":                   "UPDATE warrant SET countersign_by = 'kim', countersign_at = 1, hash = zeroblob(32), document = x'01' WHERE id = 'warrant-1'",
+		"C7 countersigned without a hash":        "UPDATE warrant SET countersign_by = 'lee', countersign_at = 1 WHERE id = 'warrant-1'",
+		"C8 a hold of 91 days":                   "UPDATE warrant SET countersign_by = 'lee', countersign_at = 1, hash = zeroblob(32), document = x'01', ends_at = 91 * " + dayLong + " WHERE id = 'warrant-1'",
+		"C7 another text than was drafted":       "UPDATE warrant SET document = x'06' WHERE id = 'warrant-2'",
+		"C7 other devices than were drafted":     "UPDATE cohort SET devices = zeroblob(16)",
+		"C7 other signatures than published":     "UPDATE metadata SET document = x'7b'",
+		"C7 another file than was published":     "UPDATE target SET data = x'02'",
+		"an order that nobody got":               "INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, delivered_at, settled, refusal) VALUES (zeroblob(32), " + device1 + ", x'01', zeroblob(32), 1, 1, 'cuba', 0, 1, false, '')",
+		"a kind of order that is none":           "INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, settled, refusal) VALUES (zeroblob(32), " + device1 + ", x'01', zeroblob(32), 4, 1, 'cuba', 0, false, '')",
+		"a device that forgets its number":       "UPDATE device SET imei = '35'",
+		"a device gone under its restriction":    "DELETE FROM device",
+	} {
+		if err := run(query); err == nil {
+			t.Errorf("%s was stored", name)
+		} else if !byRule.MatchString(err.Error()) {
+			t.Errorf("%s: refused for another reason: %v", name, err)
+		}
+	}
+	must("UPDATE restriction SET round = 2, " + again + of1 + "'ended'")
+	must("UPDATE restriction SET appealing = true, deadline = deadline + 1, " + back + of1 + "'locked'")
+}
+
+// TestDeviceRecordIsSmall weighs many records of the usual kind, with all indexes, right after they were written and after each has
+// checked in twice, as they are in service.
+func TestDeviceRecordIsSmall(t *testing.T) {
+	for days, most := range map[int]int{30: 880, 90: 1020} {
+		t.Run(fmt.Sprint(days, " days"), func(t *testing.T) { weigh(t, days, most) })
+	}
+}
+
+func weigh(t *testing.T, days, most int) {
+	const n, visits = 20_000, 2
+	db := opened(t, Options{})
+	c, err := pgx.ConnectConfig(t.Context(), db.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	all := make([]*authority.Device, n)
+	batch := new(pgx.Batch)
+	for i := range all {
+		all[i] = usual(i, days)
+		row, err := rowOf(all[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch.Queue(insertDevice, identified(all[i], &row)...)
+	}
+	size := func() (table, all int) {
+		if _, err := c.Exec(t.Context(), "VACUUM device"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.QueryRow(t.Context(), "SELECT pg_table_size('device'), pg_total_relation_size('device')").Scan(&table, &all); err != nil {
+			t.Fatal(err)
+		}
+		return table / n, all / n
+	}
+	if err := c.SendBatch(t.Context(), batch).Close(); err != nil {
+		t.Fatal(err)
+	}
+	table, fresh := size()
+	for range visits {
+		for from := 0; from < n; from += 500 {
+			var columns deviceColumnsOf
+			for _, d := range all[from : from+500] {
+				d.Sequence++
+				row, err := rowOf(d)
+				if err != nil {
+					t.Fatal(err)
+				}
+				columns.add(d.ID, &row)
+			}
+			if _, err := c.Exec(t.Context(), setDevices, columns.args()...); err != nil {
+				t.Fatal(err)
+			}
+			if from%1000 == 500 {
+				size() // as autovacuum does when a twentieth has changed
+			}
+		}
+	}
+	inUse, worn := size()
+	t.Logf("%d bytes a device, %d of them in the table; in service %d and %d", fresh, table, worn, inUse)
+	if fresh > most {
+		t.Errorf("%d bytes a device; at most %d wanted", fresh, most)
+	}
+}
+
+// usual is a device as most are.
+func usual(n, days int) *authority.Device {
+	body := fmt.Sprintf("35%012d", n)
+	d := &authority.Device{ID: fleetID(n), IMEI: device.IMEI(body + string(device.CheckDigit(body))), Serial: "R58M123ABCD", Model: "Model A5 2026",
+		Key: make([]byte, 91), Attestation: policy.Genuine, KeyCeiling: policy.Genuine, Boot: evidence.BootVerified, Software: "agent/1.0.0", Sequence: 90,
+		Activation: &territory.Activation{Territory: "DE", Day: 20003}, Verdict: policy.Permit, PolicyHash: [32]byte{1},
+		Reasons: []policy.Reason{{Code: policy.OfficialMarket, Text: "The device was activated in DE, an official market."}}}
+	for j := range days {
+		d.Days = append(d.Days, territory.DayRecord{Day: territory.Day(20000 + j), Territory: "DE", Percent: uint8(95 + j%5), Agree: 3})
+	}
+	return d
+}

@@ -1,0 +1,83 @@
+package postgres
+
+import (
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
+	"github.com/bailiwick-dev/bailiwick/order"
+)
+
+const (
+	waveColumns = "number, created_at, policy, state, decided_by, decided_at, note, size"
+	waveExists  = "SELECT 1 FROM wave WHERE number = $1"
+)
+
+func scanWave(s scanner) (*authority.Wave, error) {
+	w := new(authority.Wave)
+	return w, s.Scan(&w.ID, when{&w.CreatedAt}, fixed{w.PolicyHash[:]}, &w.State, &w.DecidedBy, when{&w.DecidedAt}, &w.Note, &w.Size)
+}
+
+func (t *tx) OpenWave() (*authority.Wave, error) {
+	return first(rows(t, scanWave, "SELECT "+waveColumns+" FROM wave WHERE state = 'open'"))
+}
+
+// InsertWave begins an empty open wave; one is open at a time.
+func (t *tx) InsertWave(w *authority.Wave) (int64, error) {
+	return t.insert("INSERT INTO wave (created_at, policy, state, decided_by, note, size) VALUES ($1, $2, 'open', '', $3, 0) ON CONFLICT DO NOTHING RETURNING number",
+		stamp(w.CreatedAt), w.PolicyHash[:], w.Note)
+}
+
+func (t *tx) ProposeIfNoticed(wave int64, id device.ID, g order.Ground) error {
+	var found int
+	if err := t.row(waveExists, key(wave), &found); err != nil {
+		return err
+	}
+	err := t.guarded(restrictionExists, one(id, g), `UPDATE restriction SET wave = $4
+		WHERE device = $1 AND ground_kind = $2 AND ground = $3 AND stage = 1 AND wave IS NULL
+			AND EXISTS (SELECT 1 FROM wave WHERE number = $4 AND state = 'open')`, append(one(id, g), wave)...)
+	if err != nil {
+		return err
+	}
+	return t.put("UPDATE wave SET size = size + 1 WHERE number = $1", wave)
+}
+
+func (t *tx) WithdrawProposal(id device.ID, g order.Ground) error {
+	err := t.guarded(restrictionExists, one(id, g), `UPDATE restriction SET wave = NULL
+		WHERE device = $1 AND ground_kind = $2 AND ground = $3 AND wave = (SELECT number FROM wave WHERE state = 'open')`, one(id, g)...)
+	if err != nil {
+		return err
+	}
+	return t.put("UPDATE wave SET size = size - 1 WHERE state = 'open'")
+}
+
+func (t *tx) Wave(id int64) (*authority.Wave, error) {
+	return first(rows(t, scanWave, "SELECT "+waveColumns+" FROM wave WHERE number = $1", id))
+}
+
+func (t *tx) Waves(limit int) ([]*authority.Wave, error) {
+	if err := within(limit); err != nil {
+		return nil, err
+	}
+	return rows(t, scanWave, "SELECT "+waveColumns+" FROM wave ORDER BY number DESC LIMIT $1", limit)
+}
+
+func (t *tx) WaveItems(id int64, limit int) ([]*restriction.Restriction, error) {
+	if err := within(limit); err != nil {
+		return nil, err
+	}
+	return rows(t, scanRestriction, "SELECT "+restrictionColumns+` FROM restriction WHERE wave = $1
+		ORDER BY device, ground_kind, ground LIMIT $2`, id, limit)
+}
+
+// DecideIfOpen: the size stays as what was decided about.
+func (t *tx) DecideIfOpen(id int64, s authority.WaveState, by string, at time.Time, note string) error {
+	err := t.guarded(waveExists, key(id), `UPDATE wave SET state = $1, decided_by = $2, decided_at = $3, note = $4
+		WHERE number = $5 AND state = 'open'`, string(s), by, stamp(at), note, id)
+	if err != nil || s != authority.WaveRejected {
+		return err
+	}
+	_, err = t.exec("UPDATE restriction SET wave = NULL WHERE wave = $1", id)
+	return err
+}
