@@ -227,7 +227,7 @@ func (h *handset) pause() time.Duration {
 		return d.between(time.Minute, pick(d, time.Hour, 2*day))
 	}
 	s := h.audit.screen
-	wait := d.between(90*day, 400*day)
+	wait := d.between(200*day, 700*day)
 	switch {
 	case !h.agent.Enrolled(), s.Activation == nil && w.now.Sub(h.born) < 60*day, h.open(&s):
 		wait = d.between(4*time.Hour, 44*time.Hour)

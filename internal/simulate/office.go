@@ -63,7 +63,7 @@ func (o *office) turn() {
 		o.liftOne()
 	}
 	if !w.quiet {
-		w.after(d.between(5*day, 50*day), o.turn)
+		w.after(d.between(8*day, 80*day), o.turn)
 	}
 }
 

@@ -104,7 +104,7 @@ func newWorld(f *factory, seed, number uint64, plant planted, trace io.Writer) *
 	w := &world{seed: seed, number: number, dice: newDice(seed, number, 0), factory: f, plant: plant, trace: trace, began: began, now: began}
 	w.result.Faults = make(map[Kind]int)
 	w.wild = pick(w.dice, 0, 0.3, 1, 1, 3)
-	w.ends = began.Add(w.dice.between(5*365*day, 15*365*day))
+	w.ends = began.Add(w.dice.between(8*365*day, 20*365*day))
 	w.office, w.books = newOffice(w), books{w: w}
 	w.server = newServer(w)
 	for n := range w.dice.IntN(120) + 180 {
