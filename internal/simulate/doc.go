@@ -1,4 +1,4 @@
-// Package simulate tries to break Bailiwick: many worlds, each with one server, a hundred devices and some years, in
+// Package simulate tries to break Bailiwick: many worlds, each with one server, hundreds of devices and some years, in
 // which everything fails that can fail, and a checker beside each device that watches the Charter from its own notes.
 //
 //	report, err := simulate.Run(ctx, simulate.Config{Seed: 7, For: time.Minute})

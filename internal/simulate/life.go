@@ -232,8 +232,8 @@ func (h *handset) pause() time.Duration {
 	case !h.agent.Enrolled(), s.Activation == nil && w.now.Sub(h.born) < 60*day, h.open(&s):
 		wait = d.between(4*time.Hour, 44*time.Hour)
 	case s.Stage == order.Noticed, s.Stage == order.Locked:
-		wait = d.between(6*day, 80*day)
-	case s.Stage == order.Lifted && d.chance(0.3):
+		wait = d.between(10*day, 170*day)
+	case s.Stage == order.Lifted && d.chance(0.1):
 		wait = d.between(day, 20*day)
 	}
 	for _, g := range s.Grounds {

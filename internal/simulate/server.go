@@ -198,7 +198,7 @@ func (w *world) restart() {
 	if w.server.process != nil {
 		return
 	}
-	if n := len(w.server.backups); n > 0 && w.strikes(RestoredBackup, 0.04) {
+	if n := len(w.server.backups); n > 0 && w.strikes(RestoredBackup, 0.1) {
 		w.server.db.Restore(w.server.backups[w.dice.IntN(n)])
 		w.books.restored()
 	}

@@ -107,7 +107,7 @@ func newWorld(f *factory, seed, number uint64, plant planted, trace io.Writer) *
 	w.ends = began.Add(w.dice.between(8*365*day, 20*365*day))
 	w.office, w.books = newOffice(w), books{w: w}
 	w.server = newServer(w)
-	for n := range w.dice.IntN(120) + 180 {
+	for n := range w.dice.IntN(100) + 220 {
 		w.phones = append(w.phones, w.newHandset(n))
 	}
 	return w
