@@ -103,7 +103,7 @@ func newRig(t *testing.T, tune ...func(*authority.Config)) *rig {
 	must(t, err)
 	r.config = authority.Config{
 		Online: online, Signer: r.officers,
-		Store: again{r.store}, Ledger: r.ledger, Verifier: v, Now: r.now, Registry: r.registry, PasswordCost: 4,
+		Store: often(r.store), Ledger: r.ledger, Verifier: v, Now: r.now, Registry: r.registry, PasswordCost: 4,
 		Trust: protocol.Trust{Origin: r.ledger.Origin(), LogKey: r.ledger.LogKey()}, EpochSecret: [32]byte{1}, UnlockMaster: [32]byte{2},
 	}
 	for _, f := range tune {
