@@ -17,8 +17,15 @@ const slack = 13 * time.Hour
 
 // auditor stands beside one device and checks the Charter from its own notes: what the screen said, what passed on the wire, true time
 // and true places. It does not look into the agent.
+// told is a notice by what the owner reads of it.
+type told struct {
+	ground   order.Ground
+	deadline int64
+}
+
 type auditor struct {
-	h *handset
+	told map[told]time.Time // when each notice was first seen
+	h    *handset
 
 	notes  notes // with what only the device's memory knows
 	stored notes // as the device would find them after a power loss
@@ -242,7 +249,11 @@ func (a *auditor) ownFacts(s *agent.Screen, g *agent.GroundView) {
 	}
 	a.check("C5", there, "activated in %s, and it was in %v", own.Territory, a.notes.places)
 	a.check("C4", !(a.h.wiped && a.h.counter != nil), "%v is %v on a device that lost its record and knows it", g.Ground, g.Stage)
-	today := territory.DayOf(a.h.w.now)
+	now := a.h.w.now
+	if a.blind { // it was done in the step in which the device died, and is seen only now
+		now = a.diedAt
+	}
+	today := territory.DayOf(now)
 	supported := len(a.policies) == 0
 	for _, hash := range a.policies {
 		supported = supported || a.h.w.office.supports(hash, g.Ground.ID, own.Territory, today)
@@ -256,7 +267,14 @@ func (a *auditor) newNotice(s *agent.Screen, g *agent.GroundView, n *seen) {
 		now = a.diedAt
 	}
 	between := slices.ContainsFunc(a.expected, func(l lift) bool { return l.leaf.Ground == g.Ground })
-	a.escalated(s, g, n)
+	// On a full disk a device may have a notice in its record that no step of it could note as seen: it is told anew at each boot.
+	notice := told{g.Ground, g.Deadline.Unix()}
+	if first, again := a.told[notice]; again {
+		now = first
+	} else {
+		a.told[notice] = now
+		a.escalated(s, g, n)
+	}
 	a.check("stages", n.stage != order.Locked || between, "%v went from locked to noticed", g.Ground)
 	a.h.w.result.Notices++
 	a.h.w.office.expect(g.Deadline)

@@ -119,7 +119,7 @@ func (w *world) newHandset(n int) *handset {
 	h.life = newLife(w, h.born)
 	h.offset = pick(w.dice, 0, 0, 0, w.dice.between(-30*time.Hour, 30*time.Hour), time.Unix(86400, 0).Sub(h.born))
 	h.flash.h = h
-	h.audit = &auditor{h: h, delivered: map[order.ID]order.Leaf{}}
+	h.audit = &auditor{h: h, delivered: map[order.ID]order.Leaf{}, told: map[told]time.Time{}}
 	if w.dice.chance(0.4) {
 		key := sha256.Sum256([]byte(h.made.serial))
 		h.stateKey, h.counter = key[:], &counter{h: h}
