@@ -95,8 +95,16 @@ func (t *tx) InsertDevice(d *authority.Device) error {
 	if err != nil {
 		return err
 	}
+	place := string(record.Place(d))
 	_, err = t.exec("INSERT INTO device (imei, number, rest, place, lot, record) VALUES (?1, ?2, ?3, ?4, "+lotOf+", ?5)",
-		imei, record.Number(d.ID), record.Rest(d.ID), string(record.Place(d)), packed)
+		imei, record.Number(d.ID), record.Rest(d.ID), place, packed)
+	if err != nil {
+		return err
+	}
+	n, err := t.exec("UPDATE population SET devices = devices + 1 WHERE place = ? AND stage = 0", place)
+	if err == nil && n == 0 {
+		_, err = t.exec("INSERT INTO population (place, stage, devices) VALUES (?, 0, 1)", place)
+	}
 	return err
 }
 
@@ -286,10 +294,11 @@ func (t *tx) StageCounts() ([]authority.StageCount, error) {
 	return rows(t, scan, "SELECT place, stage, devices FROM population WHERE devices > 0 ORDER BY place, stage")
 }
 
+// Two plain statements instead of one with ON CONFLICT or REPLACE: for those SQLite keeps a journal, as in step 5.
 const (
-	putProduction = `INSERT INTO production (imei, serial, lot) VALUES (?1, ?2, ?3)
-		ON CONFLICT (imei) DO UPDATE SET serial = excluded.serial, lot = excluded.lot`
-	setLot = "UPDATE device SET lot = ?2, revision = revision + 1 WHERE imei = ?1 AND lot <> ?2"
+	addProduction = "INSERT OR IGNORE INTO production (imei, serial, lot) VALUES (?1, ?2, ?3)"
+	setProduction = "UPDATE production SET serial = ?2, lot = ?3 WHERE imei = ?1"
+	setLot        = "UPDATE device SET lot = ?2, revision = revision + 1 WHERE imei = ?1 AND lot <> ?2"
 )
 
 func (t *tx) PutProduction(list []authority.Production) error {
@@ -303,7 +312,11 @@ func (t *tx) PutProduction(list []authority.Production) error {
 		if err != nil {
 			return err
 		}
-		if _, err := t.exec(putProduction, imei, p.Serial, lot); err != nil {
+		n, err := t.exec(addProduction, imei, p.Serial, lot)
+		if err == nil && n == 0 {
+			_, err = t.exec(setProduction, imei, p.Serial, lot)
+		}
+		if err != nil {
 			return err
 		}
 		if _, err := t.exec(setLot, imei, lot); err != nil {
