@@ -25,6 +25,8 @@ func (l *lease) take(ctx context.Context, c *pgx.Conn, length time.Duration, slo
 		switch {
 		case err != nil && again(err):
 			continue
+		case errors.Is(err, ErrMoving):
+			return fmt.Errorf("postgres: %w", err)
 		case err != nil:
 			return fmt.Errorf("postgres: cannot take the lease: %w", err)
 		case taken:
@@ -51,6 +53,9 @@ func (l *lease) try(ctx context.Context, c *pgx.Conn, length time.Duration, slot
 		}
 		if left = ends.Sub(now); left > 0 {
 			return nil
+		}
+		if err := noMove(ctx, tx); err != nil { // whoever begins a move locks the lease, too
+			return err
 		}
 		if err := tx.QueryRow(ctx, `UPDATE lease SET term = term + 1, holder = $1, expires_at = clock_timestamp() + $2 * interval '1 ms'
 			RETURNING term`, holderName(), length.Milliseconds()).Scan(&l.term); err != nil {

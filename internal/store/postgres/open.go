@@ -72,12 +72,9 @@ type DB struct {
 // count as with psql), and brings them to the newest schema. One server at a time runs on a database: the next one gets ErrInUse.
 func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	opts = opts.withDefaults()
-	config, err := pgx.ParseConfig(url)
+	config, err := parse(url)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: %w (write it as postgres://USER@HOST:PORT/DATABASE; the password may stand in PGPASSWORD or ~/.pgpass)", err)
-	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = 5 * time.Second
+		return nil, err
 	}
 	set(config, "application_name", "bailiwick")
 	set(config, "statement_timeout", strconv.FormatInt(opts.Timeout.Milliseconds(), 10))
@@ -100,6 +97,17 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	}
 	db.start()
 	return db, nil
+}
+
+func parse(url string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w (write it as postgres://USER@HOST:PORT/DATABASE; the password may stand in PGPASSWORD or ~/.pgpass)", err)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+	}
+	return config, nil
 }
 
 // set gives connections a setting unless the URL has another.
