@@ -126,8 +126,10 @@ func TestTermsGuardTransactions(t *testing.T) {
 	}
 	next := <-elected
 	for name, err := range map[string]error{
-		"beside":         former.Update(t.Context(), insertSeries("c")),
-		"of the records": s.servers[0].Update(t.Context(), func(tx authority.Tx) error { return errors.Join(former.Hold(tx), tx.AddEvent(authority.Event{Kind: "stale"})) }),
+		"beside": former.Update(t.Context(), insertSeries("c")),
+		"of the records": s.servers[0].Update(t.Context(), func(tx authority.Tx) error {
+			return errors.Join(former.Hold(tx), tx.AddEvent(authority.Event{Kind: "stale"}))
+		}),
 		"once more": s.servers[0].Update(t.Context(), func(tx authority.Tx) error {
 			_, err := tx.NextNumber("c")
 			return errors.Join(err, former.Hold(tx))

@@ -96,12 +96,13 @@ func (p *cutter) pass(to io.Writer, from io.Reader, cut func([]byte) bool) {
 	for {
 		n, err := from.Read(b)
 		if n > 0 {
-			p.still.RLock()
-			p.still.RUnlock()
 			if cut(b[:n]) {
 				return
 			}
-			if _, err := to.Write(b[:n]); err != nil {
+			p.still.RLock()
+			_, err := to.Write(b[:n])
+			p.still.RUnlock()
+			if err != nil {
 				return
 			}
 		}
