@@ -13,6 +13,8 @@ import (
 )
 
 var (
+	// ErrInUse says that somebody else works on the database.
+	ErrInUse = errors.New("the database is in use")
 	// ErrMoving says that records are on their way into the database, and not all of them are there.
 	ErrMoving = errors.New("records are being moved into this database, and not all are there")
 	// ErrMoved says that the move of these very records into the database came to its end.
@@ -25,7 +27,7 @@ var (
 const closing = 2 * time.Second
 
 // serversOwn are the tables that say who runs on a database and how: they hold nothing of the fleet.
-var serversOwn = []string{"schema_step", "lease", "receipt", "belongs", "move"}
+var serversOwn = []string{"schema_step", "server", "receipt", "leader", "belongs", "move"}
 
 // ServersOwn reports whether a table says who runs on a database, and so has no counterpart in a data folder.
 func ServersOwn(table string) bool { return slices.Contains(serversOwn, table) }
@@ -81,18 +83,23 @@ func BeginMove(ctx context.Context, url, ledger string) (_ *Move, err error) {
 	return m, nil
 }
 
-// begin marks the database, unless an earlier process did. It locks the lease, as a server does that starts: one of the two comes first.
+// begin marks the database, unless an earlier process did. It keeps servers from registering meanwhile: either they come first, and are seen
+// here, or they see the mark.
 func (m *Move) begin(ctx context.Context, tx pgx.Tx, ledger string) error {
-	var holder string
-	var held bool
-	if err := tx.QueryRow(ctx, "SELECT holder, expires_at > clock_timestamp() FROM lease FOR UPDATE").Scan(&holder, &held); err != nil {
+	if _, err := tx.Exec(ctx, "LOCK TABLE server IN SHARE ROW EXCLUSIVE MODE"); err != nil {
 		return err
 	}
-	if held {
-		return fmt.Errorf("%w (%s); stop it first", ErrInUse, holder)
+	rows, err := tx.Query(ctx, "SELECT holder FROM server WHERE seen_at > clock_timestamp() - $1 * interval '1 ms' ORDER BY started_at", silence.Milliseconds())
+	if err != nil {
+		return err
+	}
+	if living, err := pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+		return err
+	} else if len(living) > 0 {
+		return fmt.Errorf("%w: servers run on it (%s); stop them first, or name an empty database", ErrInUse, strings.Join(living, "; "))
 	}
 	var bound string
-	err := tx.QueryRow(ctx, "SELECT ledger FROM belongs").Scan(&bound)
+	err = tx.QueryRow(ctx, "SELECT ledger FROM belongs").Scan(&bound)
 	switch {
 	case err == nil && bound == ledger:
 		return ErrMoved
@@ -117,8 +124,8 @@ func (m *Move) begin(ctx context.Context, tx pgx.Tx, ledger string) error {
 	if err := empty(ctx, tx); err != nil {
 		return err
 	}
-	// A server that lost its lease and has not noticed must not write any more.
-	for _, statement := range []string{"UPDATE lease SET term = term + 1, expires_at = '-infinity'", "UPDATE receipt SET fenced = true WHERE NOT fenced",
+	// A server that is only paused must not write any more.
+	for _, statement := range []string{"UPDATE receipt SET fenced_at = clock_timestamp() WHERE fenced_at IS NULL", "DELETE FROM server",
 		`CREATE TABLE move (one boolean NOT NULL PRIMARY KEY DEFAULT true CHECK (one), ledger text NOT NULL, began_at timestamptz NOT NULL DEFAULT now())`} {
 		if _, err := tx.Exec(ctx, statement); err != nil {
 			return err
