@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -14,16 +15,54 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
+	"github.com/bailiwick-dev/bailiwick/internal/store/ddl"
 	"github.com/bailiwick-dev/bailiwick/internal/store/move"
 )
 
 type storeCommand struct {
+	DDL  storeDDLCommand  `cmd:"" name:"ddl" help:"Print the tables of the PostgreSQL store, for PostgreSQL or an engine that spreads them."`
 	Copy storeCopyCommand `cmd:"" help:"Move a fleet from its data folder to PostgreSQL while devices go on checking in."`
 }
 
 func (storeCommand) Help() string {
 	return `Examples:
-  bailiwick store copy --data /var/lib/bailiwick --to postgres://bailiwick@db.example.com/bailiwick --wait`
+  bailiwick store copy --data /var/lib/bailiwick --to postgres://bailiwick@db.example.com/bailiwick --wait
+  bailiwick store ddl --engine citus`
+}
+
+type storeDDLCommand struct {
+	Engine string `help:"postgres, citus, yugabyte or cockroach." enum:"postgres,citus,yugabyte,cockroach" default:"postgres"`
+	JSON   bool   `name:"json" help:"Print the layout and the exceptions with it, as JSON."`
+}
+
+func (storeDDLCommand) Help() string {
+	return `A server makes its tables by itself; this is for those who make them by hand, with a role of their own. A server that finds them made needs no right to
+make any. The layouts for Citus, YugabyteDB and CockroachDB were never run by the project: docs/operations.md says what differs there, and what a server
+lacks to run on them.
+
+Examples:
+  bailiwick store ddl | psql --set ON_ERROR_STOP=1 postgres://owner@db.example.com/bailiwick
+  bailiwick store ddl --engine citus > citus.sql
+  bailiwick store ddl --engine cockroach --json`
+}
+
+func (c *storeDDLCommand) Run(env Environment) error {
+	schema, err := ddl.Of(ddl.Engine(c.Engine))
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return indented(env.Stdout, schema)
+	}
+	_, err = io.WriteString(env.Stdout, schema.SQL)
+	return err
+}
+
+func indented(w io.Writer, v any) error {
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false)
+	return out.Encode(v)
 }
 
 type storeCopyCommand struct {
@@ -68,9 +107,7 @@ func (c *storeCopyCommand) Run(ctx context.Context, env Environment) error {
 	}
 	next := fmt.Sprintf("bailiwick serve --data %s --database %s", shellWord(c.Data), shellWord(c.To))
 	if c.JSON {
-		out := json.NewEncoder(env.Stdout)
-		out.SetIndent("", "  ")
-		return out.Encode(struct {
+		return indented(env.Stdout, struct {
 			*move.Report
 			Next string `json:"next"`
 		}{report, next})
