@@ -42,7 +42,7 @@ var (
 
 // fleet is a data folder with a store on it, as a server has it.
 type fleet struct {
-	t   *testing.T
+	t   testing.TB
 	dir string
 	db  *sqlite.DB
 }
@@ -153,6 +153,16 @@ func (f *fleet) again(n int) {
 
 func (f *fleet) options(url string, stop func(context.Context, error) error) Options {
 	return Options{Dir: f.dir, URL: url, Ledger: ledger, Now: start, Stop: stop, Passed: func(p Pass) { f.t.Logf("%+v", p) }}
+}
+
+// begun is a run that has its database.
+func begun(t testing.TB, opts Options) (*run, func()) {
+	t.Helper()
+	m, err := postgres.BeginMove(context.Background(), opts.URL, opts.Ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &run{opts: opts, move: m, report: &Report{}}, m.Close
 }
 
 var errEnough = errors.New("enough for now")
