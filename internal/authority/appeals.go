@@ -158,11 +158,7 @@ func (t *turn) appealRows(b *book, appeals []*Appeal) (list []AppealRow, err err
 		if err != nil {
 			return nil, err
 		}
-		made, err := production(t.tx, d)
-		if err != nil {
-			return nil, err
-		}
-		l, err := t.look(b, d, made, r)
+		l, err := t.look(b, d, r)
 		if err != nil {
 			return nil, err
 		}
@@ -171,7 +167,7 @@ func (t *turn) appealRows(b *book, appeals []*Appeal) (list []AppealRow, err err
 		if a.Ground.Kind == order.Warrant {
 			row.RuleName = l.reason
 		}
-		row.Decision = t.s.decide(b.edition, d, made, t.now)
+		row.Decision = t.s.decide(b.edition, d, t.now)
 		list = append(list, row)
 	}
 	return list, nil

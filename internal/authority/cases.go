@@ -101,7 +101,7 @@ func (s *Service) noticeCohort(ctx context.Context, consignment, warrantID strin
 				if d == nil {
 					return nil
 				}
-				return t.noticeOne(book, &p, d, warrantID)
+				return t.noticeOne(book, d, warrantID)
 			})
 			return err
 		})
@@ -112,8 +112,8 @@ func (s *Service) noticeCohort(ctx context.Context, consignment, warrantID strin
 	}
 }
 
-func (t *turn) noticeOne(b *book, p *Production, d *Device, warrantID string) error {
-	v := &visit{turn: t, book: b, device: d, made: p}
+func (t *turn) noticeOne(b *book, d *Device, warrantID string) error {
+	v := &visit{turn: t, book: b, device: d}
 	r, err := t.tx.Restriction(d.ID, warrantGround(warrantID))
 	if none, err := absent(err); err != nil {
 		return err

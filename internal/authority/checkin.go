@@ -106,7 +106,6 @@ type visit struct {
 	book         *book
 	said         *verifier.Appraisal
 	device       *Device
-	made         *Production // nil when there is no record
 	decision     policy.Decision
 	restrictions []*Restriction
 	orders       []*Order                  // to put into the answer
@@ -128,15 +127,12 @@ func (v *visit) accept(known *verifier.Known) error {
 		return ErrSequenceReplayed
 	}
 	v.device = d
-	if v.made, err = production(v.tx, d); err != nil {
-		return err
-	}
 	before := *d
 	v.takeDown()
 	if err := v.takeActivation(); err != nil {
 		return err
 	}
-	v.decision = v.s.decide(v.book.edition, d, v.made, v.now)
+	v.decision = v.s.decide(v.book.edition, d, v.now)
 	changed := record(d, v.decision, v.now)
 	if err := v.tx.UpdateDeviceIfNewer(d, was); err != nil {
 		if errors.Is(err, ErrConflict) {

@@ -7,8 +7,9 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 )
 
-// factsOf puts together what a decision is made from. p is nil when there is no production record.
-func (s *Service) factsOf(d *Device, p *Production) policy.Facts {
+// factsOf puts together what a decision is made from.
+func (s *Service) factsOf(d *Device) policy.Facts {
+	p := d.Made
 	f := policy.Facts{
 		Device: d.ID, Model: d.Model, TAC: d.IMEI.TAC(), Category: s.cfg.Category, Attestation: d.Attestation,
 		Present: d.Present(), Licences: d.LicenceNames, RecordMissing: p == nil, ClockDoubtful: d.ClockDoubt,
@@ -26,11 +27,11 @@ func (s *Service) factsOf(d *Device, p *Production) policy.Facts {
 }
 
 // decide asks the policy in force; e is nil when none is, and the decision then indeterminate.
-func (s *Service) decide(e *edition, d *Device, p *Production, now time.Time) policy.Decision {
+func (s *Service) decide(e *edition, d *Device, now time.Time) policy.Decision {
 	if e == nil {
 		return policy.Decision{Reasons: []policy.Reason{{Code: policy.PolicyNotInForce, Text: "No policy is in force."}}}
 	}
-	return e.policy.Decide(s.factsOf(d, p), now)
+	return e.policy.Decide(s.factsOf(d), now)
 }
 
 // record writes a decision into the device's record and reports whether it says something else than the one before.
@@ -44,8 +45,11 @@ func record(d *Device, decision policy.Decision, now time.Time) (changed bool) {
 	return changed
 }
 
-// production reads a device's production record; nil when there is none.
+// production reads a device's whole production record; nil when there is none.
 func production(tx Tx, d *Device) (*Production, error) {
+	if d.Made == nil {
+		return nil, nil
+	}
 	p, err := tx.Production(d.IMEI)
 	if none, err := absent(err); none || err != nil {
 		return nil, err

@@ -30,11 +30,7 @@ func (s *Service) Devices(ctx context.Context, q DeviceQuery) (list []DeviceRow,
 
 func deviceRow(tx Tx, d *Device) (DeviceRow, error) {
 	row := DeviceRow{Device: d}
-	made, err := production(tx, d)
-	if err != nil {
-		return row, err
-	}
-	if made != nil {
+	if made := d.Made; made != nil {
 		row.Market, row.Consignee = made.Market, made.Consignee
 	}
 	restrictions, err := tx.Restrictions(d.ID)
@@ -105,7 +101,7 @@ func (s *Service) DeviceDetail(ctx context.Context, id device.ID) (*DeviceDetail
 			}
 			detail.Orders = append(detail.Orders, row)
 		}
-		detail.Decision = s.decide(book.edition, detail.Device, detail.Production, now)
+		detail.Decision = s.decide(book.edition, detail.Device, now)
 		return nil
 	})
 	if err != nil {

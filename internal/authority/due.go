@@ -31,10 +31,10 @@ func (v *visit) due() error {
 			return err
 		}
 	}
-	if v.made == nil {
+	if v.device.Made == nil {
 		return nil
 	}
-	for _, h := range v.book.holds[v.made.Consignment] {
+	for _, h := range v.book.holds[v.device.Made.Consignment] {
 		if v.restriction(warrantGround(h.warrant.ID)) == nil {
 			if err := v.dueByWarrant(h.warrant.ID, nil); err != nil {
 				return err
@@ -108,11 +108,11 @@ func (v *visit) firstReason() string {
 }
 
 func (v *visit) dueByWarrant(id string, r *Restriction) error {
-	support, w, err := v.warrantSupport(v.book, id, v.device, v.made)
+	support, w, err := v.warrantSupport(v.book, id, v.device)
 	if err != nil {
 		return err
 	}
-	b := v.s.warrantBasis(w, v.device, v.made)
+	b := v.s.warrantBasis(w, v.device)
 	action := restriction.Due(r, v.standing(support), b.terms, v.now)
 	if action == restriction.Notify || action == restriction.Remind {
 		if !restriction.Deadline(b.place, b.terms, v.now).Before(w.EndsAt) {
@@ -127,13 +127,13 @@ func (v *visit) dueByWarrant(id string, r *Restriction) error {
 
 // warrantBasis is what orders by a warrant rest on. Nobody knows yet where the device is at home: noon counts where it was last
 // seen, or where it was to be sold.
-func (s *Service) warrantBasis(w *Warrant, d *Device, made *Production) basis {
+func (s *Service) warrantBasis(w *Warrant, d *Device) basis {
 	b := basis{
 		ground: warrantGround(w.ID), authority: w.Hash, place: d.Present(), terms: restriction.HoldTerms(s.cfg.SeenWithin),
 		actor: w.CountersignBy,
 	}
-	if b.place == territory.Unknown && made != nil {
-		b.place = made.Market
+	if b.place == territory.Unknown && d.Made != nil {
+		b.place = d.Made.Market
 	}
 	return b
 }

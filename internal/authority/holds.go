@@ -89,13 +89,13 @@ func (s *Service) readHolds(ctx context.Context) (map[string][]hold, error) {
 
 // warrantSupport says, inside a transaction, what a warrant says of a device. It is held when officers signed the warrant for a cohort
 // with it, and the production records still have it in the case's consignment.
-func (t *turn) warrantSupport(b *book, id string, d *Device, made *Production) (restriction.Support, *Warrant, error) {
+func (t *turn) warrantSupport(b *book, id string, d *Device) (restriction.Support, *Warrant, error) {
 	w, c, err := warrantIn(t.tx, id)
 	if err != nil {
 		return restriction.Unclear, nil, err
 	}
 	held := false
-	if c.State == CaseHolding && made != nil && made.Consignment != "" && c.Consignment == made.Consignment {
+	if c.State == CaseHolding && d.Made != nil && d.Made.Consignment != "" && c.Consignment == d.Made.Consignment {
 		tree, counts, err := t.s.authentic(t.tx, b.signed, w)
 		if err != nil {
 			return restriction.Unclear, nil, err

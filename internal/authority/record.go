@@ -22,6 +22,20 @@ type Production struct {
 	ShippedOn   territory.Day  // 0 when unknown
 }
 
+// Lot is what devices of one shipment have in common in their production records.
+type Lot struct {
+	Model       string
+	Market      territory.Code
+	Consignment string
+	Consignee   string
+	ShippedOn   territory.Day
+}
+
+// Lot returns what this record has in common with others of its shipment.
+func (p *Production) Lot() Lot {
+	return Lot{p.Model, p.Market, p.Consignment, p.Consignee, p.ShippedOn}
+}
+
 // Device is the authority's small record of one enrolled device: days and territories, no track of movement.
 type Device struct {
 	ID           device.ID
@@ -46,6 +60,10 @@ type Device struct {
 	PolicyHash   [32]byte // policy of the last decision
 	DecidedAt    time.Time
 	LicenceNames []string // individual licences that name this device
+
+	// Made is what the production record of its IMEI says; nil when there is none. A store fills it on every read, and ignores it on
+	// writes. Nobody changes what it points to.
+	Made *Lot
 }
 
 // Present returns the territory of the last decided day, or territory.Unknown.

@@ -265,7 +265,7 @@ func (v *visit) undoLock(r *Restriction) error {
 	if err := v.lifted(r, order.ByRule, "rule", why); err != nil {
 		return err
 	}
-	l, err := v.look(v.book, v.device, v.made, r)
+	l, err := v.look(v.book, v.device, r)
 	if err != nil {
 		return err
 	}

@@ -194,14 +194,14 @@ type look struct {
 	decision policy.Decision
 }
 
-func (t *turn) look(b *book, d *Device, made *Production, r *Restriction) (*look, error) {
+func (t *turn) look(b *book, d *Device, r *Restriction) (*look, error) {
 	l := &look{}
 	if r.Ground.Kind == order.Warrant {
-		support, w, err := t.warrantSupport(b, r.Ground.ID, d, made)
+		support, w, err := t.warrantSupport(b, r.Ground.ID, d)
 		if err != nil {
 			return nil, err
 		}
-		l.standing, l.basis, l.endsAt = standingOf(d, support), t.s.warrantBasis(w, d, made), w.EndsAt
+		l.standing, l.basis, l.endsAt = standingOf(d, support), t.s.warrantBasis(w, d), w.EndsAt
 		l.terms, l.reason = l.basis.terms, w.Reason
 		return l, nil
 	}
@@ -209,7 +209,7 @@ func (t *turn) look(b *book, d *Device, made *Production, r *Restriction) (*look
 	if b.edition == nil {
 		return l, nil
 	}
-	l.decision = t.s.decide(b.edition, d, made, t.now)
+	l.decision = t.s.decide(b.edition, d, t.now)
 	l.standing.Support = b.ruleSupport(r.Ground.ID, l.decision, t.now)
 	l.terms = t.s.terms(b.edition)
 	l.basis, _ = t.s.ruleBasis(b.edition, r.Ground.ID, d)

@@ -72,16 +72,16 @@ func (t *turn) census(b *book, detail *WaveDetail, items []*Restriction) (*censu
 		if err != nil {
 			return nil, err
 		}
-		made, err := production(t.tx, d)
+		l, err := t.look(b, d, r)
 		if err != nil {
 			return nil, err
 		}
-		l, err := t.look(b, d, made, r)
-		if err != nil {
-			return nil, err
-		}
-		c.add(t, d, made, r, l)
+		c.add(t, d, r, l)
 		if i%step == 0 && len(detail.Samples) < maxSamples {
+			made, err := production(t.tx, d)
+			if err != nil {
+				return nil, err
+			}
 			sample := WaveSample{Restriction: r, Device: d, Production: made, Why: l.decision.Reasons, RuleName: ruleName(b.edition, r.Ground)}
 			if r.Ground.Kind == order.Warrant {
 				sample.RuleName = l.reason
@@ -94,7 +94,7 @@ func (t *turn) census(b *book, detail *WaveDetail, items []*Restriction) (*censu
 	return c, nil
 }
 
-func (c *census) add(t *turn, d *Device, made *Production, r *Restriction, l *look) {
+func (c *census) add(t *turn, d *Device, r *Restriction, l *look) {
 	if d.ClockDoubt || d.Attestation != policy.Genuine {
 		c.doubted++
 	}
@@ -105,7 +105,7 @@ func (c *census) add(t *turn, d *Device, made *Production, r *Restriction, l *lo
 		c.undecided++
 	}
 	model, consignee := d.Model, ""
-	if made != nil {
+	if made := d.Made; made != nil {
 		model, consignee = cmp.Or(made.Model, d.Model), made.Consignee
 	}
 	place := string(r.Territory)

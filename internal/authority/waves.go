@@ -187,11 +187,7 @@ func (t *turn) lookAgain(b *book, r *Restriction) (*look, error) {
 	if err != nil {
 		return nil, err
 	}
-	made, err := production(t.tx, d)
-	if err != nil {
-		return nil, err
-	}
-	return t.look(b, d, made, r)
+	return t.look(b, d, r)
 }
 
 // hindrance adds to the rules what only orders know: a hold whose warrant ends before the lock could begin is not ordered.

@@ -56,6 +56,17 @@ func copyOf(d *authority.Device) *authority.Device {
 	return &c
 }
 
+// read returns a copy with what production records say.
+func (t *tx) read(d *authority.Device) *authority.Device {
+	c := copyOf(d)
+	c.Made = nil
+	if p, ok := t.production[d.IMEI]; ok {
+		lot := p.Lot()
+		c.Made = &lot
+	}
+	return c
+}
+
 func checkDevice(d *authority.Device) error {
 	if len(d.Days) > evidence.MaxDays {
 		return broken("a device has at most %d days, not %d", evidence.MaxDays, len(d.Days))
@@ -124,7 +135,7 @@ func (t *tx) Device(id device.ID) (*authority.Device, error) {
 	if !ok {
 		return nil, authority.ErrAbsent
 	}
-	return copyOf(d), nil
+	return t.read(d), nil
 }
 
 func (t *tx) DeviceByIMEI(imei device.IMEI) (*authority.Device, error) {
@@ -153,7 +164,7 @@ func (t *tx) Devices(q authority.DeviceQuery) (list []*authority.Device, err err
 	}
 	for _, id := range t.idsAfter(q.After) {
 		if d := t.devices[id]; t.selects(q, d) {
-			if list = append(list, copyOf(d)); len(list) == q.Limit {
+			if list = append(list, t.read(d)); len(list) == q.Limit {
 				break
 			}
 		}
@@ -195,7 +206,7 @@ func (t *tx) EachDevice(after device.ID, fn func(*authority.Device) error) error
 		if !ok {
 			continue
 		}
-		if err := fn(copyOf(d)); err != nil {
+		if err := fn(t.read(d)); err != nil {
 			return err
 		}
 	}

@@ -131,8 +131,9 @@ func (r *deviceRow) args() []any {
 const (
 	deviceColumns = "d.id, d.imei, d.serial, d.model, d.stage, d.sequence, d.unlocks, d.enrolled_at, d.last_seen, d.decided_at, d.attestation, " +
 		"d.key_ceiling, d.boot, d.verdict, d.clock_doubt, d.activation_day, d.activation_mixed, d.attestation_key, d.days, d.policy, d.software, " +
-		"d.verdict_rule, d.reasons, d.licences, d.activation"
-	ownRow = " FOR NO KEY UPDATE OF d" // a transaction that may write has the rows of devices that it reads to itself
+		"d.verdict_rule, d.reasons, d.licences, d.activation, p.model, p.market, p.consignment, p.consignee, p.shipped_on"
+	devicesMade = " FROM device d LEFT JOIN production p ON p.imei = d.imei"
+	ownRow      = " FOR NO KEY UPDATE OF d" // a transaction that may write has the rows of devices that it reads to itself
 
 	insertDevice = "INSERT INTO device (id, imei, serial, model, " + restColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
 		$12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`
@@ -175,11 +176,11 @@ func (t *tx) PutDevice(d *authority.Device) error {
 }
 
 func (t *tx) Device(id device.ID) (*authority.Device, error) {
-	return t.deviceBy("SELECT "+deviceColumns+" FROM device d WHERE d.id = $1", id[:])
+	return t.deviceBy("SELECT "+deviceColumns+devicesMade+" WHERE d.id = $1", id[:])
 }
 
 func (t *tx) DeviceByIMEI(imei device.IMEI) (*authority.Device, error) {
-	return t.deviceBy("SELECT "+deviceColumns+" FROM device d WHERE d.imei = $1", string(imei))
+	return t.deviceBy("SELECT "+deviceColumns+devicesMade+" WHERE d.imei = $1", string(imei))
 }
 
 func (t *tx) deviceBy(query string, by any) (*authority.Device, error) {
@@ -207,12 +208,13 @@ type storedDevice struct {
 	mixed                             pgtype.Bool
 	key, days, policy                 []byte
 	activation                        pgtype.Text
+	made                              made
 }
 
 func (s *storedDevice) columns() []any {
 	return []any{&s.id, &s.imei, &s.serial, &s.model, &s.stage, &s.sequence, &s.unlocks, &s.enrolled, &s.seen, &s.decided, &s.attestation,
 		&s.ceiling, &s.boot, &s.verdict, &s.doubt, &s.activationDay, &s.mixed, &s.key, &s.days, &s.policy, &s.software,
-		&s.rule, &s.reasons, &s.licences, &s.activation}
+		&s.rule, &s.reasons, &s.licences, &s.activation, &s.made.model, &s.made.market, &s.made.consignment, &s.made.consignee, &s.made.shippedOn}
 }
 
 func (s *storedDevice) device() (*authority.Device, error) {
@@ -238,7 +240,22 @@ func (s *storedDevice) device() (*authority.Device, error) {
 	if s.activation.Valid {
 		d.Activation = &territory.Activation{Territory: territory.Code(s.activation.String), Day: territory.Day(s.activationDay.Int32), Mixed: s.mixed.Bool}
 	}
+	d.Made = s.made.lot()
 	return d, nil
+}
+
+// made is what a production record says, all NULL when there is none.
+type made struct {
+	model, market, consignment, consignee pgtype.Text
+	shippedOn                             pgtype.Int4
+}
+
+func (m *made) lot() *authority.Lot {
+	if !m.model.Valid {
+		return nil
+	}
+	return &authority.Lot{Model: m.model.String, Market: territory.Code(m.market.String), Consignment: m.consignment.String,
+		Consignee: m.consignee.String, ShippedOn: territory.Day(m.shippedOn.Int32)}
 }
 
 func scanDevice(s scanner) (*authority.Device, error) {
@@ -253,7 +270,7 @@ func (t *tx) Devices(q authority.DeviceQuery) ([]*authority.Device, error) {
 	if q.Limit < 1 || q.Limit > 1000 {
 		return nil, fmt.Errorf("postgres: a list of devices has a limit of 1 to 1,000, not %d", q.Limit)
 	}
-	query, args := "SELECT "+deviceColumns+" FROM device d WHERE d.id > $1", []any{q.After[:]}
+	query, args := "SELECT "+deviceColumns+devicesMade+" WHERE d.id > $1", []any{q.After[:]}
 	also := func(condition string, arg any) {
 		args = append(args, arg)
 		query += fmt.Sprintf(condition, len(args))

@@ -22,9 +22,8 @@ type call struct {
 	claimed atomic.Bool
 	loaded  chan struct{} // closed when what follows is there
 
-	err  error         // why it could not be read
-	row  *storedDevice // nil when there is no such device
-	made *authority.Production
+	err error         // why it could not be read
+	row *storedDevice // nil when there is no such device
 
 	batch  *sync.WaitGroup // to be told when fn has returned
 	put    *deviceRow      // to be written; nil for nothing
@@ -139,16 +138,6 @@ func (l *light) Device(id device.ID) (*authority.Device, error) {
 		return l.tx.Device(id)
 	}
 	return l.call.row.device()
-}
-
-func (l *light) Production(imei device.IMEI) (authority.Production, error) {
-	if l.over || l.outgrown || l.call == nil || l.call.row == nil || l.call.row.imei != string(imei) {
-		return l.tx.Production(imei)
-	}
-	if l.call.made == nil {
-		return authority.Production{}, authority.ErrAbsent
-	}
-	return *l.call.made, nil
 }
 
 // unrestricted reports whether the device at hand never had a restriction.
@@ -307,10 +296,7 @@ func (l *lane) serve(batch map[device.ID]*call) {
 	}
 }
 
-const (
-	loadDevices = "SELECT " + deviceColumns + " FROM device d WHERE d.id = ANY($1) ORDER BY d.id" + ownRow
-	loadMade    = "SELECT " + productionColumns + " FROM production WHERE imei IN (SELECT d.imei FROM device d WHERE d.id = ANY($1))"
-)
+const loadDevices = "SELECT " + deviceColumns + devicesMade + " WHERE d.id = ANY($1) ORDER BY d.id" + ownRow
 
 // load reads in one round trip what a plain check-in asks for. Rows are locked in the order of ids, so that lanes never wait for each
 // other in a circle; after that nothing of these devices can change but here.
@@ -319,7 +305,6 @@ func (l *lane) load(ctx context.Context, batch map[device.ID]*call) error {
 	for id := range batch {
 		ids = append(ids, id[:])
 	}
-	byIMEI := make(map[string]*call, len(batch))
 	b := new(pgx.Batch)
 	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
 	l.s.file(b)
@@ -329,19 +314,8 @@ func (l *lane) load(ctx context.Context, batch map[device.ID]*call) error {
 			if err := r.Scan(row.columns()...); err != nil {
 				return err
 			}
-			c := batch[device.ID(row.id)]
-			c.row, byIMEI[row.imei] = row, c
+			batch[device.ID(row.id)].row = row
 			return nil
-		})
-	})
-	b.Queue(loadMade, ids).Query(func(rows pgx.Rows) error {
-		return read(rows, func(r pgx.Rows) error {
-			p := new(authority.Production)
-			err := r.Scan(production(p)...)
-			if c := byIMEI[string(p.IMEI)]; c != nil {
-				c.made = p
-			}
-			return err
 		})
 	})
 	return l.s.conn.SendBatch(ctx, b).Close()

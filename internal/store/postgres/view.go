@@ -70,7 +70,7 @@ func (v *viewing) start() error {
 		return nil
 	}
 	now := new(storedDevice)
-	err := v.s.conn.QueryRow(v.ctx, "SELECT "+deviceColumns+" FROM device d WHERE d.id = $1", v.seen.id[:]).Scan(now.columns()...)
+	err := v.s.conn.QueryRow(v.ctx, "SELECT "+deviceColumns+devicesMade+" WHERE d.id = $1", v.seen.id[:]).Scan(now.columns()...)
 	switch {
 	case err == pgx.ErrNoRows && v.seen.row == nil:
 		return nil
@@ -179,7 +179,7 @@ func (l *looker) read(ctx context.Context, batch []*look) (map[device.ID]*stored
 	for i, k := range batch {
 		ids[i] = k.id[:]
 	}
-	cursor, err := l.s.conn.Query(ctx, "SELECT "+deviceColumns+" FROM device d WHERE d.id = ANY($1)", ids)
+	cursor, err := l.s.conn.Query(ctx, "SELECT "+deviceColumns+devicesMade+" WHERE d.id = ANY($1)", ids)
 	if err != nil {
 		return nil, err
 	}

@@ -88,7 +88,12 @@ func placeOf(d *authority.Device) territory.Code {
 const restColumns = `attestation_key, attestation, key_ceiling, boot, software, sequence, enrolled_at, last_seen, days, activation,
 	activation_day, activation_mixed, clock_doubt, unlocks, verdict, verdict_rule, reasons, policy, decided_at, licences`
 
-const deviceColumns = "id, imei, serial, model, " + restColumns
+const (
+	deviceColumns = `d.id, d.imei, d.serial, d.model, attestation_key, attestation, key_ceiling, boot, software, sequence, enrolled_at,
+	last_seen, days, activation, activation_day, activation_mixed, clock_doubt, unlocks, verdict, verdict_rule, reasons, policy, decided_at,
+	licences, p.model, p.market, p.consignment, p.consignee, p.shipped_on`
+	devicesMade = " FROM device d LEFT JOIN production p ON p.imei = d.imei"
+)
 
 func (t *tx) InsertDevice(d *authority.Device) error {
 	r, err := rowOf(d)
@@ -142,11 +147,11 @@ func (t *tx) PutDevice(d *authority.Device) error {
 }
 
 func (t *tx) Device(id device.ID) (*authority.Device, error) {
-	return t.deviceBy("SELECT "+deviceColumns+" FROM device WHERE id = ?", id[:])
+	return t.deviceBy("SELECT "+deviceColumns+devicesMade+" WHERE d.id = ?", id[:])
 }
 
 func (t *tx) DeviceByIMEI(imei device.IMEI) (*authority.Device, error) {
-	return t.deviceBy("SELECT "+deviceColumns+" FROM device WHERE imei = ?", string(imei))
+	return t.deviceBy("SELECT "+deviceColumns+devicesMade+" WHERE d.imei = ?", string(imei))
 }
 
 func (t *tx) deviceBy(query string, by any) (*authority.Device, error) {
@@ -167,13 +172,15 @@ type storedDevice struct {
 	activationDay        *int64
 	mixed                *bool
 	reasons, licences    string
+	made                 made
 }
 
 func (s *storedDevice) columns() []any {
 	d := &s.d
 	return []any{fixed{d.ID[:]}, &d.IMEI, &d.Serial, &d.Model, &d.Key, &s.attestation, &s.ceiling, &s.boot, &d.Software, counter{&d.Sequence},
 		when{&d.EnrolledAt}, when{&d.LastSeen}, &s.days, &s.activation, &s.activationDay, &s.mixed, &d.ClockDoubt,
-		counter{&d.Unlocks}, &s.verdict, &d.VerdictRule, &s.reasons, maybe{d.PolicyHash[:]}, when{&d.DecidedAt}, &s.licences}
+		counter{&d.Unlocks}, &s.verdict, &d.VerdictRule, &s.reasons, maybe{d.PolicyHash[:]}, when{&d.DecidedAt}, &s.licences,
+		&s.made.model, &s.made.market, &s.made.consignment, &s.made.consignee, &s.made.shippedOn}
 }
 
 func (s *storedDevice) device() (*authority.Device, error) {
@@ -193,7 +200,22 @@ func (s *storedDevice) device() (*authority.Device, error) {
 	if s.activation != nil {
 		d.Activation = &territory.Activation{Territory: territory.Code(*s.activation), Day: territory.Day(*s.activationDay), Mixed: *s.mixed}
 	}
+	d.Made = s.made.lot()
 	return d, nil
+}
+
+// made is what a production record says, all NULL when there is none.
+type made struct {
+	model, market, consignment, consignee *string
+	shippedOn                             *int64
+}
+
+func (m *made) lot() *authority.Lot {
+	if m.model == nil {
+		return nil
+	}
+	return &authority.Lot{Model: *m.model, Market: territory.Code(*m.market), Consignment: *m.consignment, Consignee: *m.consignee,
+		ShippedOn: territory.Day(*m.shippedOn)}
 }
 
 func scanDevice(s scanner) (*authority.Device, error) {
@@ -208,21 +230,21 @@ func (t *tx) Devices(q authority.DeviceQuery) ([]*authority.Device, error) {
 	if q.Limit < 1 || q.Limit > 1000 {
 		return nil, fmt.Errorf("sqlite: a list of devices has a limit of 1 to 1,000, not %d", q.Limit)
 	}
-	query, args := "SELECT "+deviceColumns+" FROM device WHERE id > ?", []any{q.After[:]}
+	query, args := "SELECT "+deviceColumns+devicesMade+" WHERE d.id > ?", []any{q.After[:]}
 	if q.Territory != territory.Unknown {
-		query, args = query+" AND place = ?", append(args, string(q.Territory))
+		query, args = query+" AND d.place = ?", append(args, string(q.Territory))
 	}
 	if q.Stage != nil {
-		query, args = query+" AND stage = ?", append(args, int64(*q.Stage))
+		query, args = query+" AND d.stage = ?", append(args, int64(*q.Stage))
 	}
 	if q.Model != "" {
-		query, args = query+" AND model = ?", append(args, q.Model)
+		query, args = query+" AND d.model = ?", append(args, q.Model)
 	}
 	if q.Consignment != "" {
-		query += " AND imei IN (SELECT imei FROM production WHERE consignment = ? AND consignment <> '')"
+		query += " AND d.imei IN (SELECT imei FROM production WHERE consignment = ? AND consignment <> '')"
 		args = append(args, q.Consignment)
 	}
-	return rows(t, scanDevice, query+" ORDER BY id LIMIT ?", append(args, q.Limit)...)
+	return rows(t, scanDevice, query+" ORDER BY d.id LIMIT ?", append(args, q.Limit)...)
 }
 
 // EachDevice reads pages rather than one long cursor, so that fn may write.

@@ -23,6 +23,27 @@ var deviceTests = map[string]func(*testing.T, authority.Store){
 		same(t, "record", got(t, s, func(tx authority.Tx) (authority.Production, error) { return tx.Production(imei(1)) }), rows[0])
 		missing(t, s, func(tx authority.Tx) (authority.Production, error) { return tx.Production(imei(9)) })
 
+		enrolled(t, s, 1)
+		made := func() *authority.Lot {
+			lot := got(t, s, func(tx authority.Tx) (*authority.Device, error) { return tx.Device(deviceID(1)) }).Made
+			for n, d := range got(t, s, func(tx authority.Tx) ([]*authority.Device, error) { return tx.Devices(authority.DeviceQuery{Limit: 9}) }) {
+				if n == 0 {
+					same(t, "in a list", d.Made, lot)
+				}
+			}
+			same(t, "by IMEI", got(t, s, func(tx authority.Tx) (*authority.Device, error) { return tx.DeviceByIMEI(imei(1)) }).Made, lot)
+			return lot
+		}
+		same(t, "of a device", made(), &authority.Lot{Model: "M1", Market: "DE", Consignment: "c-1", Consignee: "Nord GmbH", ShippedOn: 20000})
+		does(t, s, func(tx authority.Tx) error {
+			d, err := tx.Device(deviceID(1))
+			if err != nil {
+				return err
+			}
+			d.Made = &authority.Lot{Model: "nobody stores this"}
+			return tx.PutDevice(d)
+		})
+
 		rows[0] = authority.Production{IMEI: imei(1), Model: "M3", Consignment: "c-1"}
 		does(t, s, func(tx authority.Tx) error { return tx.PutProduction(rows[:1]) })
 		list := func(consignment string, after device.IMEI, limit int) []authority.Production {
@@ -30,6 +51,7 @@ var deviceTests = map[string]func(*testing.T, authority.Store){
 				return tx.Productions(consignment, after, limit)
 			})
 		}
+		same(t, "of a device, replaced", made(), &authority.Lot{Model: "M3", Consignment: "c-1"})
 		same(t, "replaced, in the order of IMEIs", list("c-1", "", 10), rows[:2])
 		same(t, "limit", list("c-1", "", 1), rows[:1])
 		same(t, "next page", list("c-1", imei(1), 1), rows[1:2])
