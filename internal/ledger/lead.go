@@ -59,6 +59,12 @@ func (s *tableShelf) setTerm(ctx context.Context) {
 	s.term = ctx
 }
 
+// Leads reports whether this process appends: always, where the ledger is in a folder.
+func (l *Ledger) Leads() bool {
+	s, ok := l.kept.(*tableShelf)
+	return !ok || s.leads() != nil
+}
+
 // leads returns the context of the term that this server leads, nil when it does not.
 func (s *tableShelf) leads() context.Context {
 	s.mu.Lock()

@@ -72,7 +72,7 @@ const tablesPatience = 100 * time.Millisecond
 
 // OpenTables opens the ledger in tables, with the key in the folder keys, which is made at the very first start. It reads and proves on every
 // server; AppendBatch fails with ErrNotLeader until Lead runs. It fails with ErrOrigin, ErrKey, or an error of the file system.
-func OpenTables(ctx context.Context, keys string, tables Tables, opts Options) (*Ledger, error) {
+func OpenTables(keys string, tables Tables, opts Options) (*Ledger, error) {
 	opts = opts.withDefaults()
 	signer, logKey, err := loadKey(keys, keys, opts.Origin) // no checkpoint lies there: whether a key is missing, the database tells
 	if err != nil {
