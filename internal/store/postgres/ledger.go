@@ -165,3 +165,27 @@ func (o ledgerOffice) Publish(ctx context.Context, size uint64, checkpoint []byt
 		return err
 	})
 }
+
+// Led reports whether there is a leader whose lease has not run out.
+func (db *DB) Led(ctx context.Context) (led bool, err error) {
+	err = db.read(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		return c.QueryRow(ctx, "SELECT expires_at > clock_timestamp() FROM leader").Scan(&led)
+	})
+	return led, err
+}
+
+// Clock reads the database's clock.
+func (db *DB) Clock(ctx context.Context) (now time.Time, err error) {
+	err = db.read(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		return c.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now)
+	})
+	return now, err
+}
+
+// Bound reports whether the records belong to a ledger already, and so to the keys of its servers.
+func (db *DB) Bound(ctx context.Context) (bound bool, err error) {
+	err = db.read(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		return c.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM belongs)").Scan(&bound)
+	})
+	return bound, err
+}
