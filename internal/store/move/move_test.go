@@ -248,7 +248,7 @@ func TestMove(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.BelongTo(t.Context(), ledger); err != nil {
+	if err := db.BelongTo(t.Context(), ledger, [32]byte{1}); err != nil {
 		t.Error(err)
 	}
 	if d := cmp.Diff(before, contentOf(t, db), cmpopts.EquateEmpty()); d != "" || len(before.Devices) != 12_020 {
