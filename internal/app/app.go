@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/backup"
 	"github.com/bailiwick-dev/bailiwick/internal/httpapi"
 	"github.com/bailiwick-dev/bailiwick/internal/ipterritory"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
@@ -87,6 +88,10 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	if _, err := parseBase(cfg.BaseURL); err != nil {
 		return nil, err
 	}
+	settled, err := backup.Admit(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -117,7 +122,14 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	if a.handler, err = a.routes(); err != nil {
 		return nil, err
 	}
-	return a, a.firstStart(ctx)
+	if err := a.firstStart(ctx); err != nil {
+		return nil, err
+	}
+	if settled == nil {
+		return a, nil
+	}
+	cfg.Logger.Info("the data folder was put back from a backup; what the server itself signs goes on under later versions")
+	return a, errors.Join(a.Service.SkipAhead(ctx), settled())
 }
 
 func (a *App) openSandbox() (err error) {

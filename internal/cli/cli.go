@@ -59,6 +59,8 @@ type commands struct {
 	Witness   witnessCommand   `cmd:"" help:"Run a witness, which cosigns ledgers that have one history only."`
 	Drill     drillCommand     `cmd:"" help:"Attack and strain this system, to see that its promises hold."`
 	Escrow    escrowCommand    `cmd:"" help:"Keep a way out for when the maker is gone: split the unlock master, join it, make codes."`
+	Backup    backupCommand    `cmd:"" help:"Copy records and ledger into one file while the server goes on."`
+	Restore   restoreCommand   `cmd:"" help:"Put a backup back into a new folder, verified, and so that the ledger cannot fork."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 
 	Login       loginCommand       `cmd:"" group:"officers" help:"Log in to a server as an officer, for the commands below."`
