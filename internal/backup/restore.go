@@ -145,7 +145,7 @@ func (r *restoring) unpack(ctx context.Context, in io.Reader) error {
 		}
 		most, ok := fileName(header.Name)
 		_, twice := r.found[header.Name]
-		if !ok || twice || header.Typeflag != tar.TypeReg || header.Size > most || len(r.found) > maxFiles {
+		if !ok || twice || header.Typeflag != tar.TypeReg || sparse(header) || header.Size > most || len(r.found) > maxFiles {
 			return fmt.Errorf("%w: it holds %q, which has no place in it", ErrBroken, header.Name)
 		}
 		if header.Name == manifestFile {
@@ -166,6 +166,16 @@ func (r *restoring) unpack(ctx context.Context, in io.Reader) error {
 		return fmt.Errorf("%w: something follows its manifest", ErrBroken)
 	}
 	return nil
+}
+
+// sparse reports whether a header says more than a size: of a file with holes a few bytes make terabytes.
+func sparse(h *tar.Header) bool {
+	for record := range h.PAXRecords {
+		if record != "size" { // of more than 8 GiB
+			return true
+		}
+	}
+	return false
 }
 
 // put writes one file where it belongs in the folder.
