@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +53,7 @@ type Config struct {
 	DeviceIDs    io.Reader        // source of device ids; crypto/rand when nil; a simulation may seed it
 	PasswordCost int              // bcrypt cost; the default when 0
 	Unlimited    bool             // no limits on the rate of requests; for simulations, whose phones share an address
+	Drain        time.Duration    // how long a server that is told to stop goes on answering while /readyz says that it is not ready
 	ManualWork   bool             // the caller drives Service.Sequence and Service.Sweep itself (the simulator)
 }
 
@@ -78,6 +80,7 @@ type App struct {
 	handler http.Handler
 
 	readiness readiness
+	stopping  atomic.Bool
 }
 
 // Open makes what the first start needs and opens everything. Close must be called.
@@ -284,8 +287,11 @@ type readiness struct {
 }
 
 // ready says why the server could not take evidence now, or nil. Anybody may ask, and each look costs a durable write: there is one a
-// second at most.
+// second at most. A server that is told to stop is not ready from that moment on.
 func (a *App) ready(ctx context.Context) error {
+	if a.stopping.Load() {
+		return &httpapi.Unready{Faults: []httpapi.Fault{{At: "server", Message: "it was told to stop, and lets requests that are under way finish"}}}
+	}
 	r := &a.readiness
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -305,10 +311,12 @@ func (a *App) look(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return &httpapi.Unready{Err: err, Faults: []httpapi.Fault{{At: "store", Message: "the records cannot be written now: the disk is full or failing, or the database is away"}}}
 	}
-	_, err = a.Ledger.Size(ctx)
-	return err
+	if _, err = a.Ledger.Size(ctx); err != nil {
+		return &httpapi.Unready{Err: err, Faults: []httpapi.Fault{{At: "ledger", Message: "the ledger's checkpoint cannot be read"}}}
+	}
+	return nil
 }
 
 // advice is what whoever runs the server should do, a sentence each: a server can be ready for evidence and still lack its officers.
@@ -347,12 +355,12 @@ func (a *App) Now() time.Time { return a.cfg.Now() }
 // Handler serves everything.
 func (a *App) Handler() http.Handler { return a.handler }
 
-// Serve answers on l, and does the periodic work unless the caller does, until ctx ends; then it lets requests that are
-// under way finish.
+// Serve answers on l, and does the periodic work unless the caller does, until ctx ends. Then /readyz says that it is not ready, so that
+// whoever spreads requests sends no more; after Config.Drain the listener is closed, and requests that are under way finish.
 func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	server := httpapi.NewServer(a.handler, a.cfg.Logger)
 	ended := make(chan error, 2)
-	working, stopWork := context.WithCancel(ctx)
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx)) // requests that finish may wait for it
 	defer stopWork()
 	jobs := 1
 	go func() { ended <- server.Serve(l) }()
@@ -363,6 +371,12 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	var err error
 	select {
 	case <-ctx.Done():
+		a.stopping.Store(true)
+		select {
+		case <-time.After(a.cfg.Drain):
+		case err = <-ended:
+			jobs--
+		}
 	case err = <-ended:
 		jobs--
 	}
