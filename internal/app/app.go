@@ -26,6 +26,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/httpapi"
 	"github.com/bailiwick-dev/bailiwick/internal/ipterritory"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/protocol"
@@ -329,13 +330,24 @@ func (a *App) advice(ctx context.Context) []string {
 		return []string{"No officers have founded the repository of what they sign: no device can enrol, and no policy and no warrant counts. " +
 			"Each officer makes a key (bailiwick officer key), one proposes the founding (bailiwick officer root), two sign it, and an administrator publishes it."}
 	}
-	if _, _, err := a.Service.PolicyInForce(ctx); errors.Is(err, authority.ErrNoPolicy) {
+	inForce, _, err := a.Service.PolicyInForce(ctx)
+	if errors.Is(err, authority.ErrNoPolicy) {
 		return []string{"No policy is in force, so no device can enrol: propose one (bailiwick policy propose), have two officers sign it, and publish it."}
 	}
 	var lines []string
 	for _, r := range k.Ending {
 		lines = append(lines, fmt.Sprintf("The officers' signatures in the role %s end on %s; after that nothing is escalated. Have them renewed.",
 			r.Role, r.Ends.UTC().Format(time.DateOnly)))
+	}
+	if err != nil {
+		return lines // the store is away, which readiness tells
+	}
+	overdue, due := inForce.Reviews(a.cfg.Now())
+	if len(overdue) > 0 {
+		lines = append(lines, fmt.Sprintf("Rules of the policy in force should have been reviewed, and support no escalation until they are: %s.", strings.Join(overdue, ", ")))
+	}
+	if len(due) > 0 {
+		lines = append(lines, fmt.Sprintf("Rules of the policy in force must be reviewed within %d days: %s.", policy.ReviewNotice, strings.Join(due, ", ")))
 	}
 	return lines
 }

@@ -150,3 +150,33 @@ func TestInUse(t *testing.T) {
 		}
 	}
 }
+
+// TestTail: the newest entries are held to the signed root without reading the others, and a changed one is found, in them or in a tile
+// before them.
+func TestTail(t *testing.T) {
+	original := t.TempDir()
+	key, signed := grown(t, original, 0, 1000)
+	for _, last := range []uint64{0, 1, 300, 999, 1000, 5000} {
+		if err := VerifyTail(t.Context(), Folder(original), key, last); err != nil {
+			t.Errorf("the last %d: %v", last, err)
+		}
+	}
+	for _, c := range []struct {
+		path string
+		last uint64
+		want error
+	}{{"tile/entries/003.p/232", 100, ErrCorrupted}, {"tile/1/000.p/3", 100, ErrCorrupted}, {"tile/0/000", 100, nil}, {"tile/entries/000", 100, nil}, {"tile/entries/000", 1000, ErrCorrupted}} {
+		broken := copied(t, original, 1000, signed)
+		data, err := os.ReadFile(filepath.Join(broken, c.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[len(data)/2] ^= 1
+		if err := os.WriteFile(filepath.Join(broken, c.path), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := VerifyTail(t.Context(), Copied(broken), key, c.last); !errors.Is(err, c.want) {
+			t.Errorf("%s, the last %d: %v", c.path, c.last, err)
+		}
+	}
+}
