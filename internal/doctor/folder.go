@@ -8,9 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/bailiwick-dev/bailiwick/internal/backup"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
@@ -83,8 +82,8 @@ func (x *examination) keys() {
 // room: what is free where the data folder is.
 func (x *examination) room() {
 	const check = "folder.space"
-	var s unix.Statfs_t
-	if err := unix.Statfs(x.Dir, &s); err != nil {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(x.Dir, &s); err != nil {
 		x.found(check, Unknown, err.Error(), "")
 		return
 	}
