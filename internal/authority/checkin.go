@@ -36,11 +36,12 @@ func (s *Service) checkIn(ctx context.Context, token []byte, from netip.Addr) (*
 	if err != nil {
 		return nil, deviceFault(err)
 	}
-	known, err := s.known(ctx, u.Device())
+	d, err := s.known(ctx, u.Device())
 	if err != nil {
 		return nil, err
 	}
-	appraisal, err := s.verifier.Evidence(u, *known, now)
+	known := verifier.Known{Key: d.Key, Ceiling: d.KeyCeiling, Sequence: d.Sequence}
+	appraisal, err := s.verifier.Evidence(u, known, now)
 	if err != nil {
 		return nil, deviceFault(err)
 	}
@@ -48,10 +49,19 @@ func (s *Service) checkIn(ctx context.Context, token []byte, from netip.Addr) (*
 	if err != nil {
 		return nil, err
 	}
-	var v *visit
+	v := &visit{turn: &turn{s: s, now: now}, book: book, said: appraisal}
+	if v.plain(d) {
+		written, err := v.writePlain(ctx, known.Sequence)
+		if err != nil {
+			return nil, err
+		}
+		if written {
+			return s.answer(ctx, v, from)
+		}
+	}
 	err = s.turn(ctx, now, func(t *turn) (err error) {
 		v = &visit{turn: t, book: book, said: appraisal}
-		return v.accept(known)
+		return v.accept(&known)
 	})
 	if err != nil {
 		return nil, err
@@ -59,21 +69,16 @@ func (s *Service) checkIn(ctx context.Context, token []byte, from netip.Addr) (*
 	return s.answer(ctx, v, from)
 }
 
-// known reads what is needed to appraise a device's evidence.
-func (s *Service) known(ctx context.Context, id device.ID) (*verifier.Known, error) {
-	var known *verifier.Known
-	err := s.view(ctx, func(tx Tx) error {
-		d, err := tx.Device(id)
-		if err != nil {
-			return err
-		}
-		known = &verifier.Known{Key: d.Key, Ceiling: d.KeyCeiling, Sequence: d.Sequence}
-		return nil
+// known reads the record of the device that evidence claims to come from.
+func (s *Service) known(ctx context.Context, id device.ID) (d *Device, err error) {
+	err = s.view(ctx, func(tx Tx) (err error) {
+		d, err = tx.Device(id)
+		return err
 	})
 	if errors.Is(err, ErrAbsent) {
 		return nil, ErrUnknownDevice.because(err)
 	}
-	return known, err
+	return d, err
 }
 
 // book is what all check-ins share: the policy in force, nil when none is, the holds, and what officers have signed.
