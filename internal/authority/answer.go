@@ -3,6 +3,7 @@ package authority
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
@@ -24,6 +25,9 @@ func (s *Service) answer(ctx context.Context, v *visit, from netip.Addr) (*proto
 	}
 	if v.pending {
 		a.NextCheckIn = s.cfg.PendingCheckIn
+	}
+	if v.urgent() {
+		s.urgent.add(v.device.ID, v.now)
 	}
 	told, escalates, warranted := make(map[string]bool), false, false
 	for _, o := range v.orders {
@@ -52,6 +56,12 @@ func (s *Service) answer(ctx context.Context, v *visit, from netip.Addr) (*proto
 		a.Metadata = g.update(v.said.Metadata.Root)
 	}
 	return a, nil
+}
+
+// urgent reports whether the device is locked, or has something to come: its next contact should get through.
+func (v *visit) urgent() bool {
+	return v.pending || slices.ContainsFunc(v.restrictions, func(r *Restriction) bool { return r.Active() && r.Stage == order.Locked }) ||
+		slices.ContainsFunc(v.orders, func(o *Order) bool { return o.Kind == order.Lift })
 }
 
 // behind reports whether the device trusts older metadata than there are. A policy and the notice of a warrant always come with

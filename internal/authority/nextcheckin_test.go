@@ -59,7 +59,7 @@ func TestAFleetIsSpreadInTheOrderOfIDs(t *testing.T) {
 			at := now.Add(authority.NextCheckIn(id, 1, now, every))
 			perHour[at.Unix()/3600]++
 			at = start.Add(at.Sub(start) % every) // in its turn
-			if i > devices-devices/1000 { // their jitter may bring them over the end of the turn
+			if i > devices-devices/1000 {         // their jitter may bring them over the end of the turn
 				continue
 			}
 			if at.Before(last.Add(-every / 1440)) {
