@@ -279,3 +279,15 @@ func (g *Gate) turnAway(class Class, now time.Time) error {
 	}
 	return &Shed{Class: class, RetryAfter: wait}
 }
+
+// state looks at the gate.
+func (g *Gate) state() state {
+	now := time.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := state{counts: g.counts, inside: g.inside, places: g.pace.places(), coming: max(0, g.schedule.free.Sub(now).Seconds())}
+	for class := range classes {
+		s.waiting[class] = g.queues[class].len()
+	}
+	return s
+}
