@@ -71,22 +71,18 @@ var classOf = map[authority.Urgency]admission.Class{
 // message is an answer.
 type message interface{ Marshal() ([]byte, error) }
 
-// admitted serves when there is a place. A call counts against its network only when it proves to be nothing: a carrier's devices, who
+// admitted serves when there is a place. A call counts against its network only once it proved to be nothing: a carrier's devices, who
 // share an address, are not locked out however many they are. A network that has sent too much of that is served while there are places to
 // spare, and what these records know to be urgent in any case.
 func (d *devices) admitted(w http.ResponseWriter, r *http.Request, class admission.Class, serve func() (message, error)) {
 	from := ClientAddress(r.Context())
-	taken := d.networks.allows(from)
-	if !taken && class != admission.Lift {
+	if class != admission.Lift && !d.networks.open(from) {
 		class = admission.Doubted
 	}
 	leave := func(bool) {}
 	if d.gate != nil {
 		in, err := d.gate.Enter(r.Context(), class)
 		if err != nil {
-			if taken {
-				d.networks.giveBack(from)
-			}
 			d.refuse(w, r, err)
 			return
 		}
@@ -101,8 +97,8 @@ func (d *devices) admitted(w http.ResponseWriter, r *http.Request, class admissi
 	a, err := serve()
 	served = true
 	leave(err == nil)
-	if taken && !doubtful(err) {
-		d.networks.giveBack(from)
+	if doubtful(err) {
+		d.networks.allows(from)
 	}
 	if err != nil {
 		d.refuse(w, r, err)

@@ -29,36 +29,30 @@ func newLimiter(r Rate, prefixes int) (*limiter, error) {
 }
 
 // allows takes a call of the address's network, if it has one left.
-func (l *limiter) allows(a netip.Addr) bool {
+func (l *limiter) allows(a netip.Addr) bool { return l.take(a, 1) }
+
+// open reports whether the address's network has a call left, and takes none.
+func (l *limiter) open(a netip.Addr) bool { return l.take(a, 0) }
+
+// take takes calls, if there is one left.
+func (l *limiter) take(a netip.Addr, calls float64) bool {
 	if l.rate.PerSecond < 0 {
 		return true
 	}
 	p, now := prefixOf(a), time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s, _ := l.known.Get(p)
+	s, known := l.known.Get(p)
 	if passed := now.Sub(s.at); passed > 0 {
 		s.calls = max(0, s.calls-passed.Seconds()*l.rate.PerSecond)
 	}
 	if s.calls+1 > float64(l.rate.Burst) {
 		return false
 	}
-	l.known.Add(p, spent{s.calls + 1, now})
+	if calls > 0 || known {
+		l.known.Add(p, spent{s.calls + calls, now})
+	}
 	return true
-}
-
-// giveBack returns a call that allows took: what came was what it said it was.
-func (l *limiter) giveBack(a netip.Addr) {
-	if l.rate.PerSecond < 0 {
-		return
-	}
-	p := prefixOf(a)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s, ok := l.known.Peek(p); ok {
-		s.calls = max(0, s.calls-1)
-		l.known.Add(p, s)
-	}
 }
 
 var errTooMany = func() *Problem {
