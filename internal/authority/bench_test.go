@@ -138,7 +138,7 @@ func bareRate(b *testing.B, key *ecdsa.PrivateKey) float64 {
 }
 
 // service is an authority without a ledger to write to: plain check-ins need none.
-func service(b *testing.B, store authority.Store, now time.Time) (*authority.Service, *verifier.Verifier) {
+func service(b testing.TB, store authority.Store, now time.Time) (*authority.Service, *verifier.Verifier) {
 	_, root := testRoot(b, now)
 	v, err := verifier.New([]*x509.Certificate{root}, verifier.NewEpochs([32]byte{1}))
 	must(b, err)
@@ -168,4 +168,16 @@ func bareSeconds(b *testing.B, key *ecdsa.PrivateKey) float64 {
 		}
 	}
 	return time.Since(begun).Seconds() / times
+}
+
+func benchKey(t testing.TB) *ecdsa.PrivateKey {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	return key
+}
+
+func pkixOf(t testing.TB, key *ecdsa.PrivateKey) []byte {
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	must(t, err)
+	return der
 }
