@@ -59,6 +59,8 @@ type commands struct {
 	Witness   witnessCommand   `cmd:"" help:"Run a witness, which cosigns ledgers that have one history only."`
 	Drill     drillCommand     `cmd:"" help:"Attack and strain this system, to see that its promises hold."`
 	Escrow    escrowCommand    `cmd:"" help:"Keep a way out for when the maker is gone: split the unlock master, join it, make codes."`
+	Bench     benchCommand     `cmd:"" help:"Measure this system on this machine, each row beside its bound."`
+	Fleet     fleetCommand     `cmd:"" help:"Strain a sandbox with a fleet's check-ins."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 
 	Login       loginCommand       `cmd:"" group:"officers" help:"Log in to a server as an officer, for the commands below."`

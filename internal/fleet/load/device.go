@@ -28,6 +28,8 @@ type Device struct {
 	software   int
 	activation *territory.Activation
 	grounds    []evidence.GroundState
+	observed   []territory.DayRecord // until there is an activation, of a device that began without a history
+	observing  bool
 }
 
 // Facts is what all devices were told by the server.
@@ -64,6 +66,18 @@ func (d *Device) Begin(f *Facts, history, ahead int) (evidence.Token, error) {
 // Resume continues a device whose record the server has already: its history up to the day before next, and its activation.
 func (d *Device) Resume(next territory.Day, activation *territory.Activation, sequence uint64) {
 	d.Next, d.activation, d.sequence = next, activation, sequence
+}
+
+// BeginEmpty makes a device that was just switched on: it has no history, tells a day with each check-in from next on, and establishes its
+// activation from them.
+func (d *Device) BeginEmpty(next territory.Day) { d.Next, d.observing = next, true }
+
+// observe establishes the activation when the days bear it out.
+func (d *Device) observe(day territory.DayRecord, o territory.Observation) {
+	d.observed = append(d.observed, day)
+	if a, ok := territory.Establish(d.observed, o); ok {
+		d.activation, d.observing, d.observed = &a, false, nil
+	}
 }
 
 // Introduce lets devices send their first evidence, and those for whom an order waits come back until they have it: they report on it from

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -24,17 +25,17 @@ import (
 
 const model, software = "Lantern P", "bailiwick-agent/1.0"
 
-// enrolAll has the sandbox's factory make the devices and enrols them, and learns what all of them are told.
-func enrolAll(ctx context.Context, t Target, cfg *Config) ([]*Device, *Facts, error) {
-	f, err := meet(ctx, t, cfg.Server)
+// Enrol has the sandbox's factory make n devices, each with a key of its own, and enrols them. It learns what all devices are told. At most
+// workers are busy at once; done, which may be nil, is told of each.
+func Enrol(ctx context.Context, t Target, n int, seed uint64, workers int, done func()) ([]*Device, *Facts, error) {
+	f, err := Meet(ctx, t)
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg.Progress.Stage("enrolling devices", cfg.Devices)
-	devices := make([]*Device, cfg.Devices)
+	devices := make([]*Device, n)
 	var once sync.Once
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(cfg.Connections)
+	g.SetLimit(workers)
 	for i := range devices {
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {
@@ -42,37 +43,39 @@ func enrolAll(ctx context.Context, t Target, cfg *Config) ([]*Device, *Facts, er
 			}
 			d, a, err := enrol(ctx, t, f)
 			if err != nil {
-				return fmt.Errorf("device %d of %d: %w", i+1, len(devices), err)
+				return fmt.Errorf("device %d of %d: %w", i+1, n, err)
 			}
-			d.Person = person(cfg.Seed, i, f)
+			d.Person = person(seed, i, f)
 			devices[i] = d
 			once.Do(func() { f.PolicyHash, f.Observation = a.Policy.Hash, a.Policy.Observation })
-			cfg.Progress.Step(1)
+			if done != nil {
+				done()
+			}
 			return nil
 		})
 	}
 	return devices, f, g.Wait()
 }
 
-// meet learns the server's time and epoch, and refuses what is no sandbox.
-func meet(ctx context.Context, t Target, server string) (*Facts, error) {
+// Meet learns a sandbox's time, epoch and metadata. The facts lack the policy until somebody enrols.
+func Meet(ctx context.Context, t Target) (*Facts, error) {
 	var clock app.ClockReading
 	status, body, err := t.Do(ctx, http.MethodGet, app.PathSandboxClock, "", nil)
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be reached: %w\n  Is it running? Start one with: bailiwick serve --sandbox", server, err)
+		return nil, fmt.Errorf("the server cannot be reached: %w\n  Is it running? Start one with: bailiwick serve --sandbox", err)
 	}
 	if status == http.StatusNotFound {
-		return nil, fmt.Errorf("the server at %s is no sandbox: it makes no virtual phones\n  Start one that does with: bailiwick serve --sandbox", server)
+		return nil, errors.New("the server is no sandbox: it makes no virtual phones\n  Start one that does with: bailiwick serve --sandbox")
 	}
 	if status != http.StatusOK || json.Unmarshal(body, &clock) != nil {
-		return nil, fmt.Errorf("%s does not tell its time as a sandbox does: status %d", server, status)
+		return nil, fmt.Errorf("the server does not tell its time as a sandbox does: status %d", status)
 	}
 	ahead := time.Until(clock.Now)
 	f := &Facts{Now: func() time.Time { return time.Now().Add(ahead) }}
 	if status, body, err = t.Do(ctx, http.MethodGet, protocol.PathEpoch, "", nil); err != nil {
 		return nil, err
 	} else if status != http.StatusOK {
-		return nil, fmt.Errorf("%s gives no epoch: %s", server, kindOf(status, body))
+		return nil, fmt.Errorf("the server gives no epoch: %s", kindOf(status, body))
 	}
 	epoch, err := protocol.ParseEpochAnswer(body)
 	if err != nil {

@@ -106,7 +106,8 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	cfg.Connections = max(1, min(cfg.Connections, cfg.Devices/leastShare))
 	t := Remote(cfg.Server, cfg.Connections)
-	devices, facts, err := enrolAll(ctx, t, &cfg)
+	cfg.Progress.Stage("enrolling devices", cfg.Devices)
+	devices, facts, err := Enrol(ctx, t, cfg.Devices, cfg.Seed, cfg.Connections, func() { cfg.Progress.Step(1) })
 	if err != nil {
 		return nil, err
 	}

@@ -93,6 +93,9 @@ func (d *Device) next(f *Facts, today territory.Day, seed, i uint64) (token evid
 	var days []territory.DayRecord
 	if day, on := who.Day(min(d.Next, today)); on {
 		days = append(days, day)
+		if d.observing {
+			d.observe(day, f.Observation)
+		}
 	}
 	d.Next = min(d.Next+1, today)
 	c := d.claims(f, days)
