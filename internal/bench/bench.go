@@ -35,8 +35,10 @@ type Row struct {
 	Note      string  `json:"note"`
 }
 
-// LeftOut reports whether the row could not be measured here.
-func (r *Row) LeftOut() bool { return strings.HasPrefix(r.Note, leftOutPrefix) }
+// Measured reports whether the row has a value: it was neither left out nor did it fail.
+func (r *Row) Measured() bool {
+	return !strings.HasPrefix(r.Note, leftOutPrefix) && !strings.HasPrefix(r.Note, failedPrefix)
+}
 
 // Report is what a run measured.
 type Report struct {
@@ -79,6 +81,7 @@ type measurement struct {
 // session is one run of measurements, with what they share.
 type session struct {
 	Setup
+	tiny      bool       // for tests
 	peak      *peak      // of check-ins over HTTP
 	local     *localPeak // of check-ins without sockets
 	templates []template // records that the authority itself made
@@ -86,8 +89,11 @@ type session struct {
 	cluster   *cluster
 }
 
-// leftOutPrefix begins the note of a row that was not measured.
-const leftOutPrefix = "left out: "
+// These begin the notes of rows without a value.
+const (
+	leftOutPrefix = "left out: "
+	failedPrefix  = "failed: "
+)
 
 // leftOut is why a row cannot be measured here. It is no failure.
 type leftOut string
@@ -112,7 +118,8 @@ func List() []Named {
 	return list
 }
 
-// Run measures the rows with these names, or all. A row that fails ends the run; what was measured before is returned with the error.
+// Run measures the rows with these names, or all. A row that fails says so in its note and leaves the others alone; the error has all of them,
+// and comes with the report.
 func Run(ctx context.Context, setup Setup, only ...string) (*Report, error) {
 	chosen, err := choose(only)
 	if err != nil {
@@ -124,19 +131,28 @@ func Run(ctx context.Context, setup Setup, only ...string) (*Report, error) {
 	if setup.Now.IsZero() {
 		setup.Now = time.Now()
 	}
-	s := &session{Setup: setup, sizes: map[string]*recordSizes{}}
+	return run(ctx, &session{Setup: setup, sizes: map[string]*recordSizes{}}, chosen)
+}
+
+func run(ctx context.Context, s *session, chosen []measurement) (*Report, error) {
+	setup := &s.Setup
 	report := &Report{Machine: machine(setup.Dir), Go: runtime.Version(), Date: setup.Now.UTC().Format(time.RFC3339), Rows: []Row{}}
+	var failed []error
 	for _, m := range chosen {
 		setup.Progress.Row(m.name)
-		var row Row
-		if row, err = m.measure(ctx, s); err != nil {
-			err = fmt.Errorf("%s: %w", m.name, err)
+		row, err := m.measure(ctx, s)
+		if ctx.Err() != nil {
+			failed = append(failed, ctx.Err())
 			break
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", m.name, err))
+			row = Row{Name: m.name, Unit: m.unit, BoundName: m.boundName, Note: failedPrefix + err.Error()}
 		}
 		report.Rows = append(report.Rows, row)
 		setup.Progress.Done(row)
 	}
-	return report, errors.Join(err, s.end())
+	return report, errors.Join(append(failed, s.end())...)
 }
 
 func choose(only []string) ([]measurement, error) {
@@ -193,9 +209,12 @@ func (s *session) scratch(name string) (dir string, remove func(), err error) {
 	return dir, func() { _ = os.RemoveAll(dir) }, nil
 }
 
-// whole returns the first when the run is a whole one, and the second when it is quick.
-func pick[T any](s *session, whole, quick T) T {
-	if s.Quick {
+// pick returns a size for a whole run or for a quick one; tests take a fiftieth of that.
+func pick[T ~int | ~int64](s *session, whole, quick T) T {
+	switch {
+	case s.tiny:
+		return max(1, quick/50)
+	case s.Quick:
 		return quick
 	}
 	return whole

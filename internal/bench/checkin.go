@@ -12,7 +12,8 @@ import (
 // localPeak is the highest rate of check-ins without sockets.
 type localPeak struct{ rate, bound float64 }
 
-const fewDevices = 100_000
+// few is the population that every fleet is compared with.
+func (s *session) few() int { return pick(s, 100_000, 100_000) }
 
 // mixNote tells of all rows of check-ins what was sent.
 const mixNote = "98 % without news, 2 % changes"
@@ -53,7 +54,7 @@ func (s *session) inSQLite(ctx context.Context) (*localPeak, error) {
 		return nil, err
 	}
 	defer remove()
-	p, err := s.checkIns(ctx, dir, "", fewDevices)
+	p, err := s.checkIns(ctx, dir, "", s.few())
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func checkin(ctx context.Context, s *session) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	return Row{Value: p.rate, Bound: p.bound, Note: "SQLite, 100,000 devices, in this process; " + mixNote}, nil
+	return Row{Value: p.rate, Bound: p.bound, Note: fmt.Sprintf("SQLite, %s devices, in this process; %s", thousands(s.few()), mixNote)}, nil
 }
 
 func checkin10m(ctx context.Context, s *session) (Row, error) {
@@ -98,7 +99,7 @@ func checkinPostgres(ctx context.Context, s *session) (Row, error) {
 		return Row{}, errors.Join(err, drop())
 	}
 	defer remove()
-	p, err := s.checkIns(ctx, dir, database, pick(s, fewDevices, 20_000))
-	note := fmt.Sprintf("PostgreSQL on the same processors, %s devices; %s", thousands(pick(s, fewDevices, 20_000)), mixNote)
+	p, err := s.checkIns(ctx, dir, database, s.few())
+	note := fmt.Sprintf("PostgreSQL on the same processors, %s devices; %s", thousands(s.few()), mixNote)
 	return Row{Value: p.rate, Bound: p.bound, Note: note}, errors.Join(err, drop())
 }

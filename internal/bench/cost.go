@@ -24,7 +24,7 @@ const (
 func costOf(r *Report) (c cost, ok bool) {
 	for i := range r.Rows {
 		row := &r.Rows[i]
-		if row.LeftOut() {
+		if !row.Measured() {
 			continue
 		}
 		switch row.Name {

@@ -52,7 +52,7 @@ func (s *session) overHTTP(ctx context.Context) (*peak, error) {
 		return nil, err
 	}
 	n := int(min(glance*.7*duration.Seconds(), 1_000_000))
-	w, err := s.enter(ctx, dir, "", fewDevices, n)
+	w, err := s.enter(ctx, dir, "", s.few(), n)
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +120,8 @@ func checkinHTTP(ctx context.Context, s *session) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	return Row{Value: p.rate, Bound: p.bound, Note: fmt.Sprintf("a server process on %d processors, the load on %d others; SQLite, 100,000 devices; bound on the server's processors; %s",
-		p.server, p.load, mixNote)}, nil
+	return Row{Value: p.rate, Bound: p.bound, Note: fmt.Sprintf("a server process on %d processors, the load on %d others; SQLite, %s devices; bound on the server's processors; %s",
+		p.server, p.load, thousands(s.few()), mixNote)}, nil
 }
 
 func checkinP99(ctx context.Context, s *session) (Row, error) {

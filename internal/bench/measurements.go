@@ -15,10 +15,10 @@ func measurements() []measurement {
 		{"order_verify", "µs", "ed25519_and_hashes", "an order checked by a device, against its two bare signatures and hashes", false, orderVerify},
 		{"sequence", "1/s", "tessera", "orders issued and sequenced into the ledger, against Tessera alone with the same bytes", true, sequence},
 		{"release_1m_s", "s", "bar", "release of 1,000,000 held devices: issued, durable and in the ledger, against 90 s", false, releaseSQLite},
-		{"release_1m_postgres_s", "s", "bar", "the same with the records in PostgreSQL", false, releasePostgres},
+		{"release_1m_postgres_s", "s", "bar", "the same release with the records in PostgreSQL, against 90 s", false, releasePostgres},
 		{"import", "1/s", "bare_inserts", "production records from CSV into the store, against bare inserts of the same rows", true, importRows},
 		{"record_bytes", "B", "bar", "bytes on disk of a device with 90 days of history, indices included, against 300", false, recordBytes},
-		{"record_bytes_postgres", "B", "bar", "the same in PostgreSQL", false, recordBytesPostgres},
+		{"record_bytes_postgres", "B", "bar", "bytes of a device with 90 days of history in PostgreSQL, indices included, against 300", false, recordBytesPostgres},
 		{"agent_mb", "MiB", "bar", "the agent as firmware has it, against 12 MiB", false, agentMB},
 	}
 }

@@ -51,29 +51,39 @@ func (s *session) recordSizes(ctx context.Context, kind string) (*recordSizes, e
 	}
 	defer remove()
 	sizes := &recordSizes{devices: pick(s, 10_000, 1500)}
-	if err := sizes.live(ctx, s, dir, database); err != nil {
+	if err := sizes.live(ctx, s, dir, database, 0); err != nil { // nothing but the schema
+		return nil, err
+	}
+	empty, err := tablesOf(ctx, dir, database)
+	if err != nil {
+		return nil, err
+	}
+	if err := sizes.live(ctx, s, dir, database, sizes.devices); err != nil {
 		return nil, err
 	}
 	tables, err := tablesOf(ctx, dir, database)
 	if err != nil {
 		return nil, err
 	}
-	sizes.add(tables)
+	sizes.add(tables, empty)
 	s.sizes[kind] = sizes
 	return sizes, nil
 }
 
-// live enrols the fleet and has it check in on each of 90 days, in the order of IDs.
-func (r *recordSizes) live(ctx context.Context, s *session, dir, database string) error {
+// live enrols n devices and has them check in on each of 90 days, in the order of IDs.
+func (r *recordSizes) live(ctx context.Context, s *session, dir, database string, n int) error {
 	var at atomic.Int64
 	at.Store(recordBegins.Unix())
 	a, err := openApp(ctx, dir, database, func() time.Time { return time.Unix(at.Load(), 0) })
 	if err != nil {
 		return err
 	}
+	if n == 0 {
+		return a.Close()
+	}
 	t := load.Local(a.Handler())
-	s.Progress.Stage("90 days of check-ins", r.devices*(history+1))
-	devices, facts, err := load.Enrol(ctx, t, r.devices, seed, connections, func() { s.Progress.Step(1) })
+	s.Progress.Stage("90 days of check-ins", n*(history+1))
+	devices, facts, err := load.Enrol(ctx, t, n, seed, connections, func() { s.Progress.Step(1) })
 	if err != nil {
 		return errors.Join(err, a.Close())
 	}
@@ -112,9 +122,9 @@ var (
 		"lease", "server", "servers", "ledger", "migration", "sqlite_schema", "sqlite_stat1", "sqlite_stat4"}
 )
 
-func (r *recordSizes) add(tables map[string]int64) {
+func (r *recordSizes) add(tables, empty map[string]int64) {
 	for table, bytes := range tables {
-		each := float64(bytes) / float64(r.devices)
+		each := float64(bytes-empty[table]) / float64(r.devices)
 		switch {
 		case slices.Contains(productionTables, table):
 			r.production += each

@@ -122,6 +122,10 @@ func (h *held) draft(ctx context.Context, s *session, service *authority.Service
 
 func (h *held) ground() order.Ground { return order.Ground{Kind: order.Warrant, ID: h.warrant.ID} }
 
+// lockBatch is how many devices are locked in one transaction. SQLite goes through what it keeps for taking a statement back anew for every
+// statement that has a trigger, so that such transactions cost the square of their length.
+const lockBatch = 500
+
 // lock puts the devices into the store, each with a lock that has held for eleven days.
 func (h *held) lock(ctx context.Context, s *session, db books) error {
 	templates, err := s.records(ctx)
@@ -140,8 +144,8 @@ func (h *held) lock(ctx context.Context, s *session, db books) error {
 	if err != nil {
 		return err
 	}
-	for from := 0; from < h.n; from += fillBatch {
-		numbers := make([]int, min(fillBatch, h.n-from))
+	for from := 0; from < h.n; from += lockBatch {
+		numbers := make([]int, min(lockBatch, h.n-from))
 		for k := range numbers {
 			numbers[k] = f.place(from + k)
 		}

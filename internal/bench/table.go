@@ -44,7 +44,7 @@ func day(date string) string {
 }
 
 func (r *Row) cells() (value, bound, ratio string) {
-	if r.LeftOut() {
+	if !r.Measured() {
 		return "–", "–", "–"
 	}
 	value = figure(r.Value) + " " + r.Unit

@@ -223,7 +223,7 @@ func (p *benchProgress) Done(row bench.Row) {
 	p.over()
 	p.mu.Unlock()
 	text := strings.TrimSpace(fmt.Sprintf("%.4g %s", row.Value, row.Unit))
-	if row.LeftOut() {
+	if !row.Measured() {
 		text = row.Note
 	} else if row.Ratio != 0 {
 		text += fmt.Sprintf(", ratio %.2f", row.Ratio)
