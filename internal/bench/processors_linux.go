@@ -122,6 +122,15 @@ func (c *child) spent() (s spent, err error) {
 	return s, err
 }
 
+// cpuTime is the processor time that this process has used.
+func cpuTime() (time.Duration, error) {
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
+		return 0, err
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), nil
+}
+
 // resident is the memory that this process has in use, bytes.
 func resident() int64 {
 	kib, err := strconv.ParseInt(strings.TrimSuffix(firstOf("/proc/self/status", "VmRSS", ""), " kB"), 10, 64)

@@ -25,6 +25,8 @@ func (c *child) spent() (spent, error) {
 	return spent{}, leftOut("what a process uses is read on Linux only")
 }
 
+func cpuTime() (time.Duration, error) { return 0, leftOut("what a process uses is read on Linux only") }
+
 // resident is the memory that this process has from the system, bytes.
 func resident() int64 {
 	var m runtime.MemStats
