@@ -61,7 +61,7 @@ func (s *Service) member(ctx context.Context, proved *verifier.Enrolled, now tim
 	if err != nil {
 		return id, err
 	}
-	err = s.turn(ctx, now, func(t *turn) error {
+	err = s.turn(ctx, now, nil, func(t *turn) error {
 		d, err := t.tx.DeviceByIMEI(proved.IMEI)
 		switch {
 		case errors.Is(err, ErrAbsent):

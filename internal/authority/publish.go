@@ -76,6 +76,7 @@ type change struct {
 	before, after *signatures
 	out           Published
 	event         Event
+	number        int64               // of the change of rules that it is
 	consignment   string              // of the warrant
 	put           []func(tx Tx) error // records that come with the metadata
 }
@@ -94,10 +95,11 @@ func (c *change) publish(ctx context.Context) (err error) {
 	} else if err != nil {
 		return proposalFault(err)
 	}
-	c.after = &signatures{repository: next}
-	if err := c.after.verify(c.now); err != nil {
+	v, err := next.Sound()
+	if err != nil {
 		return proposalFault(err)
 	}
+	c.after = signaturesOf(v)
 	c.out = Published{Subject: c.proposal.Subject(), Versions: c.after.versions, Signers: signersOf(c.proposal)}
 	c.event = Event{At: c.now, Kind: "officers-signed", Actor: c.actor}
 	if err := c.check(ctx); err != nil {
@@ -115,8 +117,11 @@ func (c *change) publish(ctx context.Context) (err error) {
 	if _, err := s.readRules(ctx); err != nil {
 		return err
 	}
-	_, err = s.readHolds(ctx)
-	return err
+	if _, err = s.readHolds(ctx); err != nil {
+		return err
+	}
+	s.changes.readUpTo(c.number)
+	return nil
 }
 
 // check looks at what the proposal brings, and prepares its records.
@@ -151,6 +156,10 @@ func (c *change) write(tx Tx) error {
 		if err := put(tx); err != nil {
 			return err
 		}
+	}
+	var err error
+	if c.number, err = tx.NextNumber(rulesSeries); err != nil {
+		return err
 	}
 	return tx.AddEvent(c.event)
 }
@@ -204,7 +213,7 @@ func (s *Service) founded(ctx context.Context) (*signatures, error) {
 	if !g.founded() {
 		return nil, ErrUnfounded
 	}
-	if !g.sound {
+	if !g.sound() {
 		return nil, ErrSignaturesBroken
 	}
 	return g, nil

@@ -48,6 +48,7 @@ func (t *tx) device(st *sqlite.Stmt, d *authority.Device) (h held, err error) {
 		return h, err
 	}
 	finding.Put(d)
+	d.Stage, d.Revision = order.Stage(h.stage), uint64(h.revision)
 	d.Made, err = t.lot(h.lot)
 	return h, err
 }
@@ -122,8 +123,8 @@ func (t *tx) packed(d *authority.Device) ([]byte, error) {
 }
 
 func (t *tx) UpdateDeviceIfNewer(d *authority.Device, was uint64) error {
-	return t.replace(d, func(sequence uint64) error {
-		if sequence != was {
+	return t.replace(d, func(sequence, revision uint64) error {
+		if sequence != was || d.Revision != 0 && revision != d.Revision {
 			return authority.ErrConflict
 		}
 		return nil
@@ -131,7 +132,7 @@ func (t *tx) UpdateDeviceIfNewer(d *authority.Device, was uint64) error {
 }
 
 func (t *tx) PutDevice(d *authority.Device) error {
-	return t.replace(d, func(uint64) error { return nil })
+	return t.replace(d, func(uint64, uint64) error { return nil })
 }
 
 const (
@@ -141,8 +142,8 @@ const (
 	setIMEI   = "UPDATE device SET revision = revision + 1, record = ?3, place = ?4, imei = ?1, lot = " + lotOf + " WHERE number = ?2"
 )
 
-// replace writes a device's record if the stored one's sequence passes the guard.
-func (t *tx) replace(d *authority.Device, guard func(sequence uint64) error) error {
+// replace writes a device's record if the stored one's sequence and revision pass the guard.
+func (t *tx) replace(d *authority.Device, guard func(sequence, revision uint64) error) error {
 	if !t.writes && t.s != nil {
 		return errReadOnly
 	}
@@ -153,15 +154,16 @@ func (t *tx) replace(d *authority.Device, guard func(sequence uint64) error) err
 		found = true
 		stored.imei, stored.place = st.ColumnInt64(0), days.Code(t.s.buffer[:st.ColumnBytes(1, t.s.buffer)])
 		sequence, err = record.Sequence(t.s.buffer[:st.ColumnBytes(2, t.s.buffer)])
+		stored.revision = st.ColumnInt64(3)
 		return err
-	}, "SELECT imei, place, record FROM device WHERE number = ? AND rest = ?", number, record.Rest(d.ID))
+	}, "SELECT imei, place, record, revision FROM device WHERE number = ? AND rest = ?", number, record.Rest(d.ID))
 	if err != nil {
 		return err
 	}
 	if !found {
 		return authority.ErrAbsent
 	}
-	if err := guard(sequence); err != nil {
+	if err := guard(sequence, uint64(stored.revision)); err != nil {
 		return err
 	}
 	imei, err := record.IMEINumber(d.IMEI)
