@@ -23,6 +23,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/phone"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
+	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
@@ -315,7 +316,7 @@ func (s *siege) check() error {
 		obeyed[id] = true
 	}
 	s.mu.Unlock()
-	db, err := sqlite.Open(context.Background(), s.dir, sqlite.Options{})
+	db, err := s.records()
 	if err != nil {
 		return err
 	}
@@ -337,6 +338,17 @@ func (s *siege) check() error {
 		return err
 	}
 	return s.compare(rows, obeyed)
+}
+
+// records opens the store that the server left behind.
+func (s *siege) records() (interface {
+	authority.Store
+	Close() error
+}, error) {
+	if s.database != "" {
+		return postgres.Open(context.Background(), s.database, postgres.Options{})
+	}
+	return sqlite.Open(context.Background(), s.dir, sqlite.Options{})
 }
 
 func allOrders(tx authority.Tx) (rows []*authority.Order, err error) {
@@ -399,7 +411,7 @@ func (s *siege) leaves() (leaves [][]byte, err error) {
 func (s *siege) aftermath(phones []*phone.Phone) {
 	t := s.t
 	t.Helper()
-	a, err := app.Open(t.Context(), childConfig(s.dir, s.base, s.zero))
+	a, err := app.Open(t.Context(), s.config())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,15 +74,9 @@ type DB struct {
 // target_session_attrs=read-write in the url the store follows the primary when a standby is promoted.
 func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	opts = opts.withDefaults()
-	config, err := pgx.ParseConfig(url)
+	config, err := parse(url)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: %w (write it as postgres://USER@HOST:PORT/DATABASE; the password may stand in PGPASSWORD or ~/.pgpass)", err)
-	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = 5 * time.Second
-		if len(config.Fallbacks) > 0 { // one that is gone without a word must not use up the time in which the others could be tried
-			config.ConnectTimeout = 2 * time.Second
-		}
+		return nil, err
 	}
 	set(config, "application_name", "bailiwick")
 	set(config, "statement_timeout", strconv.FormatInt(opts.Timeout.Milliseconds(), 10))
@@ -107,6 +101,20 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	}
 	db.start()
 	return db, nil
+}
+
+func parse(url string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w (write it as postgres://USER@HOST:PORT/DATABASE; the password may stand in PGPASSWORD or ~/.pgpass)", err)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+		if len(config.Fallbacks) > 0 { // one that is gone without a word must not use up the time in which the others could be tried
+			config.ConnectTimeout = 2 * time.Second
+		}
+	}
+	return config, nil
 }
 
 // set gives connections a setting unless the URL has another.
