@@ -62,13 +62,13 @@ func (a *App) openRecords(ctx context.Context) error {
 	return err
 }
 
-// bindRecords ties records in a database to the ledger in the data folder.
-func (a *App) bindRecords(ctx context.Context) error {
+// bindRecords ties records in a database to their ledger and to the keys that all its servers have.
+func (a *App) bindRecords(ctx context.Context, keys [32]byte) error {
 	store, ok := a.store.(*postgres.DB)
 	if !ok {
 		return nil
 	}
-	if err := store.BelongTo(ctx, a.Ledger.LogKey()); err != nil {
+	if err := store.BelongTo(ctx, a.Ledger.LogKey(), keys); err != nil {
 		return err
 	}
 	mark := filepath.Join(a.cfg.Dir, move.Mark)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -400,7 +401,19 @@ func (s *siege) leaves() (leaves [][]byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = ledger.Verify(context.Background(), ledger.Folder(filepath.Join(s.dir, "ledger")), text, func(_ uint64, leaf []byte) error {
+	source := ledger.Folder(filepath.Join(s.dir, "ledger"))
+	if s.database != "" { // the ledger went along, and a server shows it
+		a, err := app.Open(context.Background(), s.config())
+		if err != nil {
+			return nil, err
+		}
+		shown := httptest.NewServer(a.Handler())
+		defer func() { shown.Close(); err = errors.Join(err, a.Close()) }()
+		if source, err = ledger.Remote(shown.URL + "/ledger/"); err != nil {
+			return nil, err
+		}
+	}
+	_, err = ledger.Verify(context.Background(), source, text, func(_ uint64, leaf []byte) error {
 		leaves = append(leaves, bytes.Clone(leaf))
 		return nil
 	})
@@ -411,7 +424,9 @@ func (s *siege) leaves() (leaves [][]byte, err error) {
 func (s *siege) aftermath(phones []*phone.Phone) {
 	t := s.t
 	t.Helper()
-	a, err := app.Open(t.Context(), s.config())
+	cfg := s.config()
+	cfg.ManualWork = true // on a database it has to lead, which a server that was killed did
+	a, err := app.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

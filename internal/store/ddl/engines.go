@@ -27,6 +27,9 @@ var tables = []Table{
 	{"server", Local, ""},
 	{"receipt", Local, ""},
 	{"leader", Local, ""},
+	{"ledger", Local, ""},
+	{"ledger_tile", Local, ""},
+	{"ledger_bundle", Local, ""},
 	{"belongs", Local, ""},
 	{"schema_step", Local, ""},
 }

@@ -42,7 +42,7 @@ var (
 
 // fleet is a data folder with a store on it, as a server has it.
 type fleet struct {
-	t   *testing.T
+	t   testing.TB
 	dir string
 	db  *sqlite.DB
 }
@@ -155,6 +155,16 @@ func (f *fleet) options(url string, stop func(context.Context, error) error) Opt
 	return Options{Dir: f.dir, URL: url, Ledger: ledger, Now: start, Stop: stop, Passed: func(p Pass) { f.t.Logf("%+v", p) }}
 }
 
+// begun is a run that has its database.
+func begun(t testing.TB, opts Options) (*run, func()) {
+	t.Helper()
+	m, err := postgres.BeginMove(context.Background(), opts.URL, opts.Ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &run{opts: opts, move: m, report: &Report{}}, m.Close
+}
+
 var errEnough = errors.New("enough for now")
 
 // content is all that devices' records and histories say.
@@ -238,7 +248,7 @@ func TestMove(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.BelongTo(t.Context(), ledger); err != nil {
+	if err := db.BelongTo(t.Context(), ledger, [32]byte{1}); err != nil {
 		t.Error(err)
 	}
 	if d := cmp.Diff(before, contentOf(t, db), cmpopts.EquateEmpty()); d != "" || len(before.Devices) != 12_020 {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -207,6 +209,15 @@ type Table struct {
 func (c *copier) verify(ctx context.Context) (list []Table, err error) {
 	var done int64
 	for _, t := range c.tables {
+		var there Table
+		var failed error
+		var both sync.WaitGroup
+		both.Go(func() {
+			there, failed = digest(t, func(after row) ([]row, bool, error) {
+				rows, err := c.to.stretch(ctx, t, after, nil, stretchRows)
+				return rows, len(rows) < stretchRows, err
+			})
+		})
 		here, err := digest(t, func(after row) ([]row, bool, error) {
 			rows, last, err := c.from.stretch(ctx, t, after)
 			if done += int64(len(rows)); c.progress != nil {
@@ -214,14 +225,8 @@ func (c *copier) verify(ctx context.Context) (list []Table, err error) {
 			}
 			return rows, last, err
 		})
-		if err != nil {
-			return nil, err
-		}
-		there, err := digest(t, func(after row) ([]row, bool, error) {
-			rows, err := c.to.stretch(ctx, t, after, nil, stretchRows)
-			return rows, len(rows) < stretchRows, err
-		})
-		if err != nil {
+		both.Wait()
+		if err := errors.Join(err, failed); err != nil {
 			return nil, err
 		}
 		if here != there {
@@ -237,13 +242,15 @@ func digest(t *table, next func(after row) ([]row, bool, error)) (Table, error) 
 	h := sha256.New()
 	sum := Table{Name: t.name}
 	var after row
+	var buffer []byte
 	for {
 		rows, last, err := next(after)
 		if err != nil {
 			return sum, err
 		}
 		for _, r := range rows {
-			r.digest(h)
+			buffer = r.appendTo(buffer[:0])
+			h.Write(buffer)
 		}
 		sum.Rows += int64(len(rows))
 		if last {

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"hash"
 	"strings"
 )
 
@@ -64,28 +63,21 @@ func (r row) size() (n int) {
 	return n
 }
 
-// digest puts a row into a hash: each value with its kind and length, so that no two rows come to the same bytes.
-func (r row) digest(h hash.Hash) {
-	var head [9]byte
+// appendTo writes a row so that no two rows come to the same bytes: each value with its kind and length.
+func (r row) appendTo(b []byte) []byte {
 	for _, v := range r {
-		var body []byte
 		switch v := v.(type) {
 		case nil:
-			head[0] = 0
+			b = append(b, 0)
 		case int64:
-			head[0] = 1
-			body = binary.BigEndian.AppendUint64(nil, uint64(v))
+			b = binary.BigEndian.AppendUint64(append(b, 1), uint64(v))
 		case string:
-			head[0] = 2
-			body = []byte(v)
+			b = append(binary.BigEndian.AppendUint32(append(b, 2), uint32(len(v))), v...)
 		case []byte:
-			head[0] = 3
-			body = v
+			b = append(binary.BigEndian.AppendUint32(append(b, 3), uint32(len(v))), v...)
 		}
-		binary.BigEndian.PutUint64(head[1:], uint64(len(body)))
-		h.Write(head[:])
-		h.Write(body)
 	}
+	return b
 }
 
 // called is how an error names a row.

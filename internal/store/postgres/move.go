@@ -27,7 +27,8 @@ var (
 const closing = 2 * time.Second
 
 // serversOwn are the tables that say who runs on a database and how: they hold nothing of the fleet.
-var serversOwn = []string{"schema_step", "server", "receipt", "leader", "belongs", "move"}
+// The ledger is brought in by the first server that starts on the database with the data folder.
+var serversOwn = []string{"schema_step", "server", "receipt", "leader", "belongs", "move", "ledger", "ledger_tile", "ledger_bundle"}
 
 // ServersOwn reports whether a table says who runs on a database, and so has no counterpart in a data folder.
 func ServersOwn(table string) bool { return slices.Contains(serversOwn, table) }
@@ -145,6 +146,13 @@ func empty(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
+	var begun bool
+	if err := tx.QueryRow(ctx, "SELECT size > 0 OR checkpoint IS NOT NULL FROM ledger").Scan(&begun); err != nil {
+		return err
+	}
+	if begun {
+		return fmt.Errorf("%w: it holds a ledger; name an empty database", ErrOccupied)
+	}
 	for _, name := range names {
 		if ServersOwn(name) {
 			continue
@@ -207,8 +215,16 @@ func (m *Move) Finish(ctx context.Context, ledger string, last func(pgx.Tx) erro
 	if _, err := m.tx.Exec(ctx, "INSERT INTO belongs (ledger) VALUES ($1)", ledger); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
-	if _, err := m.tx.Exec(ctx, "DROP TABLE move"); err != nil {
-		return fmt.Errorf("postgres: %w", err)
+	for _, statement := range []string{
+		// The ledger is in the folder, and the next server that starts with it brings it in. The trigger refuses this for one that is here.
+		"ALTER TABLE ledger DISABLE TRIGGER ledger_grows",
+		"UPDATE ledger SET elsewhere = true WHERE size = 0 AND checkpoint IS NULL",
+		"ALTER TABLE ledger ENABLE TRIGGER ledger_grows",
+		"DROP TABLE move",
+	} {
+		if _, err := m.tx.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("postgres: %w", err)
+		}
 	}
 	if err := m.tx.Commit(ctx); err != nil {
 		return fmt.Errorf("postgres: the end of the move was not confirmed; run the command again, which finds out: %w", err)
