@@ -82,7 +82,7 @@ func (s *Service) checkIn(ctx context.Context, u *evidence.Unverified, from neti
 	if err != nil {
 		return nil, err
 	}
-	v := &visit{turn: &turn{s: s, now: now}, book: book, said: appraisal}
+	v := &visit{turn: &turn{s: s, now: now, book: book}, book: book, said: appraisal}
 	if v.plain(d) {
 		written, err := v.writePlain(ctx, known.Sequence)
 		if err != nil {
@@ -92,7 +92,7 @@ func (s *Service) checkIn(ctx context.Context, u *evidence.Unverified, from neti
 			return s.answer(ctx, v, from)
 		}
 	}
-	err = s.turn(ctx, now, func(t *turn) (err error) {
+	err = s.turn(ctx, now, book, func(t *turn) (err error) {
 		v = &visit{turn: t, book: book, said: appraisal}
 		return v.accept(&known)
 	})
@@ -116,6 +116,7 @@ func (s *Service) known(ctx context.Context, id device.ID) (d *Device, err error
 
 // book is what all check-ins share: the policy in force, nil when none is, the holds, and what officers have signed.
 type book struct {
+	rules   int64 // up to which change all of it has been read
 	edition *edition
 	holds   map[string][]hold
 	signed  *signatures
@@ -123,6 +124,10 @@ type book struct {
 
 // book has what is kept in memory ready before a transaction begins, because a transaction must not ask the store for it.
 func (s *Service) book(ctx context.Context, now time.Time) (*book, error) {
+	if err := s.follow(ctx); err != nil {
+		return nil, err
+	}
+	rules := s.changes.read.Load()
 	g, err := s.signed(ctx) // an answer that needs a fresh timestamp has it made, see answer
 	if err != nil {
 		return nil, err
@@ -135,7 +140,7 @@ func (s *Service) book(ctx context.Context, now time.Time) (*book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &book{e, holds, g}, nil
+	return &book{rules, e, holds, g}, nil
 }
 
 // visit is one check-in while it is written down.
