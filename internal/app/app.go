@@ -36,7 +36,8 @@ import (
 // Config is all that a server needs to know. Fields without "required" may be left zero.
 type Config struct {
 	Dir            string              // data folder, required; made if need be
-	Database       string              // PostgreSQL that holds the records (URL or libpq string); in the data folder when empty
+	Database       string              // PostgreSQL that holds records and ledger (URL or libpq string), for any number of servers; in the data folder when empty
+	Keys           string              // folder of the keys, which all servers on a database share; keys in Dir when empty
 	BaseURL        string              // where owners and officers reach it, such as https://trust.example.com; required
 	Roots          []*x509.Certificate // attestation roots of the maker's factories
 	Sandbox        bool                // make virtual phones, trust them, let the clock be moved on, and hold officers' keys
@@ -51,6 +52,7 @@ type Config struct {
 	WitnessQuorum int              // how many of them must; more than half when 0
 
 	Now          func() time.Time // time.Now when nil
+	ClockEvery   time.Duration    // how often Now is compared with the database's clock; 15 s when 0
 	DeviceIDs    io.Reader        // source of device ids; crypto/rand when nil; a simulation may seed it
 	PasswordCost int              // bcrypt cost; the default when 0
 	Unlimited    bool             // no limits on the rate of requests; for simulations, whose phones share an address
@@ -75,10 +77,14 @@ type App struct {
 	// OneTimePassword is that of the officer "admin", when this start created or reset it.
 	OneTimePassword string
 
-	cfg     Config
-	store   records
-	clock   *movable // nil unless a sandbox
-	handler http.Handler
+	cfg       Config
+	store     records
+	clock     *movable // nil unless a sandbox
+	office    *office
+	watch     *watch
+	stopWatch func()   // nil when nobody looks at the clock
+	secret    [32]byte // of pages
+	handler   http.Handler
 
 	readiness readiness
 	stopping  atomic.Bool
@@ -120,10 +126,16 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	if err := a.openSandbox(); err != nil {
 		return nil, err
 	}
+	if err := a.startWatch(ctx); err != nil {
+		return nil, err
+	}
 	if err := a.openService(ctx); err != nil {
 		return nil, err
 	}
 	if a.handler, err = a.routes(); err != nil {
+		return nil, err
+	}
+	if err := a.standForOffice(ctx); err != nil {
 		return nil, err
 	}
 	if err := a.firstStart(ctx); err != nil {
@@ -156,8 +168,11 @@ func (a *App) openSandbox() (err error) {
 }
 
 func (a *App) openService(ctx context.Context) (err error) {
-	keys := filepath.Join(a.cfg.Dir, "keys")
+	keys := a.cfg.keysDir()
 	if err := os.MkdirAll(keys, 0o700); err != nil {
+		return err
+	}
+	if err := a.sameKeys(ctx, keys); err != nil {
 		return err
 	}
 	master, err := secret(keys, "unlock-master.key")
@@ -175,7 +190,10 @@ func (a *App) openService(ctx context.Context) (err error) {
 	if err := a.openLedger(ctx); err != nil {
 		return err
 	}
-	if err := a.bindRecords(ctx); err != nil {
+	if err := a.bindRecords(ctx, fingerprint(master, epochSecret, online, a.Ledger.LogKey())); err != nil {
+		return err
+	}
+	if a.secret, err = siteSecret(epochSecret); err != nil {
 		return err
 	}
 	if err := territory.Load(); err != nil {
@@ -222,10 +240,14 @@ func (a *App) openLedger(ctx context.Context) (err error) {
 			cosignatures.WithLabelValues(w.URL, outcome).Inc()
 		},
 	}
-	a.Ledger, err = ledger.Open(ctx, dir, options)
+	open := func() (*ledger.Ledger, error) { return ledger.Open(ctx, dir, options) }
+	if db, ok := a.database(); ok {
+		open = func() (*ledger.Ledger, error) { return ledger.OpenTables(a.cfg.keysDir(), db.Ledger(), options) }
+	}
+	a.Ledger, err = open()
 	if a.cfg.Origin == "" && errors.Is(err, ledger.ErrOrigin) { // a new one
 		options.Origin = originOf(a.cfg.BaseURL)
-		a.Ledger, err = ledger.Open(ctx, dir, options)
+		a.Ledger, err = open()
 	}
 	return err
 }
@@ -271,8 +293,11 @@ func (a *App) firstStart(ctx context.Context) (err error) {
 	return err
 }
 
-// work does what time makes due, at once: after the sandbox's clock moved on.
+// work does what time makes due, at once: after the sandbox's clock moved on. Where another server leads, it does that.
 func (a *App) work(ctx context.Context) error {
+	if !a.Leads() {
+		return nil
+	}
 	if err := a.Service.Sweep(ctx); err != nil {
 		return err
 	}
@@ -305,6 +330,9 @@ func (a *App) ready(ctx context.Context) error {
 
 // look tries what evidence needs.
 func (a *App) look(ctx context.Context) error {
+	if err := a.watch.err(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	err := a.store.Update(ctx, func(tx authority.Tx) error {
@@ -378,7 +406,7 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	go func() { ended <- server.Serve(l) }()
 	if !a.cfg.ManualWork {
 		jobs++
-		go func() { ended <- a.Service.Run(working) }()
+		go func() { ended <- a.whileLeading(working, a.Service.Run) }()
 	}
 	var err error
 	select {
@@ -407,11 +435,15 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 // Close closes what is open: what was acknowledged is on disk already.
 func (a *App) Close() error {
 	var errs []error
+	if a.stopWatch != nil {
+		a.stopWatch()
+	}
 	if a.Ledger != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		errs = append(errs, a.Ledger.Close(ctx))
 	}
+	a.leaveOffice()
 	if a.store != nil {
 		errs = append(errs, a.store.Close())
 	}

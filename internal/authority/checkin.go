@@ -49,7 +49,7 @@ func (s *Service) checkIn(ctx context.Context, token []byte, from netip.Addr) (*
 		return nil, err
 	}
 	var v *visit
-	err = s.turn(ctx, now, func(t *turn) (err error) {
+	err = s.turn(ctx, now, book, func(t *turn) (err error) {
 		v = &visit{turn: t, book: book, said: appraisal}
 		return v.accept(known)
 	})
@@ -78,6 +78,7 @@ func (s *Service) known(ctx context.Context, id device.ID) (*verifier.Known, err
 
 // book is what all check-ins share: the policy in force, nil when none is, the holds, and what officers have signed.
 type book struct {
+	rules   int64 // up to which change all of it has been read
 	edition *edition
 	holds   map[string][]hold
 	signed  *signatures
@@ -85,6 +86,10 @@ type book struct {
 
 // book has what is kept in memory ready before a transaction begins, because a transaction must not ask the store for it.
 func (s *Service) book(ctx context.Context, now time.Time) (*book, error) {
+	if err := s.follow(ctx); err != nil {
+		return nil, err
+	}
+	rules := s.changes.read.Load()
 	g, err := s.signed(ctx) // an answer that needs a fresh timestamp has it made, see answer
 	if err != nil {
 		return nil, err
@@ -97,7 +102,7 @@ func (s *Service) book(ctx context.Context, now time.Time) (*book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &book{e, holds, g}, nil
+	return &book{rules, e, holds, g}, nil
 }
 
 // visit is one check-in while it is written down.

@@ -40,6 +40,9 @@ func (s *Service) ConcludeCase(ctx context.Context, actor *Officer, caseID, find
 		} else if err != nil {
 			return err
 		}
+		if _, err := tx.NextNumber(rulesSeries); err != nil {
+			return err
+		}
 		if warrants, err = tx.Warrants(caseID); err != nil {
 			return err
 		}
@@ -48,7 +51,7 @@ func (s *Service) ConcludeCase(ctx context.Context, actor *Officer, caseID, find
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.readHolds(ctx); err != nil {
+	if err := s.catchUp(ctx); err != nil {
 		return nil, err
 	}
 	release := &Release{}
@@ -70,7 +73,7 @@ func (s *Service) releaseWarrant(ctx context.Context, w *Warrant, actor string) 
 	now := s.now()
 	for after := (device.ID{}); ; {
 		n, last := 0, after
-		err := s.turn(ctx, now, func(t *turn) error {
+		err := s.turn(ctx, now, nil, func(t *turn) error {
 			n, last = 0, after
 			page, err := t.tx.ActiveOn(warrantGround(w.ID), after, lockChunk)
 			if err != nil {

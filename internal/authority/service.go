@@ -24,6 +24,7 @@ type Service struct {
 	holds     holdbook
 	signs     signbook
 	cohorts   cohortbook
+	changes   changes
 	report    reportCache
 	drawing   sync.Mutex // guards cfg.DeviceIDs and cfg.Salts, which need not be safe for concurrent use
 	sequencer sequencer
@@ -51,8 +52,12 @@ func New(cfg Config) (*Service, error) {
 }
 
 // Run sequences orders and does what time makes due, until ctx ends; then it returns nil. A failure of one pass is logged and
-// tried again.
+// tried again. Of several servers on one store only the one that leads runs it: what another one left half done, it takes up.
 func (s *Service) Run(ctx context.Context) error {
+	s.sequencer.mu.Lock()
+	s.sequencer.begun = false
+	s.sequencer.mu.Unlock()
+	s.unsettled.Delete(int64(0))
 	var wait sync.WaitGroup
 	wait.Go(func() { s.every(ctx, s.cfg.SweepEvery, nil, "sweep", s.Sweep) })
 	s.every(ctx, s.cfg.SequenceEvery, s.wake, "sequence", func(ctx context.Context) error {

@@ -81,6 +81,9 @@ func (g *signatures) stands(role string, now time.Time) bool {
 
 // signed returns what officers have signed, as last read.
 func (s *Service) signed(ctx context.Context) (*signatures, error) {
+	if err := s.follow(ctx); err != nil {
+		return nil, err
+	}
 	s.signs.mu.RLock()
 	known := s.signs.known
 	s.signs.mu.RUnlock()

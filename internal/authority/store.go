@@ -176,6 +176,8 @@ type CaseTx interface {
 	PolicyByHash(hash [32]byte) (*PolicyDocument, error)
 	// NextNumber returns 1, 2, 3, … for a named series.
 	NextNumber(series string) (int64, error)
+	// LastNumber returns what NextNumber returned last for the series, 0 before.
+	LastNumber(series string) (int64, error)
 }
 
 // SignatureTx keeps what officers have signed (Charter C7), and whom warrants are for. Nothing in it is ever changed.

@@ -18,17 +18,29 @@ type turn struct {
 	s      *Service
 	tx     Tx
 	now    time.Time
+	book   *book // by which it escalates; nil when it never does
 	issued []order.Kind
 	count  []func() // counters to move once it is durable
 }
 
-// turn runs fn in a durable transaction. What it issued is counted, and the sequencer told, only after that.
-func (s *Service) turn(ctx context.Context, now time.Time, fn func(*turn) error) error {
-	t := &turn{s: s, now: now}
-	err := s.update(ctx, func(tx Tx) error {
+// turn runs fn in a durable transaction. What it issued is counted, and the sequencer told, only after that. b is the book that fn goes by, nil
+// when fn issues nothing but lifts. If the rules have changed since it was read, nothing is escalated by it: it is brought up to date, in
+// place, and fn runs again.
+func (s *Service) turn(ctx context.Context, now time.Time, b *book, fn func(*turn) error) error {
+	t := &turn{s: s, now: now, book: b}
+	run := func(tx Tx) error {
 		t.tx, t.issued, t.count = tx, nil, nil // it may run again
 		return fn(t)
-	})
+	}
+	err := s.update(ctx, run)
+	for attempt := 0; errors.Is(err, errRulesChanged) && attempt < rulesAttempts; attempt++ {
+		var fresh *book
+		if fresh, err = s.newBook(ctx, now); err != nil {
+			return err
+		}
+		*b = *fresh
+		err = s.update(ctx, run)
+	}
 	if err != nil {
 		return err
 	}
@@ -49,6 +61,11 @@ func (s *Service) turn(ctx context.Context, now time.Time, fn func(*turn) error)
 func (t *turn) issue(id device.ID, leaf order.Leaf) (*Order, error) {
 	o := &Order{Device: id, Kind: leaf.Kind, Ground: leaf.Ground, IssuedAt: t.now}
 	var err error
+	if leaf.Kind != order.Lift {
+		if err = t.book.current(t.tx); err != nil {
+			return nil, err
+		}
+	}
 	if o.Salt, err = t.s.newSalt(); err != nil {
 		return nil, err
 	}

@@ -145,7 +145,7 @@ func (s *Service) waveItems(ctx context.Context, id int64) (items []*Restriction
 func (s *Service) clearWave(ctx context.Context, b *book, items []*Restriction, now time.Time, result *WaveResult) error {
 	for chunk := range slices.Chunk(items, lockChunk) {
 		var skipped map[string]int
-		err := s.turn(ctx, now, func(t *turn) error {
+		err := s.turn(ctx, now, b, func(t *turn) error {
 			skipped = make(map[string]int)
 			for _, item := range chunk {
 				r, l, err := t.again(b, item)
@@ -213,7 +213,7 @@ func (s *Service) lockWave(ctx context.Context, b *book, id int64, officer strin
 	for chunk := range slices.Chunk(items, lockChunk) {
 		var locked, held int
 		var late map[string]int
-		err := s.turn(ctx, now, func(t *turn) error {
+		err := s.turn(ctx, now, b, func(t *turn) error {
 			locked, held, late = 0, 0, make(map[string]int)
 			for _, item := range chunk {
 				r, l, err := t.again(b, item)

@@ -58,6 +58,7 @@ type commands struct {
 	Ledger      ledgerCommand      `cmd:"" help:"Check the public ledger, count it again, explain an order."`
 	Witness     witnessCommand     `cmd:"" help:"Run a witness, which cosigns ledgers that have one history only."`
 	Drill       drillCommand       `cmd:"" help:"Attack and strain this system, to see that its promises hold."`
+	Store       storeCommand       `cmd:"" help:"Move a fleet's records to PostgreSQL; print the tables for engines that spread them."`
 	Escrow      escrowCommand      `cmd:"" help:"Keep a way out for when the maker is gone: split the unlock master, join it, make codes."`
 	Backup      backupCommand      `cmd:"" help:"Copy records and ledger into one file while the server goes on."`
 	Restore     restoreCommand     `cmd:"" help:"Put a backup back into a new folder, verified, and so that the ledger cannot fork."`
@@ -181,7 +182,7 @@ func report(w io.Writer, err error) int {
 // plain is an error without the name of the package that it came from, which tells people nothing.
 func plain(err error) string {
 	text := err.Error()
-	for _, name := range []string{"territory: ", "sqlite: ", "verifier: ", "custody: ", "device: ", "ledger: ", "witness: "} {
+	for _, name := range []string{"territory: ", "sqlite: ", "postgres: ", "move: ", "verifier: ", "custody: ", "device: ", "ledger: ", "witness: "} {
 		text = strings.TrimPrefix(text, name)
 	}
 	for _, name := range []string{"tufrepo: ", "targets: "} { // these stand behind the name of a file

@@ -88,7 +88,7 @@ func (d diagnosis) write(w io.Writer) {
 		if f.Verdict == doctor.OK {
 			mark = "ok"
 		}
-		fmt.Fprintf(w, "%-8s %-22s %s\n", mark, f.Check, indented(f.Detail))
+		fmt.Fprintf(w, "%-8s %-22s %s\n", mark, f.Check, stacked(f.Detail))
 		if f.Fix != "" {
 			fmt.Fprintf(w, "%-31s → %s\n", "", harmless(f.Fix))
 		}
@@ -100,8 +100,8 @@ func (d diagnosis) write(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-// indented puts lines under each other, without what a terminal would obey: some of it comes from a server that may be anybody's.
-func indented(s string) string {
+// stacked puts lines under each other, without what a terminal would obey: some of it comes from a server that may be anybody's.
+func stacked(s string) string {
 	lines := strings.Split(s, "\n")
 	for i, line := range lines {
 		lines[i] = harmless(line)

@@ -22,7 +22,8 @@ import (
 
 type serveCommand struct {
 	Data             string         `help:"Data folder; made if need be." default:"./bailiwick-data" type:"path"`
-	Database         string         `help:"PostgreSQL that keeps the records, instead of the data folder, which goes on to hold the ledger and the keys. A password belongs in PGPASSWORD or ~/.pgpass." env:"BAILIWICK_DATABASE" placeholder:"URL"`
+	Database         string         `help:"PostgreSQL that keeps records and ledger, instead of the data folder, for any number of servers with the same keys. A password belongs in PGPASSWORD or ~/.pgpass." env:"BAILIWICK_DATABASE" placeholder:"URL"`
+	Keys             string         `help:"Folder with the keys, which all servers on a database share; keys in the data folder when left out." type:"path" placeholder:"DIR"`
 	Listen           string         `help:"Address and port to listen on." default:"127.0.0.1:8470"`
 	BaseURL          string         `name:"base-url" help:"Where owners and officers reach this server; http://LISTEN when left out." placeholder:"URL"`
 	Sandbox          bool           `help:"Make virtual phones, trust them, and let the clock be moved on. For trying things out."`
@@ -54,6 +55,8 @@ Examples:
   bailiwick serve --data /var/lib/bailiwick --listen 127.0.0.1:8470 --base-url https://trust.example.com \
       --trusted-proxy 127.0.0.1/32 --attestation-roots factory-roots.pem
   bailiwick serve --data /var/lib/bailiwick --database postgres://bailiwick@db.example.com/bailiwick
+  bailiwick serve --data /var/lib/bailiwick --keys /etc/bailiwick/keys \
+      --database "postgres://bailiwick@db1.example.com,db2.example.com/bailiwick?target_session_attrs=read-write"
   bailiwick serve --witness https://w1.example.org+w1.example.org+1a2b3c4d+BeFg --witness https://w2.example.org+w2.example.org+5e6f7a8b+BhIj`
 }
 
@@ -77,7 +80,7 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 		return usageError{err}
 	}
 	cfg := app.Config{
-		Dir: c.Data, Database: c.Database, BaseURL: c.BaseURL, Sandbox: c.Sandbox, ResetAdmin: c.ResetAdmin, TrustedProxies: c.TrustedProxy, Now: env.Now,
+		Dir: c.Data, Database: c.Database, Keys: c.Keys, BaseURL: c.BaseURL, Sandbox: c.Sandbox, ResetAdmin: c.ResetAdmin, TrustedProxies: c.TrustedProxy, Now: env.Now,
 		Policy: app.Document{Name: "terms-2026-11.yaml", Source: policies.Current},
 		Logger: logger(env.Stderr, c.LogFormat, level), Drain: c.Drain,
 	}

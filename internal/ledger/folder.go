@@ -131,3 +131,16 @@ func syncFolder(dir string) error {
 	}
 	return errors.Join(f.Sync(), f.Close())
 }
+
+// PublicKey reads the verifier key of the ledger in dir, whoever has it open.
+func PublicKey(dir string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "log", publicKeyName))
+	if err != nil {
+		return "", fmt.Errorf("ledger: no ledger that was ever opened: %w", err)
+	}
+	key := strings.TrimSpace(string(text))
+	if _, err := note.NewVerifier(key); err != nil {
+		return "", fmt.Errorf("%w: %s does not hold a verifier key: %w", ErrKey, filepath.Join(dir, "log", publicKeyName), err)
+	}
+	return key, nil
+}
