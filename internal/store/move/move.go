@@ -180,9 +180,13 @@ func (r *run) pass(ctx context.Context, c *copier, quiet bool) error {
 func (r *run) alone(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.held.Close()) }()
 	var tables []*table
+	var given map[string]int64
 	if err := r.copying(ctx, func(c *copier) (err error) {
 		tables = c.tables
 		if err := r.rest(ctx, c); err != nil {
+			return err
+		}
+		if given, err = c.from.given(ctx); err != nil {
 			return err
 		}
 		r.report.Tables, err = c.verify(ctx)
@@ -198,7 +202,9 @@ func (r *run) alone(ctx context.Context) (err error) {
 	if err := r.held.WriteMark(Mark, text); err != nil {
 		return err
 	}
-	if err := r.move.Finish(ctx, r.opts.Ledger, func(tx pgx.Tx) error { return sequences(ctx, tx, tables) }); err != nil {
+	if err := r.move.Finish(ctx, r.opts.Ledger, func(tx pgx.Tx) error {
+		return errors.Join(sequences(ctx, tx, tables, given), sums(ctx, tx))
+	}); err != nil {
 		return err
 	}
 	return r.held.PutAway(PutAway)
