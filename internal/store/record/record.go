@@ -265,6 +265,19 @@ func Unpack(b []byte, d *authority.Device) (n Numbers, err error) {
 	return n, nil
 }
 
+// Sequence reads the sequence only, from a record that Pack wrote.
+func Sequence(b []byte) (uint64, error) {
+	if len(b) < 4 || b[0] != version {
+		return 0, ErrRecord
+	}
+	r := reader{b: b[3:]}
+	n := r.uvarint()
+	if r.bad {
+		return 0, ErrRecord
+	}
+	return n, nil
+}
+
 type reader struct {
 	b   []byte
 	bad bool
