@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -311,6 +312,27 @@ func (t *tx) EachDevice(after device.ID, fn func(*authority.Device) error) error
 			return nil
 		}
 	}
+}
+
+func (t *tx) ScanDevices(from, to device.ID, fn func(*authority.Device) error) error {
+	d, err := t.Device(from)
+	if err == nil && (to.IsZero() || bytes.Compare(from[:], to[:]) < 0) {
+		err = fn(d)
+	}
+	if err != nil && !errors.Is(err, authority.ErrAbsent) {
+		return err
+	}
+	end := errors.New("the end of the range")
+	err = t.EachDevice(from, func(d *authority.Device) error {
+		if !to.IsZero() && bytes.Compare(d.ID[:], to[:]) >= 0 {
+			return end
+		}
+		return fn(d)
+	})
+	if errors.Is(err, end) {
+		return nil
+	}
+	return err
 }
 
 // addUp makes few rows of the population when there are many. Of two servers that do so at once each takes other rows.
