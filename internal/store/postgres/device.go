@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,36 +49,43 @@ func scanDevice(s scanner) (*storedDevice, error) {
 
 func (s *storedDevice) id() (device.ID, error) { return record.ID(s.number, s.rest) }
 
-// device reads a row. What it has of dictionaries is looked up in the books.
+// device reads a row.
 func (t *tx) device(s *storedDevice) (*authority.Device, error) {
-	d := new(authority.Device)
-	var err1, err2 error
-	d.ID, err1 = s.id()
-	d.IMEI, err2 = record.IMEI(s.imei)
-	if err := errors.Join(err1, err2); err != nil {
+	d := &authority.Device{Key: t.books.keyOf(s.number)}
+	known := d.Key
+	if err := t.read(s, d); err != nil {
 		return nil, err
-	}
-	known := t.books.keyOf(s.number)
-	d.Key = known
-	n, err := record.Unpack(s.record, d)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: device %v: %w", d.ID, err)
 	}
 	if len(d.Key) > 0 && (len(known) == 0 || &known[0] != &d.Key[0]) {
 		t.books.sawKey(s.number, d.Key)
 	}
+	return d, nil
+}
+
+// read reads a row into d, which may be one that was read before. What it has of dictionaries is looked up in the books.
+func (t *tx) read(s *storedDevice, d *authority.Device) error {
+	var err1, err2 error
+	d.ID, err1 = s.id()
+	d.IMEI, err2 = record.IMEI(s.imei)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	n, err := record.Unpack(s.record, d)
+	if err != nil {
+		return fmt.Errorf("postgres: device %v: %w", d.ID, err)
+	}
 	if d.Model, err = t.books.modelOf(t.ctx, n.Model); err != nil {
-		return nil, t.unread(err)
+		return t.unread(err)
 	}
 	finding, err := t.books.findingOf(t.ctx, n.Finding)
 	if err != nil {
-		return nil, t.unread(err)
+		return t.unread(err)
 	}
 	finding.Put(d)
 	if d.Made, err = t.books.lotOf(t.ctx, int64(s.lot)); err != nil {
-		return nil, t.unread(err)
+		return t.unread(err)
 	}
-	return d, nil
+	return nil
 }
 
 // unread gives an error of the books its meaning: when the database is in trouble the transaction can only be rolled back.
@@ -314,25 +320,35 @@ func (t *tx) EachDevice(after device.ID, fn func(*authority.Device) error) error
 	}
 }
 
+// ScanDevices reads pages into one Device.
 func (t *tx) ScanDevices(from, to device.ID, fn func(*authority.Device) error) error {
-	d, err := t.Device(from)
-	if err == nil && (to.IsZero() || bytes.Compare(from[:], to[:]) < 0) {
-		err = fn(d)
-	}
-	if err != nil && !errors.Is(err, authority.ErrAbsent) {
-		return err
-	}
-	end := errors.New("the end of the range")
-	err = t.EachDevice(from, func(d *authority.Device) error {
-		if !to.IsZero() && bytes.Compare(d.ID[:], to[:]) >= 0 {
-			return end
+	const page = 1000
+	first, last := record.Number(from), int64(math.MaxInt64)
+	if !to.IsZero() {
+		if last = record.Number(to); last == math.MinInt64 {
+			return nil
 		}
-		return fn(d)
-	})
-	if errors.Is(err, end) {
-		return nil
+		last--
 	}
-	return err
+	d := new(authority.Device)
+	for {
+		list, err := rows(t, scanDevice, "SELECT "+deviceColumns+" FROM device AS d WHERE d.number BETWEEN $1 AND $2 ORDER BY d.number LIMIT $3", first, last, page)
+		if err != nil {
+			return err
+		}
+		for _, row := range list {
+			if err := t.read(row, d); err != nil {
+				return err
+			}
+			if err := fn(d); err != nil {
+				return err
+			}
+		}
+		if len(list) < page || list[page-1].number == math.MaxInt64 {
+			return nil
+		}
+		first = list[page-1].number + 1
+	}
 }
 
 // addUp makes few rows of the population when there are many. Of two servers that do so at once each takes other rows.

@@ -320,3 +320,23 @@ func TestAnotherSchema(t *testing.T) {
 		t.Errorf("under one that is gone: %v", err)
 	}
 }
+
+func databaseOf(t *testing.T, url string) string {
+	t.Helper()
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config.Database
+}
+
+func withModel(model string) func(authority.Tx) error {
+	return func(tx authority.Tx) error {
+		d, err := tx.Device(fleetID(0))
+		if err != nil {
+			return err
+		}
+		d.Model = model
+		return tx.PutDevice(d)
+	}
+}
