@@ -43,7 +43,6 @@ const (
 	uniqueByChance = "The number is random or counted by a sequence, so that no two rows have it; nothing but the constraint is lost"
 	claimed        = "Two enrolments of one IMEI at the same instant could both succeed: the IMEI has to be claimed first in a table that is spread by it, which the store does not do"
 	countedByHand  = "The counts by place and stage (population) have to be summed up from the table instead, which the store does not do"
-	rowByRow       = "The counts are the same; adding many devices in one statement writes a row for each"
 	lookedUp       = "The ledger gives an index once, to the entry that has it; the constraint was a second lock on that door"
 )
 
@@ -109,16 +108,12 @@ var yugabyteExceptions = []Exception{
 	{"orders", "orders_id_key", "kept in the same way", "Writing an order is a transaction over several tablets"},
 	{"orders", "orders_leaf_index", "kept in the same way", "So is marking it as sequenced"},
 	{"appeal", "appeal_pkey", "kept: the table is spread by its number", "Appeals are few"},
-	{"device", "device_added", "a trigger for each row: there are no transition tables", rowByRow},
-	{"device", "device_gone", "likewise", rowByRow},
 	{"device", "device_order", "an index more", "Walks over all devices go by it, since a table that is spread by hash has no order"},
 }
 
 var cockroachExceptions = []Exception{
 	{"device", "device_pkey", "hash-sharded", "Devices check in in the order of their ids, which would heat up one range after the other"},
 	{"device", "device_imei_key", "kept: a unique index of its own", "An enrolment is a transaction over several ranges; a check-in is only when its territory or stage changes"},
-	{"device", "device_added", "a trigger for each row: there are no transition tables", rowByRow},
-	{"device", "device_gone", "likewise", rowByRow},
 	{"device", "device_moved", "looks at each update, not only at those of two columns", "Its condition says the same"},
 	{"orders", "orders_id_key", "kept in the same way", "Writing an order is a transaction over several ranges"},
 	{"orders", "orders_leaf_index", "kept in the same way", "So is marking it as sequenced"},
@@ -131,34 +126,11 @@ var (
 	deviceKey  = regexp.MustCompile(`(?s)^(CREATE TABLE device \(.*?\n    (?:id|number) [^\n]*?)PRIMARY KEY`)
 )
 
-// counting is device_counted for one row at a time.
-const counting = `CREATE FUNCTION device_counted() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP <> 'DELETE' THEN
-        INSERT INTO population VALUES (NEW.place, NEW.stage, 1);
-    END IF;
-    IF TG_OP <> 'INSERT' THEN
-        INSERT INTO population VALUES (OLD.place, OLD.stage, -1);
-    END IF;
-    RETURN NULL;
-END $$;`
-
-var (
-	transition = regexp.MustCompile(`REFERENCING .* FOR EACH STATEMENT`)
-	columnList = regexp.MustCompile(`(?s)^(CREATE TRIGGER .*? UPDATE) OF [\w, ]+ ON (.* WHEN )`)
-)
-
-// rows does without transition tables.
-func rows(statement string) string {
-	if strings.HasPrefix(statement, "CREATE FUNCTION device_counted(") {
-		return counting
-	}
-	return transition.ReplaceAllString(statement, "FOR EACH ROW")
-}
+var columnList = regexp.MustCompile(`(?s)^(CREATE TRIGGER .*? UPDATE) OF [\w, ]+ ON (.* WHEN )`)
 
 // onYugabyte: the first column of a primary key is hashed there by default, and the first of an index, too, which would lose its order.
 func onYugabyte(statement string) string {
-	statement = rows(storage.ReplaceAllString(statement, ");"))
+	statement = storage.ReplaceAllString(statement, ");")
 	if m := plainIndex.FindStringSubmatchIndex(statement); m != nil {
 		columns := strings.ReplaceAll(statement[m[4]:m[5]], ", ", " ASC, ") + " ASC"
 		statement = statement[:m[4]] + columns + statement[m[5]:]
@@ -172,7 +144,7 @@ func onYugabyte(statement string) string {
 
 // onCockroach: text is ordered by its bytes there, whatever collation is asked for, and the clock has no beginning at minus infinity.
 func onCockroach(statement string) string {
-	statement = rows(storage.ReplaceAllString(statement, ");"))
+	statement = storage.ReplaceAllString(statement, ");")
 	statement = columnList.ReplaceAllString(statement, "$1 ON $2")
 	statement = strings.ReplaceAll(statement, ` COLLATE "C"`, "")
 	statement = strings.ReplaceAll(statement, `'-infinity'`, `'1970-01-01 00:00:00+00'`)

@@ -48,7 +48,7 @@ CREATE TABLE lot (
 
 -- IMEIs are numbers without their check digit.
 CREATE TABLE production (
-    imei   bigint  NOT NULL PRIMARY KEY CHECK (imei BETWEEN 0 AND 99999999999999),
+    imei   bigint  NOT NULL PRIMARY KEY CONSTRAINT imei_has_14_digits CHECK (imei BETWEEN 0 AND 99999999999999),
     lot    integer NOT NULL,
     serial text    NOT NULL
 );
@@ -60,9 +60,9 @@ CREATE TABLE production (
 -- changes is in one. Columns are in the order in which no byte is lost to alignment.
 CREATE TABLE device (
     number bigint   NOT NULL PRIMARY KEY,
-    imei   bigint   NOT NULL UNIQUE CHECK (imei BETWEEN 0 AND 99999999999999),
+    imei   bigint   NOT NULL UNIQUE CONSTRAINT imei_has_14_digits CHECK (imei BETWEEN 0 AND 99999999999999),
     lot    integer  NOT NULL DEFAULT 0,
-    stage  smallint NOT NULL DEFAULT 0 CHECK (stage BETWEEN 0 AND 3),
+    stage  smallint NOT NULL DEFAULT 0 CONSTRAINT stage_is_known CHECK (stage BETWEEN 0 AND 3),
     rest   bytea    NOT NULL CHECK (length(rest) = 8),
     place  text     COLLATE "C" NOT NULL,
     record bytea    NOT NULL CHECK (length(record) BETWEEN 9 AND 6144)
@@ -78,18 +78,17 @@ CREATE TABLE population (
 
 CREATE FUNCTION device_counted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        INSERT INTO population SELECT place, stage, count(*) FROM added GROUP BY place, stage;
-    ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO population SELECT place, stage, -count(*) FROM gone GROUP BY place, stage;
-    ELSE
-        INSERT INTO population VALUES (OLD.place, OLD.stage, -1), (NEW.place, NEW.stage, 1);
+    IF TG_OP <> 'INSERT' THEN
+        INSERT INTO population VALUES (OLD.place, OLD.stage, -1);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO population VALUES (NEW.place, NEW.stage, 1);
     END IF;
     RETURN NULL;
 END $$;
 
-CREATE TRIGGER device_added AFTER INSERT ON device REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION device_counted();
-CREATE TRIGGER device_gone AFTER DELETE ON device REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION device_counted();
+CREATE TRIGGER device_added AFTER INSERT ON device FOR EACH ROW EXECUTE FUNCTION device_counted();
+CREATE TRIGGER device_gone AFTER DELETE ON device FOR EACH ROW EXECUTE FUNCTION device_counted();
 CREATE TRIGGER device_moved AFTER UPDATE OF place, stage ON device FOR EACH ROW
     WHEN (OLD.place <> NEW.place OR OLD.stage <> NEW.stage) EXECUTE FUNCTION device_counted();
 
