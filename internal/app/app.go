@@ -211,8 +211,12 @@ func (a *App) openService(ctx context.Context) (err error) {
 	if a.Officers != nil {
 		signer = a.Officers
 	}
+	var pace authority.Pace // the default
+	if a.cfg.Unlimited {
+		pace.Burst = -1
+	}
 	a.Service, err = authority.New(authority.Config{
-		SessionLife: sessions, Online: online, Signer: signer,
+		Pace: pace, SessionLife: sessions, Online: online, Signer: signer,
 		Store: a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, DeviceIDs: a.cfg.DeviceIDs,
 		Logger: a.cfg.Logger, Registry: a.Registry, PasswordCost: a.cfg.PasswordCost,
 		Trust:        a.Trust(),

@@ -64,6 +64,8 @@ type commands struct {
 	Restore     restoreCommand     `cmd:"" help:"Put a backup back into a new folder, verified, and so that the ledger cannot fork."`
 	Doctor      doctorCommand      `cmd:"" help:"Look a server over: folder, database, ledger, clocks, keys; and say what to do."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask a server whether it is ready, for containers."`
+	Bench       benchCommand       `cmd:"" help:"Measure this system on this machine, each row beside its bound."`
+	Fleet       fleetCommand       `cmd:"" help:"Strain a sandbox with a fleet's check-ins."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 
 	Login       loginCommand       `cmd:"" group:"officers" help:"Log in to a server as an officer, for the commands below."`

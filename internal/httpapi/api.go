@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/bailiwick-dev/bailiwick/internal/admission"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 )
 
@@ -39,7 +40,15 @@ func New(cfg Config) (http.Handler, error) {
 	if err := cfg.Registry.Register(e.count); err != nil {
 		return nil, err
 	}
-	devices{cfg.Authority}.routes(e.api)
+	e.devices = &devices{authority: cfg.Authority, networks: e.device}
+	if !cfg.Unbounded {
+		e.devices.gate = admission.New(cfg.Admission)
+		if err := e.devices.gate.Register(cfg.Registry); err != nil {
+			return nil, err
+		}
+		e.places = make(chan struct{}, cfg.PeopleAtOnce)
+	}
+	e.devices.routes(e.api)
 	e.operational()
 	return e, e.describe()
 }

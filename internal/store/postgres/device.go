@@ -82,6 +82,7 @@ func (t *tx) read(s *storedDevice, d *authority.Device) error {
 		return t.unread(err)
 	}
 	finding.Put(d)
+	d.Stage = order.Stage(s.stage)
 	if d.Made, err = t.books.lotOf(t.ctx, int64(s.lot)); err != nil {
 		return t.unread(err)
 	}

@@ -48,6 +48,7 @@ func (t *tx) device(st *sqlite.Stmt, d *authority.Device) (h held, err error) {
 		return h, err
 	}
 	finding.Put(d)
+	d.Stage = order.Stage(h.stage)
 	d.Made, err = t.lot(h.lot)
 	return h, err
 }
