@@ -29,7 +29,7 @@ func (a *App) routes() (http.Handler, error) {
 	}
 	if a.cfg.Unlimited {
 		none := httpapi.Rate{PerSecond: -1}
-		cfg.DeviceRate, cfg.PeopleRate, cfg.GuessRate = none, none, none
+		cfg.DeviceRate, cfg.PeopleRate, cfg.GuessRate, cfg.Unbounded = none, none, none, true
 	}
 	return httpapi.New(cfg)
 }

@@ -55,7 +55,8 @@ type DeviceTx interface {
 
 	// InsertDevice fails with ErrConflict when the ID or the IMEI is taken.
 	InsertDevice(d *Device) error
-	// UpdateDeviceIfNewer replaces the record if the stored sequence is still was; it is the guard against replays.
+	// UpdateDeviceIfNewer replaces the record if the stored sequence is still was; it is the guard against replays. Where d has a Revision,
+	// the record must also still be of that revision, so that d may be of an earlier transaction.
 	UpdateDeviceIfNewer(d *Device, was uint64) error
 	// PutDevice replaces the record whatever its sequence: for a new key, or a new decision.
 	PutDevice(d *Device) error

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -52,17 +51,10 @@ func (c *storeDDLCommand) Run(env Environment) error {
 		return err
 	}
 	if c.JSON {
-		return indented(env.Stdout, schema)
+		return writeJSON(env.Stdout, schema)
 	}
 	_, err = io.WriteString(env.Stdout, schema.SQL)
 	return err
-}
-
-func indented(w io.Writer, v any) error {
-	out := json.NewEncoder(w)
-	out.SetIndent("", "  ")
-	out.SetEscapeHTML(false)
-	return out.Encode(v)
 }
 
 type storeCopyCommand struct {
@@ -107,7 +99,7 @@ func (c *storeCopyCommand) Run(ctx context.Context, env Environment) error {
 	}
 	next := fmt.Sprintf("bailiwick serve --data %s --database %s", shellWord(c.Data), shellWord(c.To))
 	if c.JSON {
-		return indented(env.Stdout, struct {
+		return writeJSON(env.Stdout, struct {
 			*move.Report
 			Next string `json:"next"`
 		}{report, next})

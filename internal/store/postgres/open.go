@@ -268,3 +268,10 @@ func (db *DB) Stats() Stats {
 }
 
 var errTooLong = errors.New("postgres: the database was away for too long")
+
+// Connections is how many connections a server with these options holds at most: lanes, writers, readers, two for looks, one that renews its
+// entry, and one more while it starts or leads.
+func (o Options) Connections() int {
+	o = o.withDefaults()
+	return o.Lanes + o.Writers + o.Readers + 4
+}
