@@ -74,7 +74,6 @@ type measurement struct {
 	name, unit string
 	boundName  string
 	about      string // one sentence: what is measured, against what
-	higher     bool   // a higher value is better
 	run        func(context.Context, *session) (Row, error)
 }
 
