@@ -20,6 +20,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/store/days"
 	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
+	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
@@ -80,6 +81,7 @@ func atStep4(t *testing.T, url string, n int) (fleet []*authority.Device) {
 			int16(d.KeyCeiling), int16(d.Boot), int16(d.Verdict), d.ClockDoubt, day, mixed, blob(d.Key), blob(packed), orNull(&d.PolicyHash), d.Software,
 			string(d.Present()), d.VerdictRule, reasons, licences, activation)
 		if i%10 == 0 {
+			d.Stage = order.Noticed
 			batch.Queue(`INSERT INTO restriction (device, ground_kind, ground, round, stage, territory, authority, reference, noticed_at, deadline, shown_days, cause,
 				appealing, applied, applied_note) VALUES ($1, 1, 'cuba', 1, 1, 'CU', $2, 'R', 0, 604800000000, 0, 0, false, 0, '')`, d.ID[:], make([]byte, 32))
 			batch.Queue(`INSERT INTO orders (device, issued_at, kind, ground_kind, settled, id, leaf, salt, ground, refusal)
