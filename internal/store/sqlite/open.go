@@ -24,6 +24,9 @@ type Options struct {
 	MaxBatch int           // updates committed together at most; default 512
 	Linger   time.Duration // how long a batch waits for callers who were in the last one; default none: it never measured better
 	Readers  int           // views that may run at once; default 2 per processor, at least 4
+	// Committed hears of each commit: when it began, how long it took, how many updates share it, and whether they are durable. It must not block.
+	Committed func(began time.Time, took time.Duration, updates int, durable bool)
+
 	LogBytes int64         // size of the write-ahead log that starts a checkpoint; default 32 MiB
 }
 
@@ -104,7 +107,7 @@ func (db *DB) start(ctx context.Context, dir string, opts Options) error {
 	}
 	db.writer = &writer{
 		s: writing, queue: make(chan *request, opts.Queue), restart: make(chan chan error),
-		stop: make(chan struct{}), ended: make(chan struct{}), maxBatch: opts.MaxBatch, linger: opts.Linger,
+		stop: make(chan struct{}), ended: make(chan struct{}), maxBatch: opts.MaxBatch, linger: opts.Linger, committed: opts.Committed,
 	}
 	go db.writer.run() // ends with Close
 	db.readers = make(chan *session, opts.Readers)
