@@ -27,7 +27,7 @@ type Options struct {
 	// Committed hears of each commit: when it began, how long it took, how many updates share it, and whether they are durable. It must not block.
 	Committed func(began time.Time, took time.Duration, updates int, durable bool)
 
-	LogBytes int64         // size of the write-ahead log that starts a checkpoint; default 32 MiB
+	LogBytes int64 // size of the write-ahead log that starts a checkpoint; default 32 MiB
 }
 
 func (o Options) withDefaults() Options {
