@@ -5,6 +5,8 @@ DROP TABLE restriction_4;
 DROP TABLE device_4;
 DROP TABLE production_4;
 
+INSERT INTO population SELECT place, stage, count(*) FROM device GROUP BY place, stage;
+
 CREATE INDEX device_place ON device (place);
 CREATE INDEX device_stage ON device (stage) WHERE stage <> 0;
 

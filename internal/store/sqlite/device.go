@@ -48,7 +48,7 @@ func (t *tx) device(st *sqlite.Stmt, d *authority.Device) (h held, err error) {
 		return h, err
 	}
 	finding.Put(d)
-	d.Stage = order.Stage(h.stage)
+	d.Stage, d.Revision = order.Stage(h.stage), uint64(h.revision)
 	d.Made, err = t.lot(h.lot)
 	return h, err
 }
@@ -96,8 +96,16 @@ func (t *tx) InsertDevice(d *authority.Device) error {
 	if err != nil {
 		return err
 	}
+	place := string(record.Place(d))
 	_, err = t.exec("INSERT INTO device (imei, number, rest, place, lot, record) VALUES (?1, ?2, ?3, ?4, "+lotOf+", ?5)",
-		imei, record.Number(d.ID), record.Rest(d.ID), string(record.Place(d)), packed)
+		imei, record.Number(d.ID), record.Rest(d.ID), place, packed)
+	if err != nil {
+		return err
+	}
+	n, err := t.exec("UPDATE population SET devices = devices + 1 WHERE place = ? AND stage = 0", place)
+	if err == nil && n == 0 {
+		_, err = t.exec("INSERT INTO population (place, stage, devices) VALUES (?, 0, 1)", place)
+	}
 	return err
 }
 
@@ -115,8 +123,8 @@ func (t *tx) packed(d *authority.Device) ([]byte, error) {
 }
 
 func (t *tx) UpdateDeviceIfNewer(d *authority.Device, was uint64) error {
-	return t.replace(d, func(sequence uint64) error {
-		if sequence != was {
+	return t.replace(d, func(sequence, revision uint64) error {
+		if sequence != was || d.Revision != 0 && revision != d.Revision {
 			return authority.ErrConflict
 		}
 		return nil
@@ -124,7 +132,7 @@ func (t *tx) UpdateDeviceIfNewer(d *authority.Device, was uint64) error {
 }
 
 func (t *tx) PutDevice(d *authority.Device) error {
-	return t.replace(d, func(uint64) error { return nil })
+	return t.replace(d, func(uint64, uint64) error { return nil })
 }
 
 const (
@@ -134,8 +142,8 @@ const (
 	setIMEI   = "UPDATE device SET revision = revision + 1, record = ?3, place = ?4, imei = ?1, lot = " + lotOf + " WHERE number = ?2"
 )
 
-// replace writes a device's record if the stored one's sequence passes the guard.
-func (t *tx) replace(d *authority.Device, guard func(sequence uint64) error) error {
+// replace writes a device's record if the stored one's sequence and revision pass the guard.
+func (t *tx) replace(d *authority.Device, guard func(sequence, revision uint64) error) error {
 	if !t.writes && t.s != nil {
 		return errReadOnly
 	}
@@ -146,15 +154,16 @@ func (t *tx) replace(d *authority.Device, guard func(sequence uint64) error) err
 		found = true
 		stored.imei, stored.place = st.ColumnInt64(0), days.Code(t.s.buffer[:st.ColumnBytes(1, t.s.buffer)])
 		sequence, err = record.Sequence(t.s.buffer[:st.ColumnBytes(2, t.s.buffer)])
+		stored.revision = st.ColumnInt64(3)
 		return err
-	}, "SELECT imei, place, record FROM device WHERE number = ? AND rest = ?", number, record.Rest(d.ID))
+	}, "SELECT imei, place, record, revision FROM device WHERE number = ? AND rest = ?", number, record.Rest(d.ID))
 	if err != nil {
 		return err
 	}
 	if !found {
 		return authority.ErrAbsent
 	}
-	if err := guard(sequence); err != nil {
+	if err := guard(sequence, uint64(stored.revision)); err != nil {
 		return err
 	}
 	imei, err := record.IMEINumber(d.IMEI)
@@ -287,10 +296,11 @@ func (t *tx) StageCounts() ([]authority.StageCount, error) {
 	return rows(t, scan, "SELECT place, stage, devices FROM population WHERE devices > 0 ORDER BY place, stage")
 }
 
+// Two plain statements instead of one with ON CONFLICT or REPLACE: for those SQLite keeps a journal, as in step 5.
 const (
-	putProduction = `INSERT INTO production (imei, serial, lot) VALUES (?1, ?2, ?3)
-		ON CONFLICT (imei) DO UPDATE SET serial = excluded.serial, lot = excluded.lot`
-	setLot = "UPDATE device SET lot = ?2, revision = revision + 1 WHERE imei = ?1 AND lot <> ?2"
+	addProduction = "INSERT OR IGNORE INTO production (imei, serial, lot) VALUES (?1, ?2, ?3)"
+	setProduction = "UPDATE production SET serial = ?2, lot = ?3 WHERE imei = ?1"
+	setLot        = "UPDATE device SET lot = ?2, revision = revision + 1 WHERE imei = ?1 AND lot <> ?2"
 )
 
 func (t *tx) PutProduction(list []authority.Production) error {
@@ -304,7 +314,11 @@ func (t *tx) PutProduction(list []authority.Production) error {
 		if err != nil {
 			return err
 		}
-		if _, err := t.exec(putProduction, imei, p.Serial, lot); err != nil {
+		n, err := t.exec(addProduction, imei, p.Serial, lot)
+		if err == nil && n == 0 {
+			_, err = t.exec(setProduction, imei, p.Serial, lot)
+		}
+		if err != nil {
 			return err
 		}
 		if _, err := t.exec(setLot, imei, lot); err != nil {

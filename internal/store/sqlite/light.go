@@ -1,9 +1,11 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -18,14 +20,17 @@ import (
 // lightRow is the row that a light update wants written, if the revision of the stored one is still what it read.
 type lightRow struct {
 	number, revision int64
+	rest             []byte
+	imei             int64
 	packed           []byte
 	place            string
-	moved            bool // the place is another one
 }
 
+// Most rows keep their place; of the others, the index has to be written.
 const (
-	setRecordIf = "UPDATE device SET revision = ?2 + 1, record = ?3 WHERE number = ?1 AND revision = ?2"
-	setPlaceIf  = "UPDATE device SET revision = ?2 + 1, record = ?3, place = ?4 WHERE number = ?1 AND revision = ?2"
+	ifSame      = " WHERE number = ?1 AND revision = ?2 AND rest = ?3 AND imei = ?4"
+	setRecordIf = "UPDATE device SET revision = ?2 + 1, record = ?5" + ifSame + " AND place = ?6"
+	setPlaceIf  = "UPDATE device SET revision = ?2 + 1, record = ?5, place = ?6" + ifSame
 )
 
 // errAgain is the answer to a light update whose device changed after it was read.
@@ -48,11 +53,11 @@ func (w *writer) writeRows() {
 		if w.broken != nil {
 			continue
 		}
-		var n int64
-		if row := r.row; row.moved {
-			n, r.err = t.exec(setPlaceIf, row.number, row.revision, row.packed, row.place)
-		} else {
-			n, r.err = t.exec(setRecordIf, row.number, row.revision, row.packed)
+		row, n := r.row, int64(0)
+		for _, set := range []string{setRecordIf, setPlaceIf} {
+			if n == 0 && r.err == nil {
+				n, r.err = t.exec(set, row.number, row.revision, row.rest, row.imei, row.packed, row.place)
+			}
 		}
 		if r.err == nil && n == 0 {
 			r.err = errAgain
@@ -86,7 +91,7 @@ func (db *DB) light(ctx context.Context, fn func(authority.Tx) error) outcome {
 	}
 	err = db.submit(ctx, &request{row: l.row, answer: make(chan error, 1)})
 	if errors.Is(err, errAgain) {
-		return outcome{again: true}
+		return outcome{again: l.given} // else it is of an earlier transaction, and no better the second time
 	}
 	return outcome{done: true, err: err}
 }
@@ -146,6 +151,8 @@ func (l *light) Device(id device.ID) (*authority.Device, error) {
 	switch {
 	case l.given:
 		return l.tx.Device(id)
+	case l.row != nil:
+		return nil, l.usable()
 	case !l.id.IsZero() && !l.there:
 		return nil, authority.ErrAbsent
 	}
@@ -254,20 +261,36 @@ func (l *light) ReportApplied(id device.ID, g order.Ground, stage order.Stage, s
 	return l.tx.ReportApplied(id, g, stage, shownDays, at, note)
 }
 
+// UpdateDeviceIfNewer goes without reading the device where d says of which revision it is.
 func (l *light) UpdateDeviceIfNewer(d *authority.Device, was uint64) error {
-	if l.given && l.id == d.ID && l.sequence != was && l.row == nil && !l.over {
+	if err := l.about(d.ID); err != nil {
+		return err
+	}
+	switch {
+	case !l.given && d.Revision == 0:
+		return l.usable()
+	case !l.given && d.Revision <= math.MaxInt64:
+		return l.write(d, int64(d.Revision))
+	case l.given && (l.sequence != was || d.Revision != 0 && d.Revision != uint64(l.stored.revision)):
 		return authority.ErrConflict
 	}
 	return l.PutDevice(d)
 }
 
-// PutDevice keeps the row for the writer.
 func (l *light) PutDevice(d *authority.Device) error {
 	if err := l.about(d.ID); err != nil {
 		return err
 	}
-	if !l.given || l.row != nil {
+	if !l.given {
 		return l.usable() // notes that it was outgrown
+	}
+	return l.write(d, l.stored.revision)
+}
+
+// write keeps the row for the writer.
+func (l *light) write(d *authority.Device, revision int64) error {
+	if l.row != nil {
+		return l.usable()
 	}
 	imei, err := record.IMEINumber(d.IMEI)
 	if err != nil {
@@ -278,13 +301,13 @@ func (l *light) PutDevice(d *authority.Device) error {
 	if err != nil {
 		return err
 	}
-	if !known || imei != l.stored.imei {
+	if !known {
 		return l.usable()
 	}
 	if packed, err = record.Append(packed[:0], d, numbers); err != nil {
 		return err
 	}
-	place := record.Place(d)
-	l.row = &lightRow{l.stored.number, l.stored.revision, packed, string(place), place != l.stored.place}
+	l.id = d.ID
+	l.row = &lightRow{record.Number(d.ID), revision, bytes.Clone(record.Rest(d.ID)), imei, packed, string(record.Place(d))}
 	return nil
 }

@@ -219,7 +219,8 @@ type tx struct {
 	s        *session // nil in a light update
 	books    *books
 	writes   bool
-	saved    bool     // the savepoint is open: something may have been written
+	alone    bool     // nobody else has written in this transaction: it needs no savepoint
+	saved    bool     // the savepoint, if it needs one, is open: something may have been written
 	over     bool     // fn has returned
 	broken   error    // SQLite has lost the transaction; nothing of the batch can be committed
 	outgrown bool     // something was asked that a light update cannot do
@@ -257,12 +258,12 @@ func (t *tx) writable() error {
 	if !t.writes {
 		return errReadOnly
 	}
-	if !t.saved {
+	if !t.saved && !t.alone {
 		if _, err := t.s.exec("SAVEPOINT one"); err != nil {
 			return t.failed(err)
 		}
-		t.saved = true
 	}
+	t.saved = true
 	return nil
 }
 
