@@ -16,14 +16,17 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/backup"
 	"github.com/bailiwick-dev/bailiwick/internal/httpapi"
 	"github.com/bailiwick-dev/bailiwick/internal/ipterritory"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/protocol"
@@ -39,6 +42,7 @@ type Config struct {
 	Roots          []*x509.Certificate // attestation roots of the maker's factories
 	Sandbox        bool                // make virtual phones, trust them, let the clock be moved on, and hold officers' keys
 	TrustedProxies []netip.Prefix      // whose X-Forwarded-For is believed
+	MetricsFrom    []netip.Prefix      // who may read /metrics; this machine when nil
 	Origin         string              // the ledger's name; the host of BaseURL when empty; fixed at the first start
 	Policy         Document            // published at the first start of a sandbox; elsewhere officers sign the first one, too
 	ResetAdmin     bool                // give the officer "admin" a new one-time password
@@ -53,6 +57,7 @@ type Config struct {
 	DeviceIDs    io.Reader        // source of device ids; crypto/rand when nil; a simulation may seed it
 	PasswordCost int              // bcrypt cost; the default when 0
 	Unlimited    bool             // no limits on the rate of requests; for simulations, whose phones share an address
+	Drain        time.Duration    // how long a server that is told to stop goes on answering while /readyz says that it is not ready
 	ManualWork   bool             // the caller drives Service.Sequence and Service.Sweep itself (the simulator)
 }
 
@@ -83,6 +88,7 @@ type App struct {
 	handler   http.Handler
 
 	readiness readiness
+	stopping  atomic.Bool
 }
 
 // Open makes what the first start needs and opens everything. Close must be called.
@@ -91,6 +97,10 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 		return nil, errors.New("app: Config.Dir and Config.BaseURL are required")
 	}
 	if _, err := parseBase(cfg.BaseURL); err != nil {
+		return nil, err
+	}
+	settled, err := backup.Admit(cfg.Dir)
+	if err != nil {
 		return nil, err
 	}
 	if cfg.Logger == nil {
@@ -129,7 +139,14 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	if err := a.standForOffice(ctx); err != nil {
 		return nil, err
 	}
-	return a, a.firstStart(ctx)
+	if err := a.firstStart(ctx); err != nil {
+		return nil, err
+	}
+	if settled == nil {
+		return a, nil
+	}
+	cfg.Logger.Info("the data folder was put back from a backup; what the server itself signs goes on under later versions")
+	return a, errors.Join(a.Service.SkipAhead(ctx), settled())
 }
 
 func (a *App) openSandbox() (err error) {
@@ -195,8 +212,12 @@ func (a *App) openService(ctx context.Context) (err error) {
 	if a.Officers != nil {
 		signer = a.Officers
 	}
+	var pace authority.Pace // the default
+	if a.cfg.Unlimited {
+		pace.Burst = -1
+	}
 	a.Service, err = authority.New(authority.Config{
-		SessionLife: sessions, Online: online, Signer: signer,
+		Pace: pace, SessionLife: sessions, Online: online, Signer: signer,
 		Store: a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, DeviceIDs: a.cfg.DeviceIDs,
 		Logger: a.cfg.Logger, Registry: a.Registry, PasswordCost: a.cfg.PasswordCost,
 		Trust:        a.Trust(),
@@ -297,8 +318,11 @@ type readiness struct {
 }
 
 // ready says why the server could not take evidence now, or nil. Anybody may ask, and each look costs a durable write: there is one a
-// second at most.
+// second at most. A server that is told to stop is not ready from that moment on.
 func (a *App) ready(ctx context.Context) error {
+	if a.stopping.Load() {
+		return &httpapi.Unready{Faults: []httpapi.Fault{{At: "server", Message: "it was told to stop, and lets requests that are under way finish"}}}
+	}
 	r := &a.readiness
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -312,7 +336,7 @@ func (a *App) ready(ctx context.Context) error {
 // look tries what evidence needs.
 func (a *App) look(ctx context.Context) error {
 	if err := a.watch.err(); err != nil {
-		return err
+		return &httpapi.Unready{Err: err, Faults: []httpapi.Fault{{At: "clock", Message: "this server's clock is off the database's, or the database's cannot be read"}}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -321,10 +345,12 @@ func (a *App) look(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return &httpapi.Unready{Err: err, Faults: []httpapi.Fault{{At: "store", Message: "the records cannot be written now: the disk is full or failing, or the database is away"}}}
 	}
-	_, err = a.Ledger.Size(ctx)
-	return err
+	if _, err = a.Ledger.Size(ctx); err != nil {
+		return &httpapi.Unready{Err: err, Faults: []httpapi.Fault{{At: "ledger", Message: "the ledger's checkpoint cannot be read"}}}
+	}
+	return nil
 }
 
 // advice is what whoever runs the server should do, a sentence each: a server can be ready for evidence and still lack its officers.
@@ -337,13 +363,24 @@ func (a *App) advice(ctx context.Context) []string {
 		return []string{"No officers have founded the repository of what they sign: no device can enrol, and no policy and no warrant counts. " +
 			"Each officer makes a key (bailiwick officer key), one proposes the founding (bailiwick officer root), two sign it, and an administrator publishes it."}
 	}
-	if _, _, err := a.Service.PolicyInForce(ctx); errors.Is(err, authority.ErrNoPolicy) {
+	inForce, _, err := a.Service.PolicyInForce(ctx)
+	if errors.Is(err, authority.ErrNoPolicy) {
 		return []string{"No policy is in force, so no device can enrol: propose one (bailiwick policy propose), have two officers sign it, and publish it."}
 	}
 	var lines []string
 	for _, r := range k.Ending {
 		lines = append(lines, fmt.Sprintf("The officers' signatures in the role %s end on %s; after that nothing is escalated. Have them renewed.",
 			r.Role, r.Ends.UTC().Format(time.DateOnly)))
+	}
+	if err != nil {
+		return lines // the store is away, which readiness tells
+	}
+	overdue, due := inForce.Reviews(a.cfg.Now())
+	if len(overdue) > 0 {
+		lines = append(lines, fmt.Sprintf("Rules of the policy in force should have been reviewed, and support no escalation until they are: %s.", strings.Join(overdue, ", ")))
+	}
+	if len(due) > 0 {
+		lines = append(lines, fmt.Sprintf("Rules of the policy in force must be reviewed within %d days: %s.", policy.ReviewNotice, strings.Join(due, ", ")))
 	}
 	return lines
 }
@@ -363,12 +400,12 @@ func (a *App) Now() time.Time { return a.cfg.Now() }
 // Handler serves everything.
 func (a *App) Handler() http.Handler { return a.handler }
 
-// Serve answers on l, and does the periodic work unless the caller does, until ctx ends; then it lets requests that are
-// under way finish.
+// Serve answers on l, and does the periodic work unless the caller does, until ctx ends. Then /readyz says that it is not ready, so that
+// whoever spreads requests sends no more; after Config.Drain the listener is closed, and requests that are under way finish.
 func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	server := httpapi.NewServer(a.handler, a.cfg.Logger)
 	ended := make(chan error, 2)
-	working, stopWork := context.WithCancel(ctx)
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx)) // requests that finish may wait for it
 	defer stopWork()
 	jobs := 1
 	go func() { ended <- server.Serve(l) }()
@@ -379,6 +416,12 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	var err error
 	select {
 	case <-ctx.Done():
+		a.stopping.Store(true)
+		select {
+		case <-time.After(a.cfg.Drain):
+		case err = <-ended:
+			jobs--
+		}
 	case err = <-ended:
 		jobs--
 	}

@@ -25,11 +25,11 @@ func (a *App) routes() (http.Handler, error) {
 	}
 	cfg := httpapi.Config{
 		Authority: a.Service, Pages: pages, Ready: a.ready, Logger: a.cfg.Logger, Registry: a.Registry,
-		TrustedProxies: a.cfg.TrustedProxies, Production: readProduction, Advice: a.advice,
+		TrustedProxies: a.cfg.TrustedProxies, MetricsFrom: a.cfg.MetricsFrom, Production: readProduction, Advice: a.advice,
 	}
 	if a.cfg.Unlimited {
 		none := httpapi.Rate{PerSecond: -1}
-		cfg.DeviceRate, cfg.PeopleRate, cfg.GuessRate = none, none, none
+		cfg.DeviceRate, cfg.PeopleRate, cfg.GuessRate, cfg.Unbounded = none, none, none, true
 	}
 	return httpapi.New(cfg)
 }

@@ -79,6 +79,7 @@ func (s *Service) sequenceAll(ctx context.Context, window []*Order) (total int, 
 			s.sequencer.doubtful[o.ID] = true
 		} else {
 			delete(s.sequencer.doubtful, o.ID)
+			s.urgent.ordered(o.Kind, o.Device, s.now())
 		}
 	}
 	return total, err

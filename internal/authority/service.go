@@ -26,6 +26,8 @@ type Service struct {
 	cohorts   cohortbook
 	changes   changes
 	report    reportCache
+	urgent    urgents
+	pacer     *pacer
 	drawing   sync.Mutex // guards cfg.DeviceIDs and cfg.Salts, which need not be safe for concurrent use
 	sequencer sequencer
 	sweep     sync.Mutex // one sweep at a time
@@ -45,8 +47,12 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	pacer, err := newPacer(cfg.Pace)
+	if err != nil {
+		return nil, err
+	}
 	return &Service{
-		cfg: cfg, verifier: cfg.Verifier, counters: counters,
+		cfg: cfg, verifier: cfg.Verifier, counters: counters, pacer: pacer,
 		passwords: newPasswords(cfg.PasswordCost), wake: make(chan struct{}, 1),
 	}, nil
 }

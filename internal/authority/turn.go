@@ -20,7 +20,7 @@ type turn struct {
 	now    time.Time
 	book   *book // by which it escalates; nil when it never does
 	issued []order.Kind
-	count  []func() // counters to move once it is durable
+	count  []func() // what is kept in memory of it, once it is durable
 }
 
 // turn runs fn in a durable transaction. What it issued is counted, and the sequencer told, only after that. b is the book that fn goes by, nil
@@ -88,6 +88,7 @@ func (t *turn) issue(id device.ID, leaf order.Leaf) (*Order, error) {
 		return nil, err
 	}
 	t.issued = append(t.issued, leaf.Kind)
+	t.count = append(t.count, func() { t.s.urgent.ordered(leaf.Kind, id, t.now) })
 	return o, nil
 }
 

@@ -5,11 +5,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
+	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/app"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
@@ -28,11 +31,14 @@ type serveCommand struct {
 	SandboxAnywhere  bool           `help:"Allow --sandbox on an address that other machines can reach." hidden:""`
 	AttestationRoots string         `help:"PEM file with the attestation roots of your factories." type:"existingfile" placeholder:"FILE"`
 	TrustedProxy     []netip.Prefix `help:"Network of proxies whose X-Forwarded-For is believed; may be repeated." placeholder:"CIDR"`
+	MetricsFrom      []netip.Prefix `help:"Network that may read /metrics; may be repeated. This machine alone when left out." placeholder:"CIDR"`
 	Policy           string         `help:"Policy that a sandbox publishes at its first start, instead of the sample." type:"existingfile" placeholder:"FILE"`
 	Witness          []string       `help:"Witness whose cosignature the ledger needs, as its URL, a plus sign and its verifier key; may be repeated." sep:"none" placeholder:"URL+VKEY"`
 	WitnessQuorum    int            `help:"How many of the witnesses must cosign; more than half when left out." placeholder:"N"`
 	ResetAdmin       bool           `help:"Give the officer admin a new one-time password, when the old one is lost."`
 	LogLevel         string         `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	LogFormat        string         `help:"text, or json: one object a line." enum:"text,json" default:"text"`
+	Drain            time.Duration  `help:"When told to stop, go on answering for so long while /readyz says not ready, so that a proxy sends no more." default:"0s" placeholder:"DURATION"`
 }
 
 func (serveCommand) Help() string {
@@ -62,6 +68,9 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 		return fmt.Errorf("cannot listen on %s: %w (choose another with --listen)", c.Listen, err)
 	}
 	defer listener.Close()
+	if c.Drain < 0 || c.Drain > 10*time.Minute {
+		return usageError{fmt.Errorf("--drain is 0s to 10m, not %v", c.Drain)}
+	}
 	if c.Sandbox && !c.SandboxAnywhere && !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		return usageError{fmt.Errorf("--sandbox trusts phones that anybody can make, and %s can be reached by other machines: listen on 127.0.0.1", c.Listen)}
 	}
@@ -73,9 +82,9 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 		return usageError{err}
 	}
 	cfg := app.Config{
-		Dir: c.Data, Database: c.Database, Keys: c.Keys, BaseURL: c.BaseURL, Sandbox: c.Sandbox, ResetAdmin: c.ResetAdmin, TrustedProxies: c.TrustedProxy, Now: env.Now,
+		Dir: c.Data, Database: c.Database, Keys: c.Keys, BaseURL: c.BaseURL, Sandbox: c.Sandbox, ResetAdmin: c.ResetAdmin, TrustedProxies: c.TrustedProxy, MetricsFrom: c.MetricsFrom, Now: env.Now,
 		Policy: app.Document{Name: "terms-2026-11.yaml", Source: policies.Current},
-		Logger: slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: level})),
+		Logger: logger(env.Stderr, c.LogFormat, level), Drain: c.Drain,
 	}
 	if cfg.Witnesses, err = c.witnesses(); err != nil {
 		return err
@@ -108,7 +117,18 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 		return errors.Join(err, a.Close())
 	}
 	c.greet(env, a, cfg, keys.Founded)
+	spare := spareHeap()
+	defer runtime.KeepAlive(spare)
 	return errors.Join(a.Serve(ctx, listener), a.Close())
+}
+
+// logger writes lines or JSON.
+func logger(w io.Writer, format string, level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
 }
 
 func (c *serveCommand) witnesses() (list []ledger.Witness, err error) {

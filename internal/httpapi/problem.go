@@ -4,11 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/bailiwick-dev/bailiwick/internal/admission"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/protocol"
@@ -78,6 +82,10 @@ func problemOf(err error) *Problem {
 	if errors.As(err, &p) {
 		return p
 	}
+	var shed *admission.Shed
+	if errors.As(err, &shed) {
+		return busy(shed)
+	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return retryLater(newProblem(http.StatusServiceUnavailable, "timed-out", "it took too long", "try again"))
 	}
@@ -91,6 +99,9 @@ func problemOf(err error) *Problem {
 			p.Errors = append(p.Errors, Fault{At: strings.TrimSuffix(at.String(), ": "), Message: f.Message, Hint: f.Hint})
 		}
 	}
+	if e.Name == authority.ErrTooOften.Name {
+		return retryIn(p, 60)
+	}
 	switch p.Status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return retryLater(p)
@@ -100,8 +111,21 @@ func problemOf(err error) *Problem {
 	return p
 }
 
-func retryLater(p *Problem) *Problem {
-	p.Header = http.Header{"Retry-After": {"5"}}
+// busy answers a call that was turned away before anything of it was verified.
+func busy(s *admission.Shed) *Problem {
+	p := errTooMany()
+	if s.Class != admission.Doubted {
+		p = newProblem(http.StatusServiceUnavailable, statusNames[http.StatusServiceUnavailable],
+			"too many devices call at once", "come back at the time that Retry-After names: it is this device's own")
+	}
+	return retryIn(p, int(s.RetryAfter/time.Second))
+}
+
+// retryLater asks for another try in 5 to 34 seconds, so that those who were refused together do not come back together.
+func retryLater(p *Problem) *Problem { return retryIn(p, 5+rand.IntN(30)) }
+
+func retryIn(p *Problem, seconds int) *Problem {
+	p.Header = http.Header{"Retry-After": {strconv.Itoa(seconds)}}
 	return p
 }
 

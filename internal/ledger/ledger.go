@@ -118,8 +118,8 @@ type Ledger struct {
 var quiet sync.Once
 
 // Open opens the ledger in dir, creating both if need be, and brings the checkpoint up to what a killed process had
-// sequenced. ctx bounds the opening only. It fails with ErrInUse, ErrOrigin, ErrKey, ErrCorrupted or an error of the
-// file system.
+// sequenced. ctx bounds the opening only. It fails with ErrInUse, ErrBehind, ErrOrigin, ErrKey,
+// ErrCorrupted or an error of the file system.
 func Open(ctx context.Context, dir string, opts Options) (_ *Ledger, err error) {
 	opts = opts.withDefaults()
 	if err := os.MkdirAll(dir, 0o750); err != nil {
@@ -134,6 +134,11 @@ func Open(ctx context.Context, dir string, opts Options) (_ *Ledger, err error) 
 			_ = lock.Close() // frees the lock
 		}
 	}()
+	if behind, err := Behind(dir); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	} else if behind {
+		return nil, fmt.Errorf("%w (%s)", ErrBehind, dir)
+	}
 	root := filepath.Join(dir, "log")
 	signer, logKey, err := loadKey(dir, root, opts.Origin)
 	if err != nil {

@@ -59,7 +59,7 @@ func copyOf(d *authority.Device) *authority.Device {
 // read returns a copy with what production records say.
 func (t *tx) read(d *authority.Device) *authority.Device {
 	c := copyOf(d)
-	c.Made = nil
+	c.Made, c.Stage = nil, t.stageOf(d.ID)
 	if p, ok := t.production[d.IMEI]; ok {
 		lot := p.Lot()
 		c.Made = &lot
@@ -89,20 +89,24 @@ func (t *tx) InsertDevice(d *authority.Device) error {
 	if err := checkDevice(d); err != nil {
 		return err
 	}
-	if _, taken := t.devices[d.ID]; taken {
+	half := [8]byte(d.ID[:8])
+	if t.halves[half] {
 		return authority.ErrConflict
 	}
 	if _, taken := t.byIMEI[d.IMEI]; taken {
 		return authority.ErrConflict
 	}
-	put(t, t.devices, d.ID, copyOf(d))
+	c := copyOf(d)
+	c.Revision = 1
+	put(t, t.devices, d.ID, c)
 	put(t, t.byIMEI, d.IMEI, d.ID)
+	put(t, t.halves, half, true)
 	return nil
 }
 
 func (t *tx) UpdateDeviceIfNewer(d *authority.Device, was uint64) error {
 	stored, ok := t.devices[d.ID]
-	if ok && stored.Sequence != was {
+	if ok && (stored.Sequence != was || d.Revision != 0 && stored.Revision != d.Revision) {
 		return authority.ErrConflict
 	}
 	return t.PutDevice(d)
@@ -126,7 +130,9 @@ func (t *tx) PutDevice(d *authority.Device) error {
 		drop(t, t.byIMEI, stored.IMEI)
 		put(t, t.byIMEI, d.IMEI, d.ID)
 	}
-	put(t, t.devices, d.ID, copyOf(d))
+	c := copyOf(d)
+	c.Revision = stored.Revision + 1
+	put(t, t.devices, d.ID, c)
 	return nil
 }
 
@@ -207,6 +213,20 @@ func (t *tx) EachDevice(after device.ID, fn func(*authority.Device) error) error
 			continue
 		}
 		if err := fn(t.read(d)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) ScanDevices(from, to device.ID, fn func(*authority.Device) error) error {
+	ids := slices.SortedFunc(maps.Keys(t.devices), compareIDs)
+	first, _ := slices.BinarySearchFunc(ids, from, compareIDs)
+	for _, id := range ids[first:] {
+		if !to.IsZero() && compareIDs(id, to) >= 0 {
+			return nil
+		}
+		if err := fn(t.read(t.devices[id])); err != nil {
 			return err
 		}
 	}

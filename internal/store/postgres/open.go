@@ -50,6 +50,7 @@ type DB struct {
 	opts     Options
 	config   *pgx.ConnConfig
 	member   member
+	books    books
 	writers  chan *session
 	readers  chan *session
 	arrivals chan *call // light updates
@@ -74,21 +75,16 @@ type DB struct {
 // target_session_attrs=read-write in the url the store follows the primary when a standby is promoted.
 func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	opts = opts.withDefaults()
-	config, err := pgx.ParseConfig(url)
+	config, err := parse(url)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: %w (write it as postgres://USER@HOST:PORT/DATABASE; the password may stand in PGPASSWORD or ~/.pgpass)", err)
-	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = 5 * time.Second
-		if len(config.Fallbacks) > 0 { // one that is gone without a word must not use up the time in which the others could be tried
-			config.ConnectTimeout = 2 * time.Second
-		}
+		return nil, err
 	}
 	set(config, "application_name", "bailiwick")
 	set(config, "statement_timeout", strconv.FormatInt(opts.Timeout.Milliseconds(), 10))
 	set(config, "idle_in_transaction_session_timeout", "10000") // a connection that was lost on our side only lets go of its rows
 	db := &DB{opts: opts, config: config, stop: make(chan struct{}), empty: make(chan struct{}),
 		arrivals: make(chan *call, opts.Queue), looks: make(chan *look, opts.Queue)}
+	db.config.AfterConnect = db.books.watch
 	db.member.length, db.member.slots = opts.Lease, opts.Lanes+opts.Writers
 	db.closing, db.close = context.WithCancel(context.Background())
 	c, err := pgx.ConnectConfig(ctx, config)
@@ -107,6 +103,20 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	}
 	db.start()
 	return db, nil
+}
+
+func parse(url string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w (write it as postgres://USER@HOST:PORT/DATABASE; the password may stand in PGPASSWORD or ~/.pgpass)", err)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+		if len(config.Fallbacks) > 0 { // one that is gone without a word must not use up the time in which the others could be tried
+			config.ConnectTimeout = 2 * time.Second
+		}
+	}
+	return config, nil
 }
 
 // set gives connections a setting unless the URL has another.
@@ -162,6 +172,7 @@ func (db *DB) start() {
 		l := &looker{db: db, s: &session{config: db.config}}
 		db.work.Go(l.run)
 	}
+	db.books.s = &session{config: db.config}
 	db.work.Go(func() { db.member.keep(db.config, db.stop) })
 }
 
@@ -206,6 +217,7 @@ func (db *DB) Close() error {
 				(<-pool).drop()
 			}
 		}
+		db.books.s.drop()
 		db.ended = db.member.leave(db.config)
 	})
 	return db.ended
@@ -260,3 +272,10 @@ func (db *DB) Stats() Stats {
 }
 
 var errTooLong = errors.New("postgres: the database was away for too long")
+
+// Connections is how many connections a server with these options holds at most: lanes, writers, readers, two for looks, one that renews its
+// entry, and one more while it starts or leads.
+func (o Options) Connections() int {
+	o = o.withDefaults()
+	return o.Lanes + o.Writers + o.Readers + 4
+}

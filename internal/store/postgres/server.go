@@ -67,13 +67,16 @@ func (m *member) register(ctx context.Context, c *pgx.Conn) (int64, error) {
 			number, holderName(), newest); err != nil {
 			return err
 		}
+		if err := noMove(ctx, tx); err != nil { // after the row: whoever begins a move locks the table
+			return err
+		}
 		_, err = tx.Exec(ctx, "INSERT INTO receipt (server, slot, number) SELECT $1, slot, 0 FROM generate_series(1, $2::int) AS slot", number, m.slots)
 		return err
 	})
 	return number, err
 }
 
-// keep renews the row and takes away old ones until stop is closed. While the database cannot be reached there is nothing to do: nobody
+// keep renews the row and takes away old ones until stop is closed, and adds the population up. While the database cannot be reached there is nothing to do: nobody
 // else can be fenced then either.
 func (m *member) keep(config *pgx.ConnConfig, stop <-chan struct{}) {
 	s := &session{config: config}
@@ -93,6 +96,9 @@ func (m *member) keep(config *pgx.ConnConfig, stop <-chan struct{}) {
 		}
 		if err == nil {
 			err = m.fence(ctx, s.conn)
+		}
+		if err == nil {
+			err = addUp(ctx, s.conn)
 		}
 		if err != nil && !again(err) {
 			s.drop()
