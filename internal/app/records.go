@@ -46,7 +46,9 @@ func (a *App) openRecords(ctx context.Context) error {
 		if marked {
 			return fmt.Errorf("the records of the data folder %s are in PostgreSQL: name it with --database (%s)", a.cfg.Dir, said(mark))
 		}
-		store, err := sqlite.Open(ctx, a.cfg.Dir, sqlite.Options{})
+		store, err := sqlite.Open(ctx, a.cfg.Dir, sqlite.Options{Progress: func(what string, done, total int) {
+			a.cfg.Logger.Info("bringing the records to this release's schema", "what", what, "done", done, "of", total)
+		}})
 		if err == nil {
 			a.store = store
 		}

@@ -172,6 +172,7 @@ var marks = []struct{ kind, words string }{
 	{"Apache-2.0", "apache license version 2.0"},
 	{"BSD-3-Clause", "redistribution and use in source and binary forms"},
 	{"ISC", "permission to use, copy, modify, and/or distribute this software"},
+	{"ISC", "permission to use, copy, modify, and distribute this software for any purpose with or without fee"}, // without the "or" of later texts
 	{"MIT", "permission is hereby granted, free of charge, to any person obtaining a copy"},
 	{"MPL-2.0", "mozilla public license version 2.0"},
 	{"Unlicense", "this is free and unencumbered software released into the public domain"},

@@ -251,7 +251,7 @@ func TestMove(t *testing.T) {
 	if err := db.BelongTo(t.Context(), ledger, [32]byte{1}); err != nil {
 		t.Error(err)
 	}
-	if d := cmp.Diff(before, contentOf(t, db), cmpopts.EquateEmpty()); d != "" || len(before.Devices) != 12_020 {
+	if d := cmp.Diff(before, contentOf(t, db), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(authority.Device{}, "Revision")); d != "" || len(before.Devices) != 12_020 {
 		t.Errorf("%d devices; (- folder, + database):\n%.2000s", len(before.Devices), d)
 	}
 	// What comes now has numbers of its own, and triggers fire again.
