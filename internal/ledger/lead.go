@@ -143,6 +143,14 @@ func (o *leading) settle(ctx context.Context) error {
 			return fmt.Errorf("%w: the published checkpoint is of another tree", ErrCorrupted)
 		}
 	}
+	if c := o.ledger.published.current.Load(); c != nil { // what this server has seen and shown is in the tree still, or an old copy was restored
+		if c.size > tree.Size {
+			return fmt.Errorf("%w: the database holds %d entries of the ledger, and %d were published: it was restored from an older copy", ErrCorrupted, tree.Size, c.size)
+		}
+		if _, err := loadEdge(ctx, o.tables, Tree{Size: c.size, Root: c.root}); err != nil {
+			return err
+		}
+	}
 	if o.edge, err = loadEdge(ctx, o.tables, tree); err == nil {
 		o.sure.Store(&tree)
 	}

@@ -188,9 +188,7 @@ func TestBringIn(t *testing.T) {
 	closeLedger(t, old)
 
 	db := openStore(t, url)
-	execute(t, url, "ALTER TABLE ledger DISABLE TRIGGER ledger_grows")
 	execute(t, url, "UPDATE ledger SET elsewhere = true") // as the migration finds it
-	execute(t, url, "ALTER TABLE ledger ENABLE TRIGGER ledger_grows")
 	l, err := ledger.OpenTables(dir, db.Ledger(), ledger.Options{Origin: origin})
 	if err != nil {
 		t.Fatal(err)
@@ -266,9 +264,7 @@ func TestBringInRefuses(t *testing.T) {
 		closeLedger(t, l)
 	}
 	db := openStore(t, url)
-	execute(t, url, "ALTER TABLE ledger DISABLE TRIGGER ledger_grows")
 	execute(t, url, "UPDATE ledger SET elsewhere = true")
-	execute(t, url, "ALTER TABLE ledger ENABLE TRIGGER ledger_grows")
 	l, err := ledger.OpenTables(dir, db.Ledger(), ledger.Options{Origin: origin})
 	if err != nil {
 		t.Fatal(err)
@@ -379,4 +375,33 @@ func TestDatabaseAway(t *testing.T) {
 			t.Errorf("acknowledged with %v; found %v at %d, %v", err, found, index, e)
 		}
 	})
+}
+
+// A server that has shown more of the ledger than the database holds does not lead: somebody restored an older copy, and to go on from it would
+// be another history.
+func TestOlderCopyIsNotLed(t *testing.T) {
+	dir, url := t.TempDir(), pgtest.Database(t)
+	db := openStore(t, url)
+	l, err := ledger.OpenTables(dir, db.Ledger(), ledger.Options{Origin: origin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeLedger(t, l)
+	stop := lead(t, db, l)
+	waitUntilItLeads(t, l)
+	if _, err := l.AppendBatch(t.Context(), leaves(0, 3)); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	for _, statement := range []string{"TRUNCATE ledger_tile, ledger_bundle", "ALTER TABLE ledger DISABLE TRIGGER ALL",
+		"UPDATE ledger SET size = 0, root = sha256(''), published_size = NULL, checkpoint = NULL, published_at = NULL"} {
+		execute(t, url, statement)
+	}
+	term, err := db.Campaign(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Lead(t.Context(), term.Ledger()); !errors.Is(err, ledger.ErrCorrupted) {
+		t.Errorf("an older copy is led: %v", err)
+	}
 }

@@ -71,7 +71,7 @@ END $$;
 
 CREATE TRIGGER ledger_grows BEFORE UPDATE ON ledger FOR EACH ROW
     WHEN (NEW.size < OLD.size OR NEW.published_size < OLD.published_size OR NEW.checkpoint IS NULL AND OLD.checkpoint IS NOT NULL
-        OR NEW.elsewhere AND NOT OLD.elsewhere OR NEW.size = OLD.size AND NEW.root <> OLD.root)
+        OR NEW.elsewhere AND NOT OLD.elsewhere AND OLD.checkpoint IS NOT NULL OR NEW.size = OLD.size AND NEW.root <> OLD.root)
     EXECUTE FUNCTION only_grows();
 CREATE TRIGGER ledger_tile_grows BEFORE UPDATE ON ledger_tile FOR EACH ROW
     WHEN (substr(NEW.hashes, 1, length(OLD.hashes)) <> OLD.hashes) EXECUTE FUNCTION only_grows();
