@@ -198,6 +198,9 @@ func (a *App) openService(ctx context.Context) (err error) {
 	if err := a.bindRecords(ctx, fingerprint(master, epochSecret, online, a.Ledger.LogKey())); err != nil {
 		return err
 	}
+	if err := a.notBehind(ctx); err != nil {
+		return err
+	}
 	if a.secret, err = siteSecret(epochSecret); err != nil {
 		return err
 	}
@@ -417,6 +420,8 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 		jobs++
 		go func() { ended <- a.whileLeading(working, a.Service.Run) }()
 	}
+	noting := make(chan struct{})
+	go func() { defer close(noting); a.keepNewest(working) }()
 	var err error
 	select {
 	case <-ctx.Done():
@@ -433,6 +438,7 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	defer cancel()
 	err = errors.Join(err, server.Shutdown(graceful))
 	stopWork()
+	<-noting
 	for range jobs {
 		if e := <-ended; e != nil && !errors.Is(e, http.ErrServerClosed) && !errors.Is(e, context.Canceled) {
 			err = errors.Join(err, e)
@@ -450,6 +456,11 @@ func (a *App) Close() error {
 	if a.Ledger != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
+		if _, ok := a.database(); ok && a.handler != nil { // it was opened as a whole
+			if err := a.noteNewest(ctx); err != nil {
+				a.cfg.Logger.Debug("the newest checkpoint could not be noted", "error", err)
+			}
+		}
 		errs = append(errs, a.Ledger.Close(ctx))
 	}
 	a.leaveOffice()
