@@ -45,6 +45,8 @@ type Tx interface {
 	CaseTx
 	SignatureTx
 	PersonTx
+	JobTx
+	BulkTx
 }
 
 // DeviceTx keeps production records, devices, licences and time lines.
@@ -144,7 +146,8 @@ type WaveTx interface {
 	WithdrawProposal(id device.ID, g order.Ground) error
 	Wave(id int64) (*Wave, error)
 	Waves(limit int) ([]*Wave, error) // newest first
-	WaveItems(id int64, limit int) ([]*restriction.Restriction, error)
+	// WaveItems lists restrictions of a wave behind the given one, in the order of their keys.
+	WaveItems(id int64, after RestrictionKey, limit int) ([]*restriction.Restriction, error)
 	// DecideIfOpen approves or rejects; a rejected wave's restrictions leave it.
 	DecideIfOpen(id int64, s WaveState, by string, at time.Time, note string) error
 }

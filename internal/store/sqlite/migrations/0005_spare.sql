@@ -1,0 +1,1 @@
+-- Step 5 is for records that are stored compactly.
