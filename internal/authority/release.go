@@ -96,7 +96,7 @@ func (s *Service) releaseStep(ctx context.Context, j *Job) error {
 		return err
 	}
 	var done bool
-	err := s.turn(ctx, s.now(), func(t *turn) error {
+	err := s.turn(WithManyWrites(ctx), s.now(), func(t *turn) error {
 		next, c, result := *j, c, result
 		warrants, err := t.tx.Warrants(j.Subject)
 		if err != nil {

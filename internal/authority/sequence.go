@@ -159,7 +159,7 @@ func (s *Service) mark(ctx context.Context, batch []*Order, indexes map[order.ID
 		for i, o := range part {
 			places[i] = Place{o.ID, indexes[o.ID]}
 		}
-		err := s.update(ctx, func(tx Tx) error {
+		err := s.update(WithManyWrites(ctx), func(tx Tx) error {
 			hit, err := tx.SequenceAllIfPending(places) // the others are marked already
 			n = trues(hit)
 			return err

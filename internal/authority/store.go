@@ -35,6 +35,17 @@ type Store interface {
 	View(ctx context.Context, fn func(Tx) error) error
 }
 
+type writesMany struct{}
+
+// WithManyWrites marks the context of an Update that writes hundreds of records or more: a store may prefer to give it a transaction of
+// its own. What Update promises is the same.
+func WithManyWrites(ctx context.Context) context.Context {
+	return context.WithValue(ctx, writesMany{}, true)
+}
+
+// WritesMany reports whether a context is marked so.
+func WritesMany(ctx context.Context) bool { many, _ := ctx.Value(writesMany{}).(bool); return many }
+
 // Tx reads and writes records. Every Put replaces the whole record by its key; every method that names a guard writes
 // nothing and returns ErrConflict when the guard does not hold. Single look-ups return ErrAbsent.
 type Tx interface {

@@ -58,7 +58,8 @@ func (s *session) close() error {
 type tx struct {
 	s      *session
 	writes bool
-	saved  bool  // the savepoint is open: something may have been written
+	alone  bool  // it is the first of its transaction, and needs no savepoint
+	saved  bool  // the savepoint, if it needs one, is open: something may have been written
 	over   bool  // fn has returned
 	broken error // SQLite has lost the transaction; nothing of the batch can be committed
 }
@@ -99,8 +100,10 @@ func (t *tx) write(query string, args []any) (sql.Result, error) {
 		return nil, errReadOnly
 	}
 	if !t.saved {
-		if _, err := t.s.exec("SAVEPOINT one"); err != nil {
-			return nil, t.failed(err)
+		if !t.alone {
+			if _, err := t.s.exec("SAVEPOINT one"); err != nil {
+				return nil, t.failed(err)
+			}
 		}
 		t.saved = true
 	}

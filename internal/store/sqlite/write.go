@@ -23,6 +23,7 @@ var (
 // or the caller, who gave up waiting.
 type request struct {
 	fn      func(authority.Tx) error
+	many    bool // begins a transaction of its own, which later ones may join
 	claimed atomic.Bool
 	answer  chan error // holds one
 	err     error      // what fn returned
@@ -35,7 +36,7 @@ func (db *DB) Update(ctx context.Context, fn func(authority.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r := &request{fn: fn, answer: make(chan error, 1)}
+	r := &request{fn: fn, many: authority.WritesMany(ctx), answer: make(chan error, 1)}
 	select {
 	case <-db.writer.stop:
 		return ErrClosed
@@ -140,10 +141,14 @@ func (w *writer) gather(first *request) {
 	w.commit()
 }
 
-// apply runs one request in the open transaction, in a savepoint of its own.
+// apply runs one request in the open transaction. The first one needs no savepoint, since nothing else would be rolled back with it; and
+// in a savepoint SQLite pays for each statement by how much was written before it, so that those who write many rows come first.
 func (w *writer) apply(r *request) {
 	if !r.claimed.CompareAndSwap(false, true) {
 		return
+	}
+	if r.many {
+		w.commit()
 	}
 	if !w.open {
 		w.open, w.broken = true, nil
@@ -156,13 +161,13 @@ func (w *writer) apply(r *request) {
 		return
 	}
 	w.current = r
-	t := &tx{s: w.s, writes: true}
+	t := &tx{s: w.s, writes: true, alone: len(w.batch) == 1}
 	defer w.settle(t)
 	r.err = errEnded
 	r.err = r.fn(t)
 }
 
-// settle closes the savepoint of the request that ran: kept when it returned nil, rolled back otherwise.
+// settle closes what the request that ran has written: kept when it returned nil, rolled back otherwise.
 func (w *writer) settle(t *tx) {
 	r := w.current
 	w.current = nil
@@ -170,7 +175,15 @@ func (w *writer) settle(t *tx) {
 	if p := recover(); p != nil {
 		r.err = fmt.Errorf("sqlite: the update panicked: %v\n%s", p, debug.Stack())
 	}
-	if t.broken == nil && t.saved {
+	switch {
+	case t.broken != nil || !t.saved:
+	case t.alone && r.err != nil:
+		_, err := w.s.exec("ROLLBACK")
+		if err == nil {
+			_, err = w.s.exec("BEGIN IMMEDIATE")
+		}
+		t.broken = wrapUnavailable(err)
+	case !t.alone:
 		if r.err != nil {
 			_, err := w.s.exec("ROLLBACK TO one")
 			t.broken = wrapUnavailable(err)
