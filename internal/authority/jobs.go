@@ -293,3 +293,27 @@ func (s *Service) finished(ctx context.Context, j *Job, result any) error {
 	}
 	return nil
 }
+
+// AwaitJob waits, for a while at most, until a job is finished, and returns it as it is then. Where Run is not at work, it does its steps.
+func (s *Service) AwaitJob(ctx context.Context, id int64, patience time.Duration) (*Job, error) {
+	until := time.Now().Add(patience)
+	for {
+		var j *Job
+		var err error
+		if s.working.Load() {
+			j, err = s.Job(ctx, id)
+		} else {
+			j, err = s.StepJob(ctx, id)
+		}
+		if err != nil || j.State.Finished() || !time.Now().Before(until) {
+			return j, err
+		}
+		if s.working.Load() {
+			select {
+			case <-ctx.Done():
+				return j, nil
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}
+}

@@ -70,6 +70,7 @@ type commands struct {
 	Wave        waveCommand        `cmd:"" group:"officers" help:"Look at proposed locks, approve or reject them."`
 	Case        caseCommand        `cmd:"" group:"officers" help:"Investigate a consignment: open a case, hold by warrant, conclude and release."`
 	Warrant     warrantCommand     `cmd:"" group:"officers" help:"Draft, sign and publish the warrant of a case."`
+	Job         jobCommand         `cmd:"" group:"officers" help:"Look at long work on the server, wait for it, or call it off."`
 	Custody     custodyCommand     `cmd:"" group:"officers" help:"Import production records."`
 	Officer     officerCommand     `cmd:"" group:"officers" help:"Officers' keys and signatures; and who may log in."`
 }

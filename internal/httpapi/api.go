@@ -100,6 +100,7 @@ func (e *edge) describe() error {
 	e.fleet(api)
 	e.waves(api)
 	e.cases(api)
+	e.jobs(api)
 	e.appeals(api)
 	e.policies(api)
 	e.proposals(api)

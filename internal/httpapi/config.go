@@ -52,7 +52,7 @@ type ForOfficers interface {
 
 	Waves(ctx context.Context, limit int) ([]*authority.Wave, error)
 	WaveDetail(ctx context.Context, id int64) (*authority.WaveDetail, error)
-	ApproveWave(ctx context.Context, actor *authority.Officer, id int64, a authority.WaveApproval) (*authority.WaveResult, error)
+	BeginApproval(ctx context.Context, actor *authority.Officer, id int64, a authority.WaveApproval) (*authority.Job, error)
 	RejectWave(ctx context.Context, actor *authority.Officer, id int64, note string) error
 
 	Cases(ctx context.Context, limit int) ([]*authority.Case, error)
@@ -61,7 +61,13 @@ type ForOfficers interface {
 	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (w *authority.Warrant, proposal []byte, err error)
 	ProposeWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (w *authority.Warrant, proposal []byte, err error)
 	CountersignWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Warrant, error)
-	ConcludeCase(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Release, error)
+	BeginConclusion(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Job, error)
+	Stragglers(ctx context.Context, warrantID string, after device.ID, limit int) ([]authority.Straggler, error)
+
+	Jobs(ctx context.Context, limit int) ([]*authority.Job, error)
+	Job(ctx context.Context, id int64) (*authority.Job, error)
+	AwaitJob(ctx context.Context, id int64, patience time.Duration) (*authority.Job, error)
+	CancelJob(ctx context.Context, actor *authority.Officer, id int64) (*authority.Job, error)
 
 	Appeals(ctx context.Context, state authority.AppealState, limit int) ([]authority.AppealRow, error)
 	AnswerAppeal(ctx context.Context, actor *authority.Officer, id int64, grant bool, answer string) error

@@ -142,8 +142,30 @@ func (f *fake) WaveDetail(_ context.Context, id int64) (*authority.WaveDetail, e
 		ByTerritory: []authority.Count{{Name: "CU", Count: 2}},
 		Samples:     []authority.WaveSample{{Restriction: f.restriction(), Device: f.device(), RuleName: "Cuba"}}}, f.say(id)
 }
-func (f *fake) ApproveWave(_ context.Context, o *authority.Officer, id int64, a authority.WaveApproval) (*authority.WaveResult, error) {
-	return &authority.WaveResult{Locked: 2}, f.say(o.Name, id, a)
+func (f *fake) BeginApproval(_ context.Context, o *authority.Officer, id int64, a authority.WaveApproval) (*authority.Job, error) {
+	return f.job("wave"), f.say(o.Name, id, a)
+}
+
+func (f *fake) job(kind string) *authority.Job {
+	return &authority.Job{ID: 5, Kind: kind, By: "kim", State: authority.JobRunning, Done: 3, Total: 9, Result: []byte(`{"locked":2,"skipped":{}}`),
+		CreatedAt: now, StartedAt: now, UpdatedAt: now.Add(time.Minute)}
+}
+func (f *fake) Jobs(_ context.Context, limit int) ([]*authority.Job, error) {
+	return []*authority.Job{f.job("wave")}, f.say(limit)
+}
+func (f *fake) Job(_ context.Context, id int64) (*authority.Job, error) {
+	return f.job("wave"), f.say(id)
+}
+func (f *fake) AwaitJob(context.Context, int64, time.Duration) (*authority.Job, error) {
+	return f.job("wave"), nil
+}
+func (f *fake) CancelJob(_ context.Context, o *authority.Officer, id int64) (*authority.Job, error) {
+	j := f.job("simulation")
+	j.State, j.Fault = authority.JobCancelled, `{"name":"cancelled","detail":"called off by kim"}`
+	return j, f.say(o.Name, id)
+}
+func (f *fake) Stragglers(_ context.Context, id string, after device.ID, limit int) ([]authority.Straggler, error) {
+	return []authority.Straggler{{Device: someID, IMEI: "490154203237518", Warrant: id, LiftedAt: now}}, f.say(id, after, limit)
 }
 func (f *fake) RejectWave(_ context.Context, o *authority.Officer, id int64, note string) error {
 	return f.say(o.Name, id, note)
@@ -173,8 +195,8 @@ func (f *fake) ProposeWarrant(_ context.Context, o *authority.Officer, id string
 func (f *fake) CountersignWarrant(_ context.Context, o *authority.Officer, id string) (*authority.Warrant, error) {
 	return f.warrant(), f.say(o.Name, id)
 }
-func (f *fake) ConcludeCase(_ context.Context, o *authority.Officer, id, finding string) (*authority.Release, error) {
-	return &authority.Release{Lifted: 3, Stragglers: 1}, f.say(o.Name, id, finding)
+func (f *fake) BeginConclusion(_ context.Context, o *authority.Officer, id, finding string) (*authority.Job, error) {
+	return f.job("release"), f.say(o.Name, id, finding)
 }
 
 func (f *fake) Appeals(_ context.Context, state authority.AppealState, limit int) ([]authority.AppealRow, error) {

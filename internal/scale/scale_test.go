@@ -31,17 +31,28 @@ func must(t testing.TB, err error) {
 // service is an authority on real stores in folders of the test's.
 func service(t testing.TB, store authority.Store) *authority.Service {
 	t.Helper()
-	l, err := ledger.Open(context.Background(), t.TempDir(), ledger.Options{Origin: "ledger.example/scale"})
+	s, closed, err := newService(context.Background(), store, t.TempDir())
 	must(t, err)
-	t.Cleanup(func() { must(t, l.Close(context.Background())) })
-	v, err := verifier.New(nil, verifier.NewEpochs([32]byte{1}))
-	must(t, err)
-	online, err := tufrepo.NewKey(tufrepo.Ed25519, "online", rand.Reader)
-	must(t, err)
-	s, err := authority.New(authority.Config{Store: store, Ledger: l, Verifier: v, Online: online, Now: func() time.Time { return now },
-		EpochSecret: [32]byte{1}, UnlockMaster: [32]byte{2}, PasswordCost: 4})
-	must(t, err)
+	t.Cleanup(closed)
 	return s
+}
+
+func newService(ctx context.Context, store authority.Store, dir string) (s *authority.Service, closed func(), err error) {
+	l, err := ledger.Open(ctx, dir, ledger.Options{Origin: "ledger.example/scale"})
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := verifier.New(nil, verifier.NewEpochs([32]byte{1}))
+	if err != nil {
+		return nil, nil, err
+	}
+	online, err := tufrepo.NewKey(tufrepo.Ed25519, "online", rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err = authority.New(authority.Config{Store: store, Ledger: l, Verifier: v, Online: online, Now: func() time.Time { return now },
+		EpochSecret: [32]byte{1}, UnlockMaster: [32]byte{2}, PasswordCost: 4})
+	return s, func() { _ = l.Close(ctx) }, err
 }
 
 func onSQLite(t testing.TB) authority.Store {

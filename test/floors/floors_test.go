@@ -23,7 +23,7 @@ var floors = [][]string{
 	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness", "internal/tufrepo", "internal/targets"},
 	{"internal/store/...", "internal/ipterritory/..."},
 	{"internal/web/...", "internal/qr", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage", "internal/escrowpage"},
-	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet/...", "internal/simulate", "internal/cli"},
+	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet/...", "internal/simulate", "internal/scale", "internal/cli"},
 	{"cmd/..."},
 	{"test/..."},
 }
