@@ -60,6 +60,8 @@ func kindOf(j *Job) (work, error) {
 		return work{step: (*Service).releaseStep}, nil
 	case WaveJob:
 		return work{step: (*Service).waveStep}, nil
+	case SimulationJob:
+		return work{step: (*Service).simulationStep, cancel: true}, nil
 	}
 	return work{}, ErrInvalid.saying("this server does not know jobs of the kind %q", j.Kind).fixing("use a newer release")
 }

@@ -70,6 +70,7 @@ type Actions interface {
 	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (w *authority.Warrant, proposal []byte, err error)
 	CountersignWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Warrant, error)
 	BeginConclusion(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Job, error)
+	Simulate(ctx context.Context, actor *authority.Officer, name string, source []byte) (*authority.Job, error)
 	CancelJob(ctx context.Context, actor *authority.Officer, id int64) (*authority.Job, error)
 	AnswerAppeal(ctx context.Context, actor *authority.Officer, id int64, grant bool, answer string) error
 	LiftByHuman(ctx context.Context, actor *authority.Officer, id device.ID, g order.Ground, reason string) error
@@ -155,6 +156,7 @@ func (c *console) routes() http.Handler {
 	officer("POST /console/policy/check", c.checkPolicy)
 	officer("POST /console/policy/proposal", c.proposePolicy)
 	officer("POST /console/policy/publish", c.publishPolicy)
+	officer("POST /console/policy/simulate", c.simulatePolicy)
 	officer("POST "+pathProposals, c.proposal)
 	officer("POST /console/renewals", c.renewal)
 	officer("GET /console/officers", c.officers)

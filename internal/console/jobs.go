@@ -2,14 +2,18 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/web"
+	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
 // patience is how long a page waits for the job that it began: a small one is over by then.
@@ -36,7 +40,8 @@ type jobView struct {
 	Percent int    // of Total
 	Left    string // estimate; empty when there is none
 	Fault   string
-	Result  string // for people to read, when no page of its own shows it
+	Result  string // as it is, when nothing below shows it better
+	Policy  *simulationView
 	Running bool
 	Cancel  bool // may be called off by who looks
 }
@@ -94,7 +99,7 @@ func (c *console) job(w http.ResponseWriter, r *http.Request, o *authority.Offic
 	}
 	v := jobOf(j, o)
 	var pretty bytes.Buffer
-	if len(j.Result) > 0 && json.Indent(&pretty, j.Result, "", "  ") == nil {
+	if v.Policy = simulationOf(j); v.Policy == nil && len(j.Result) > 0 && json.Indent(&pretty, j.Result, "", "  ") == nil {
 		v.Result = pretty.String()
 	}
 	return c.show(w, r, o, http.StatusOK, "job", fmt.Sprintf("Job %d", id), v)
@@ -135,4 +140,66 @@ func (c *console) stragglers(w http.ResponseWriter, r *http.Request, o *authorit
 		view.Next = casePath(view.Case) + "/stragglers/" + view.Warrant + "?after=" + view.List[listLimit-1].Device.String()
 	}
 	return c.show(w, r, o, http.StatusOK, "stragglers", "Not confirmed", view)
+}
+
+// simulatePolicy counts what a checked policy would do to the fleet.
+func (c *console) simulatePolicy(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
+	if err := must(o, authority.MayInvestigate); err != nil {
+		return err
+	}
+	name, source, err := checkedSource(r)
+	if err != nil {
+		return err
+	}
+	j, err := c.service.Simulate(r.Context(), o, name, source)
+	if err != nil {
+		return c.done(w, r, "/console/policy", "", err)
+	}
+	return web.Redirect(w, r, jobPath(j.ID))
+}
+
+// countRow is a line of a simulation's table.
+type countRow struct {
+	Name string
+	authority.BeforeAfter
+}
+
+// simulationView is the result of a simulation, for people.
+type simulationView struct {
+	authority.Simulation
+	Places, Models []countRow
+}
+
+// rowsOf sorts counts, those that concern most devices first, and leaves out where nothing would be done.
+func rowsOf[K ~string](counts map[K]*authority.BeforeAfter, name func(K) string) (rows []countRow) {
+	weight := func(n authority.BeforeAfter) int {
+		return n.Before.Denied + n.After.Denied + n.Before.Noticed + n.After.Noticed + n.Before.Locked + n.After.Locked + n.Before.Lifted + n.After.Lifted
+	}
+	for k, n := range counts {
+		if weight(*n) > 0 {
+			rows = append(rows, countRow{name(k), *n})
+		}
+	}
+	slices.SortFunc(rows, func(a, b countRow) int {
+		return cmp.Or(weight(b.BeforeAfter)-weight(a.BeforeAfter), strings.Compare(a.Name, b.Name))
+	})
+	return rows
+}
+
+func simulationOf(j *authority.Job) *simulationView {
+	if j.Kind != authority.SimulationJob || len(j.Result) == 0 {
+		return nil
+	}
+	v := &simulationView{}
+	if err := json.Unmarshal(j.Result, &v.Simulation); err != nil {
+		return nil
+	}
+	v.Places = rowsOf(v.ByTerritory, func(c territory.Code) string {
+		if c == territory.Unknown {
+			return "Not activated"
+		}
+		return web.Place(c)
+	})
+	v.Models = rowsOf(v.ByModel, same)
+	return v
 }

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
@@ -41,6 +42,17 @@ func TestSlowJobsAreShownAsSuch(t *testing.T) {
 			t.Errorf("%s: %s", path, p.Text())
 		}
 	}
+}
+
+func TestSimulation(t *testing.T) {
+	b := open(t, "nora")
+	p := b.then(b.post("/console/policy/simulate", url.Values{"name": {"terms.yaml"}, "source": {base64.StdEncoding.EncodeToString([]byte("id: terms"))}}))
+	for _, want := range []string{"Terms of 2021, without Sudan", "2,416 devices", "16 → 0", "Sudan", "Lark 5", "lifted by rule sudan"} {
+		if !strings.Contains(p.Text(), want) {
+			t.Errorf("the simulation does not say %q: %s", want, p.Text())
+		}
+	}
+	b.calls("Simulate terms.yaml nora")
 }
 
 func TestStragglers(t *testing.T) {

@@ -62,6 +62,7 @@ var calls = []struct {
 	{"POST", "/v1/warrants/warrant-0001/proposal", "", 200, []any{"kim", "warrant-0001"}, `"proposal":"e30="`},
 	{"POST", "/v1/warrants/warrant-0001/countersign", "", 200, []any{"kim", "warrant-0001"}, `"id":"warrant-0001"`},
 	{"POST", "/v1/cases/case-0001/conclude", `{"finding":"f"}`, 202, []any{"kim", "case-0001", "f"}, `"left_seconds":120`},
+	{"POST", "/v1/policies/simulate", `{"name":"terms.yaml","source":"id: terms"}`, 202, []any{"kim", "terms.yaml", "id: terms"}, `"state":"running"`},
 	{"GET", "/v1/jobs", "", 200, []any{100}, `"kind":"wave"`},
 	{"GET", "/v1/jobs/5", "", 200, []any{int64(5)}, `"done":3,"total":9`},
 	{"POST", "/v1/jobs/5/cancel", "", 200, []any{"kim", int64(5)}, `"name":"cancelled"`},

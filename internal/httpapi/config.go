@@ -64,6 +64,7 @@ type ForOfficers interface {
 	BeginConclusion(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Job, error)
 	Stragglers(ctx context.Context, warrantID string, after device.ID, limit int) ([]authority.Straggler, error)
 
+	Simulate(ctx context.Context, actor *authority.Officer, name string, source []byte) (*authority.Job, error)
 	Jobs(ctx context.Context, limit int) ([]*authority.Job, error)
 	Job(ctx context.Context, id int64) (*authority.Job, error)
 	AwaitJob(ctx context.Context, id int64, patience time.Duration) (*authority.Job, error)

@@ -150,6 +150,9 @@ func (f *fake) job(kind string) *authority.Job {
 	return &authority.Job{ID: 5, Kind: kind, By: "kim", State: authority.JobRunning, Done: 3, Total: 9, Result: []byte(`{"locked":2,"skipped":{}}`),
 		CreatedAt: now, StartedAt: now, UpdatedAt: now.Add(time.Minute)}
 }
+func (f *fake) Simulate(_ context.Context, o *authority.Officer, name string, source []byte) (*authority.Job, error) {
+	return f.job("simulation"), f.say(o.Name, name, string(source))
+}
 func (f *fake) Jobs(_ context.Context, limit int) ([]*authority.Job, error) {
 	return []*authority.Job{f.job("wave")}, f.say(limit)
 }

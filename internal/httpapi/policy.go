@@ -54,6 +54,13 @@ func (e *edge) policies(api huma.API) {
 			all, err := a.PolicyHistory(ctx, in.Limit)
 			return list(all, err, historyOf)
 		})
+	simulate := accepted(op(http.MethodPost, "/v1/policies/simulate", "simulate-policy",
+		"Count what a policy would do to the fleet, beside the one in force; a job whose result is the counts"))
+	simulate.MaxBodyBytes = 2*policy.MaxSize + 64<<10
+	huma.Register(api, simulate, func(ctx context.Context, in *proposeInput) (*bodyOf[jobView], error) {
+		j, err := a.Simulate(ctx, actor(ctx), in.Body.Name, []byte(in.Body.Source))
+		return e.began(ctx, j, err)
+	})
 	publish := op(http.MethodPost, "/v1/policies", "publish-policy", "Publish a policy at once: only a sandbox can, which holds officers' keys itself")
 	publish.MaxBodyBytes = 2*policy.MaxSize + 64<<10 // a character may take several bytes in JSON
 	huma.Register(api, publish, func(ctx context.Context, in *proposeInput) (*bodyOf[published], error) {
