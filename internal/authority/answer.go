@@ -68,7 +68,7 @@ func (v *visit) behind() bool {
 
 // update is what a device needs that trusts the root of that version, 0 for none; nil while nothing counts.
 func (g *signatures) update(root uint64) *tuf.Update {
-	if !g.sound {
+	if !g.sound() {
 		return nil
 	}
 	u := g.repository.Update(root)

@@ -94,10 +94,11 @@ func (c *change) publish(ctx context.Context) (err error) {
 	} else if err != nil {
 		return proposalFault(err)
 	}
-	c.after = &signatures{repository: next}
-	if err := c.after.verify(c.now); err != nil {
+	v, err := next.Sound()
+	if err != nil {
 		return proposalFault(err)
 	}
+	c.after = signaturesOf(v)
 	c.out = Published{Subject: c.proposal.Subject(), Versions: c.after.versions, Signers: signersOf(c.proposal)}
 	c.event = Event{At: c.now, Kind: "officers-signed", Actor: c.actor}
 	if err := c.check(ctx); err != nil {
@@ -204,7 +205,7 @@ func (s *Service) founded(ctx context.Context) (*signatures, error) {
 	if !g.founded() {
 		return nil, ErrUnfounded
 	}
-	if !g.sound {
+	if !g.sound() {
 		return nil, ErrSignaturesBroken
 	}
 	return g, nil

@@ -17,7 +17,7 @@ func (s *Service) sweepSignatures(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if !g.founded() || !g.sound {
+	if !g.founded() || !g.sound() {
 		return nil
 	}
 	if g, err = s.fresh(ctx, now); err != nil {
@@ -51,7 +51,7 @@ type RoleEnd struct {
 // ending lists the roles whose signatures end within renewWithin, or have ended.
 func (g *signatures) ending(now time.Time) (list []RoleEnd) {
 	for _, role := range offlineRoles {
-		if g.sound && now.Add(renewWithin).After(g.expires[role]) {
+		if g.sound() && now.Add(renewWithin).After(g.expires[role]) {
 			list = append(list, RoleEnd{role, g.expires[role]})
 		}
 	}

@@ -44,7 +44,7 @@ type mark struct {
 }
 
 func (g *signatures) mark() mark {
-	return mark{g.sound, g.versions.Root, g.versions.Targets, g.versions.Policy}
+	return mark{g.sound(), g.versions.Root, g.versions.Targets, g.versions.Policy}
 }
 
 // maxPolicies bounds how many published policies are kept at hand.

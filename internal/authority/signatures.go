@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -37,12 +36,20 @@ type signbook struct {
 // signatures is what officers have signed, as the store shows it. It does not change.
 type signatures struct {
 	repository *tufrepo.Repository // nil while nobody has founded it
-	sound      bool                // its signatures and hashes hold; expiry is not part of it
-	verified   *tufrepo.Verified   // the repository, where it is sound
+	verified   *tufrepo.Verified   // nil unless signatures and hashes hold; expiry is not part of it
 	versions   tuf.Versions
 	listed     map[string]map[string]tufrepo.Target // by role, tuf.Policy and tuf.Warrant, and path
 	expires    map[string]time.Time                 // of each role by itself
 }
+
+// signaturesOf is a repository that is sound.
+func signaturesOf(v *tufrepo.Verified) *signatures {
+	c := v.Content()
+	return &signatures{repository: v.Repository(), verified: v, versions: c.Versions, listed: c.Listed, expires: c.Expires}
+}
+
+// sound reports whether signatures and hashes hold.
+func (g *signatures) sound() bool { return g.verified != nil }
 
 // offlineRoles are those that officers sign, and only they can renew.
 var offlineRoles = []string{tuf.Root, tuf.Targets, tuf.Policy, tuf.Warrant}
@@ -53,7 +60,7 @@ func (g *signatures) founded() bool { return g.repository != nil }
 // lists reports whether officers have signed these very bytes as the file of that path.
 func (g *signatures) lists(role, path string, data []byte) bool {
 	f, found := g.listed[role][path]
-	return g.sound && found && f.Length == int64(len(data)) && f.SHA256 == sha256.Sum256(data)
+	return g.sound() && found && f.Length == int64(len(data)) && f.SHA256 == sha256.Sum256(data)
 }
 
 // end is when what officers signed in a role ends for devices: with it, with root or with targets, whichever is first.
@@ -69,7 +76,7 @@ func (g *signatures) end(role string) time.Time {
 
 // stands reports whether a role's signatures may still bear an escalation (Charter C10).
 func (g *signatures) stands(role string, now time.Time) bool {
-	return g.sound && now.Before(g.end(role))
+	return g.sound() && now.Before(g.end(role))
 }
 
 // signed returns what officers have signed, as last read.
@@ -110,35 +117,17 @@ func (s *Service) readSignaturesAfter(ctx context.Context, made *signatures) (*s
 	if r != nil && made != nil && sameRepository(made.repository, r) {
 		fresh = made
 	} else if r != nil {
-		if err := fresh.verify(s.now()); err != nil {
+		if v, err := r.Sound(); err != nil {
 			// Every change goes through Publish or Refresh, which verify: somebody else has written into the store.
 			s.cfg.Logger.Error("officers' signatures do not hold: no policy and no warrant counts until the store is restored", "error", err)
+		} else {
+			fresh = signaturesOf(v)
 		}
 	}
 	s.signs.mu.Lock()
 	defer s.signs.mu.Unlock()
 	s.signs.known = fresh
 	return fresh, nil
-}
-
-// verify fills in g. Signatures and hashes are looked at as of the last moment at which nothing had expired: an end that has come
-// makes nothing forged, and has its own consequences.
-func (g *signatures) verify(now time.Time) error {
-	content, err := g.repository.Content()
-	if err != nil {
-		return err
-	}
-	g.versions, g.expires, g.listed = content.Versions, content.Expires, content.Listed
-	for _, at := range g.expires {
-		if last := at.Add(-time.Second); last.Before(now) {
-			now = last
-		}
-	}
-	if g.verified, err = g.repository.Verified(now); err != nil {
-		return err
-	}
-	g.sound = true
-	return nil
 }
 
 // repositoryIn reads the newest metadata; nil when nobody has founded the repository.
@@ -202,14 +191,11 @@ func putRepository(tx Tx, base, next *tufrepo.Repository, versions tuf.Versions)
 	return nil
 }
 
-// timestampLeft is how much of a timestamp's life has to be left, so that devices are never told of one that has expired.
-const timestampLeft = 7 * 24 * time.Hour / 2
-
 // fresh returns what officers have signed, with a timestamp that devices accept: it is signed anew when its time comes, by the server's
 // online key alone. A failure is logged, and what there is goes on to count for as long as it does.
 func (s *Service) fresh(ctx context.Context, now time.Time) (*signatures, error) {
 	g, err := s.signed(ctx)
-	if err != nil || !g.founded() || !g.sound || now.Add(timestampLeft).Before(g.expires[tuf.Timestamp]) || !s.tryLater(now) {
+	if err != nil || !g.founded() || !g.sound() || !g.verified.Due(now) || !s.tryLater(now) {
 		return g, err
 	}
 	next, err := s.refresh(ctx, now)
@@ -231,14 +217,14 @@ func (s *Service) refresh(ctx context.Context, now time.Time) (*signatures, erro
 	s.signs.publishing.Lock()
 	defer s.signs.publishing.Unlock()
 	g, err := s.readSignatures(ctx)
-	if err != nil || !g.founded() || !g.sound {
+	if err != nil || !g.founded() || !g.sound() {
 		return g, err
 	}
-	next, changed, err := g.verified.Refresh(s.cfg.Online, now)
-	if err != nil || !changed {
+	next, err := g.verified.Refresh(s.cfg.Online, now)
+	if err != nil || next == g.verified {
 		return g, err
 	}
-	made := g.refreshed(next)
+	made := signaturesOf(next)
 	err = s.update(ctx, func(tx Tx) error { return putRepository(tx, g.repository, made.repository, made.versions) })
 	if errors.Is(err, ErrChanged) { // another server was first
 		return s.readSignatures(ctx)
@@ -251,13 +237,4 @@ func (s *Service) refresh(ctx context.Context, now time.Time) (*signatures, erro
 	defer s.signs.mu.Unlock()
 	s.signs.known = made
 	return made, nil
-}
-
-// refreshed is g with what Refresh has signed: of what officers signed nothing is another.
-func (g *signatures) refreshed(next *tufrepo.Verified) *signatures {
-	stamps := next.Stamps()
-	made := &signatures{repository: next.Repository(), sound: true, verified: next, versions: g.versions, expires: maps.Clone(g.expires), listed: g.listed}
-	made.versions.Snapshot, made.versions.Timestamp = stamps.Snapshot, stamps.Timestamp
-	made.expires[tuf.Snapshot], made.expires[tuf.Timestamp] = stamps.SnapshotExpires, stamps.TimestampExpires
-	return made
 }

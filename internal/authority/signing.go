@@ -34,7 +34,7 @@ func (s *Service) SigningKeys(ctx context.Context) (*SigningKeys, error) {
 	if !g.founded() {
 		return k, nil
 	}
-	if !g.sound {
+	if !g.sound() {
 		return nil, ErrSignaturesBroken
 	}
 	k.Versions, k.Expires, k.Ending = g.versions, g.expires, g.ending(s.now())

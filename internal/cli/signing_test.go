@@ -168,10 +168,14 @@ func TestOfficersWithoutANetwork(t *testing.T) {
 	}
 	d.now = now.AddDate(0, 0, 401)
 	sign("renewal.json", "bela", "ada")
-	if r, _, err = r.Refresh(online, d.now); err != nil {
+	v, err := r.Sound()
+	if err != nil {
 		t.Fatal(err)
 	}
-	publishTo(t, "copy", r, "renewal.json", online, d.now)
+	if v, err = v.Refresh(online, d.now); err != nil {
+		t.Fatal(err)
+	}
+	publishTo(t, "copy", v.Repository(), "renewal.json", online, d.now)
 	if out, _ = d.run(exitOK, "officer", "show", "copy"); strings.Contains(out, "EXPIRED: officers renew it with bailiwick policy") || !strings.Contains(out, "EXPIRED: the next warrant renews it") {
 		t.Error(out)
 	}

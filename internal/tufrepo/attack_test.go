@@ -244,19 +244,12 @@ func TestWrongOnlineKey(t *testing.T) {
 		if _, err := w.repository.Accept(p, k, founded); !errors.Is(err, ErrOnlineKey) {
 			t.Errorf("accepted with %v: %v", k, err)
 		}
-		if _, _, err := w.repository.Refresh(k, founded.Add(6*day)); !errors.Is(err, ErrOnlineKey) {
+		if next, err := sound(t, w.repository).Refresh(k, founded.Add(6*day)); next != nil || !errors.Is(err, ErrOnlineKey) {
 			t.Errorf("refreshed with %v: %v", k, err)
-		}
-		if v, err := w.repository.Verified(founded); err != nil {
-			t.Error(err)
-		} else if _, _, err := v.Refresh(k, founded.Add(6*day)); !errors.Is(err, ErrOnlineKey) {
-			t.Errorf("refreshed after it was verified with %v: %v", k, err)
 		}
 	}
 	// A key whose halves do not belong together signs nothing that leaves.
-	if v, err := w.repository.Verified(founded); err != nil {
-		t.Error(err)
-	} else if _, _, err := v.Refresh(&Key{w.online.Public(), w.ada.signer}, founded.Add(6*day)); !errors.Is(err, ErrOnlineKey) {
+	if next, err := sound(t, w.repository).Refresh(&Key{w.online.Public(), w.ada.signer}, founded.Add(6*day)); next != nil || !errors.Is(err, ErrOnlineKey) {
 		t.Errorf("signed with another's private key: %v", err)
 	}
 	// The key counts, not what its file calls it.
@@ -301,9 +294,9 @@ func TestStale(t *testing.T) {
 func TestEnded(t *testing.T) {
 	w := newWorld(t)
 	now := founded.Add(201 * day) // the warrant role has ended
-	r, changed, err := w.repository.Refresh(w.online, now)
-	if err != nil || !changed {
-		t.Fatalf("%v, %v", changed, err)
+	r, changed := refreshed(t, w.repository, w.online, now)
+	if !changed {
+		t.Fatal("nothing was signed anew")
 	}
 	if err := r.Verify(now); !errors.Is(err, ErrExpired) || !strings.Contains(err.Error(), "warrant") {
 		t.Errorf("verified: %v", err)
@@ -320,15 +313,8 @@ func TestEnded(t *testing.T) {
 	if err := r.Verify(now); err != nil {
 		t.Errorf("after new signatures: %v", err)
 	}
-	v, err := r.Verified(now)
-	if err != nil {
-		t.Fatal(err)
-	}
 	now = founded.Add(5 * 365 * day) // root and targets have ended, at this very instant
-	if _, _, err := v.Refresh(w.online, now); !errors.Is(err, ErrExpired) {
-		t.Errorf("refreshed without a root, as it was verified before: %v", err)
-	}
-	if _, _, err := r.Refresh(w.online, now); !errors.Is(err, ErrExpired) {
+	if next, err := sound(t, r).Refresh(w.online, now); next != nil || !errors.Is(err, ErrExpired) {
 		t.Errorf("refreshed without a root: %v", err)
 	}
 	if p, err = r.ProposeOfficers(Changes{Now: now}); err != nil {

@@ -176,50 +176,8 @@ func (h *history) later(t *rapid.T) {
 	h.now = h.now.Add(time.Duration(rapid.IntRange(1, 50).Draw(t, "days")) * day)
 }
 
-// compare has a Verified of the same repository come to the same, byte for byte where signatures are not random.
-func (h *history) compare(t *rapid.T, want *Repository, wanted bool) {
-	c, err := h.repository.read()
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := c.stamped.expires // of these the first that ends is the last moment at which all holds
-	for _, role := range []head{c.root.head, c.targets.head, c.policy.head, c.warrant.head, c.snapshot.head} {
-		if role.expires.Before(at) {
-			at = role.expires
-		}
-	}
-	v, err := h.repository.Verified(at.Add(-time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
-	next, changed, err := v.Refresh(h.online, h.now)
-	if err != nil || changed != wanted {
-		t.Fatalf("of what was verified: %v, %v; want %v", changed, err, wanted)
-	}
-	stamps, err := want.Stamps()
-	if again, failed := next.Repository().Stamps(); err != nil || failed != nil || stamps != again || stamps != next.Stamps() {
-		t.Fatalf("of what was verified: %+v, %+v, want %+v", next.Stamps(), again, stamps)
-	}
-	if !changed {
-		return
-	}
-	if err := next.Repository().verify(h.now, []string{tuf.Policy, tuf.Warrant}); err != nil {
-		t.Fatalf("what a verified one signed does not hold: %v", err)
-	}
-	if _, again, err := next.Refresh(h.online, h.now); again || err != nil {
-		t.Fatalf("refreshed twice at one time: %v", err)
-	}
-}
-
 func (h *history) refresh(t *rapid.T) {
-	next, changed, err := h.repository.Refresh(h.online, h.now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, again, err := next.Refresh(h.online, h.now); again || err != nil {
-		t.Fatalf("refreshed twice at one time: %v", err)
-	}
-	h.compare(t, next, changed)
+	next, changed := refreshed(t, h.repository, h.online, h.now)
 	if changed {
 		h.past = append(h.past, h.repository)
 	}
@@ -289,10 +247,7 @@ func (h *history) rollback(t *rapid.T) {
 
 // holds is checked after every step: the repository is sound for go-tuf and for all devices, once the server has refreshed.
 func (h *history) holds(t *rapid.T) {
-	r, _, err := h.repository.Refresh(h.online, h.now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, _ := refreshed(t, h.repository, h.online, h.now)
 	h.repository = r
 	versions, err := r.Versions()
 	if err != nil {

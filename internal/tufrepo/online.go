@@ -6,99 +6,9 @@ import (
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
-	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
 
 	"github.com/bailiwick-dev/bailiwick/tuf"
 )
-
-// How much must be left of what the server signs by itself; with less, Refresh signs anew.
-const (
-	timestampLeft = 7 * day / 2
-	snapshotLeft  = 15 * day // more than a timestamp lives, so that no timestamp outlives its snapshot
-)
-
-// Refresh signs snapshot and timestamp anew when less than half of their life is left, expired or not, and says whether it
-// did. It needs no officer, and it cannot renew what officers sign: see [Repository.Expiring]. r is not changed.
-func (r *Repository) Refresh(online *Key, now time.Time) (next *Repository, changed bool, err error) {
-	c, err := r.readOnline()
-	if err != nil {
-		return nil, false, err
-	}
-	snapshot := c.snapshot.expires.Before(now.Add(snapshotLeft))
-	if !snapshot && !c.stamped.expires.Before(now.Add(timestampLeft)) {
-		return r, false, nil
-	}
-	if online, err = named(c.root.signers, online); err != nil {
-		return nil, false, err
-	}
-	made := *r
-	if snapshot {
-		if made.Snapshot, err = makeSnapshot(&made, c.snapshot.version+1, online, now); err != nil {
-			return nil, false, err
-		}
-	}
-	if made.Timestamp, err = makeTimestamp(&made, c.stamped.version+1, online, now); err != nil {
-		return nil, false, err
-	}
-	if !snapshot { // nothing else is signed anew
-		return &made, true, made.verifyOnline(now)
-	}
-	// A device tells by itself that a policy or a warrant has ended, and goes on with the other. Without root or targets it takes nothing.
-	if err := made.verify(now, []string{tuf.Policy, tuf.Warrant}); err != nil {
-		return nil, false, err
-	}
-	return &made, true, nil
-}
-
-// readOnline takes apart what the server signs, and the root that says with which key.
-func (r *Repository) readOnline() (*contents, error) {
-	var c contents
-	if r == nil || len(r.Roots) == 0 {
-		return r.read() // which says what is missing
-	}
-	var err error
-	if c.root, err = readRoot(r.Roots[len(r.Roots)-1]); err == nil {
-		c.snapshot, err = readSnapshot(r.Snapshot)
-	}
-	if err == nil {
-		c.stamped, err = readTimestamp(r.Timestamp)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrRepository, err)
-	}
-	return &c, nil
-}
-
-// verifyOnline checks what the server signs as a client does that trusts the newest root.
-func (r *Repository) verifyOnline(now time.Time) error {
-	trusted, err := trustedmetadata.New(r.Roots[len(r.Roots)-1])
-	if err != nil {
-		return fmt.Errorf("%w: root: %w", ErrRepository, err)
-	}
-	trusted.RefTime = now.Add(1) // as in verify
-	if _, err := trusted.UpdateTimestamp(r.Timestamp); err != nil {
-		return fault("timestamp", err)
-	}
-	if _, err := trusted.UpdateSnapshot(r.Snapshot, false); err != nil {
-		return fault("snapshot", err)
-	}
-	return nil
-}
-
-// Stamps are what the server itself signs: versions and ends of snapshot and timestamp.
-type Stamps struct {
-	Snapshot, Timestamp               uint64
-	SnapshotExpires, TimestampExpires time.Time
-}
-
-// Stamps reads what the server itself signs.
-func (r *Repository) Stamps() (Stamps, error) {
-	c, err := r.readOnline()
-	if err != nil {
-		return Stamps{}, err
-	}
-	return Stamps{c.snapshot.version, c.stamped.version, c.snapshot.expires, c.stamped.expires}, nil
-}
 
 // named returns the online key under the name that the root gives it, which is part of its id.
 func named(s signers, online *Key) (*Key, error) {

@@ -83,8 +83,7 @@ func (r *Repository) Versions() (tuf.Versions, error) {
 	if err != nil {
 		return tuf.Versions{}, err
 	}
-	return tuf.Versions{Root: c.root.version, Timestamp: c.stamped.version, Snapshot: c.snapshot.version,
-		Targets: c.targets.version, Policy: c.policy.version, Warrant: c.warrant.version}, nil
+	return c.content().Versions, nil
 }
 
 // Expires returns when the metadata of a role expire, in UTC.
@@ -95,28 +94,6 @@ func (r *Repository) Expires(role string) (time.Time, error) {
 	}
 	h, err := c.head(role)
 	return h.expires, err
-}
-
-// Content is what a repository says, read once.
-type Content struct {
-	Versions tuf.Versions
-	Expires  map[string]time.Time         // of every role, in UTC
-	Listed   map[string]map[string]Target // by [tuf.Policy] and [tuf.Warrant], and path
-}
-
-// Content returns versions, ends and listings together, for the price of one of them. The maps are the caller's.
-func (r *Repository) Content() (*Content, error) {
-	c, err := r.read()
-	if err != nil {
-		return nil, err
-	}
-	return &Content{
-		Versions: tuf.Versions{Root: c.root.version, Timestamp: c.stamped.version, Snapshot: c.snapshot.version,
-			Targets: c.targets.version, Policy: c.policy.version, Warrant: c.warrant.version},
-		Expires: map[string]time.Time{tuf.Root: c.root.expires, tuf.Targets: c.targets.expires, tuf.Policy: c.policy.expires,
-			tuf.Warrant: c.warrant.expires, tuf.Snapshot: c.snapshot.expires, tuf.Timestamp: c.stamped.expires},
-		Listed: map[string]map[string]Target{tuf.Policy: c.policy.files, tuf.Warrant: c.warrant.files},
-	}, nil
 }
 
 // Officers returns the officers' keys, by name.
@@ -216,17 +193,10 @@ func (r *Repository) Verify(now time.Time) error { return r.verify(now, nil) }
 // verify is Verify, but lets the delegated roles named in tolerated be expired: a policy that has ended does not stop warrants, nor
 // a warrant that has ended policies, here as on devices.
 func (r *Repository) verify(now time.Time, tolerated []string) error {
-	_, err := r.verified(now, tolerated)
-	return err
-}
-
-// verified is verify, and returns what it read.
-func (r *Repository) verified(now time.Time, tolerated []string) (*contents, error) {
-	c, err := r.read()
-	if err != nil {
-		return nil, err
+	if _, err := r.read(); err != nil {
+		return err
 	}
-	return c, r.hold(now, tolerated)
+	return r.hold(now, tolerated)
 }
 
 // hold checks signatures, dates and hashes of a repository whose form is right.

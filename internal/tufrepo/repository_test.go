@@ -204,15 +204,11 @@ func TestRefresh(t *testing.T) {
 		day                 int
 		timestamp, snapshot uint64
 	}{{0, 1, 1}, {3, 1, 1}, {4, 2, 1}, {7, 2, 1}, {8, 3, 1}, {15, 4, 1}, {16, 5, 2}, {17, 5, 2}, {90, 6, 3}} {
-		next, _, err := r.Refresh(w.online, founded.Add(time.Duration(c.day)*day))
-		if err != nil {
-			t.Fatal(err)
-		}
-		v, err := next.Versions()
+		r, _ = refreshed(t, r, w.online, founded.Add(time.Duration(c.day)*day))
+		v, err := r.Versions()
 		if err != nil || v.Timestamp != c.timestamp || v.Snapshot != c.snapshot {
 			t.Errorf("day %d: %+v, %v", c.day, v, err)
 		}
-		r = next
 	}
 }
 

@@ -6,6 +6,10 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bailiwick-dev/bailiwick/tuf"
 )
 
 var founded = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -82,6 +86,55 @@ func carried(t testing.TB, p *Proposal) *Proposal {
 func policyFile(n int) File {
 	data := fmt.Appendf(nil, "policy %d", n)
 	return File{fmt.Sprintf("policy/%x.cbor", sha256.Sum256(data)), data}
+}
+
+// refreshed has the server sign what is due, and reports whether anything was. What it signed has to hold for go-tuf, to be read as it
+// says itself, and not to be due again.
+func refreshed(t interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}, r *Repository, online *Key, now time.Time) (*Repository, bool) {
+	t.Helper()
+	v, err := r.Sound()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := v.Refresh(online, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed := next != v; !changed && v.Due(now) || next.Due(now) || next.Repository() == r && changed {
+		t.Fatalf("signed %v, due before %v, after %v", changed, v.Due(now), next.Due(now))
+	}
+	if again, err := next.Refresh(online, now); again != next || err != nil {
+		t.Fatalf("refreshed twice at one time: %v", err)
+	}
+	if next == v {
+		return r, false
+	}
+	// A device tells by itself that a policy or a warrant has ended, and goes on with the other.
+	if err := next.Repository().verify(now, []string{tuf.Policy, tuf.Warrant}); err != nil {
+		t.Fatalf("what the server signed does not hold: %v", err)
+	}
+	read, err := next.Repository().Sound()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(read.Content(), next.Content()); diff != "" {
+		t.Fatalf("it says what it does not hold (-read +said):\n%s", diff)
+	}
+	return next.Repository(), true
+}
+
+// sound is a repository that holds, apart from dates.
+func sound(t testing.TB, r *Repository) *Verified {
+	t.Helper()
+	v, err := r.Sound()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 func all(string) bool { return true }

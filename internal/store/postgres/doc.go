@@ -28,11 +28,14 @@
 // commit is on its way nobody knows what became of it. So every writing connection has a row in the table receipt, and each transaction
 // writes its number there: on a new connection the row tells. It stays locked until the transaction has ended, which makes the answer sure.
 //
-// # One server
+// # Several servers
 //
-// A server holds a lease, a row that it renews. Another one is refused with [ErrInUse] while it does, and takes over when it does not,
-// with a higher term. Taking over fences the receipts of all earlier terms, so that a former server that was only paused commits
-// nothing any more. There are no advisory locks and no LISTEN/NOTIFY.
+// Any number of servers work on one database. Each has a row of its own, with a number, which it renews, and receipts. One that does not
+// renew its row is fenced by another: what it has under way is waited for, and it commits nothing any more under that number. If it was
+// only paused it registers again, under a new number, and goes on. Lanes step over devices that another transaction has, so that
+// a server that stands still with some of them locked holds up nobody else but who wants these.
+//
+// What only one of them may do is done by the one that leads: see [DB.Campaign]. There are no advisory locks and no LISTEN/NOTIFY.
 //
 // Times are kept to the microsecond, in UTC.
 package postgres

@@ -13,13 +13,12 @@ import (
 var (
 	// ErrClosed is what a closed store answers.
 	ErrClosed = errors.New("postgres: the store is closed")
-	// ErrInUse says that another server runs on the database.
-	ErrInUse = errors.New("another server runs on this database")
 
 	errQueueFull = errors.New("postgres: too many updates are waiting")
 	errOver      = errors.New("postgres: a Tx was used after its function had returned")
 	errReadOnly  = errors.New("postgres: View may not write; use Update")
-	errFenced    = errors.New("postgres: another server has taken over this database; stop this one")
+	errFenced    = errors.New("postgres: another server took this one for gone, and fenced it")
+	errSchema    = errors.New("the records have another schema than this program knows")
 	errOutgrown  = errors.New("postgres: this update needs a transaction of its own")
 )
 
@@ -36,7 +35,12 @@ const (
 // sort tells what an error means (PostgreSQL 15, appendix A: error codes).
 func sort(err error) trouble {
 	var e *pgconn.PgError
-	if !errors.As(err, &e) {
+	switch {
+	case errors.Is(err, errFenced):
+		return repeat // under another number
+	case errors.Is(err, errSchema):
+		return failing
+	case !errors.As(err, &e):
 		return lost // no answer of the server: the connection is gone
 	}
 	switch e.Code {

@@ -35,6 +35,7 @@ func cluster(t *testing.T) *pgtest.Cluster {
 // tally is what callers were told, to be compared with what is there.
 type tally struct {
 	db           *DB
+	name         string // of its events
 	devices      int
 	acknowledged []atomic.Int64 // by device, of light updates
 	tried        []atomic.Int64
@@ -68,7 +69,7 @@ func (y *tally) work(t *testing.T, n int, stop <-chan struct{}) {
 		default:
 		}
 		var err error
-		name := fmt.Sprintf("event-%d-%d", n, i)
+		name := fmt.Sprintf("%sevent-%d-%d", y.name, n, i)
 		if i%3 == 0 {
 			err = y.db.Update(context.Background(), func(tx authority.Tx) error {
 				if _, err := tx.NextNumber("events"); err != nil {

@@ -23,7 +23,7 @@ type call struct {
 	loaded  chan struct{} // closed when what follows is there
 
 	err error         // why it could not be read
-	row *storedDevice // nil when there is no such device
+	row *storedDevice // nil when there is no such device, or another transaction has it
 
 	batch  *sync.WaitGroup // to be told when fn has returned
 	put    *deviceRow      // to be written; nil for nothing
@@ -132,9 +132,7 @@ func (l *light) Device(id device.ID) (*authority.Device, error) {
 		return nil, err
 	}
 	switch {
-	case l.call.row == nil:
-		return nil, authority.ErrAbsent
-	case l.call.put != nil:
+	case l.call.row == nil || l.call.put != nil:
 		return l.tx.Device(id)
 	}
 	return l.call.row.device()
@@ -179,9 +177,7 @@ func (l *light) write(d *authority.Device, guard func(*storedDevice) error) erro
 	}
 	stored := l.call.row
 	switch {
-	case stored == nil:
-		return authority.ErrAbsent
-	case l.call.put != nil || stored.imei != string(d.IMEI) || stored.serial != d.Serial || stored.model != d.Model:
+	case stored == nil || l.call.put != nil || stored.imei != string(d.IMEI) || stored.serial != d.Serial || stored.model != d.Model:
 		return l.usable() // notes that it was outgrown
 	}
 	if err := guard(stored); err != nil {
@@ -296,10 +292,10 @@ func (l *lane) serve(batch map[device.ID]*call) {
 	}
 }
 
-const loadDevices = "SELECT " + deviceColumns + devicesMade + " WHERE d.id = ANY($1) ORDER BY d.id" + ownRow
+const loadDevices = "SELECT " + deviceColumns + devicesMade + " WHERE d.id = ANY($1) ORDER BY d.id" + ownRow + " SKIP LOCKED"
 
-// load reads in one round trip what a plain check-in asks for. Rows are locked in the order of ids, so that lanes never wait for each
-// other in a circle; after that nothing of these devices can change but here.
+// load reads in one round trip what a plain check-in asks for. After that nothing of these devices can change but here. A device that
+// another transaction has, perhaps that of a server that stands still, is left out: who wants it waits by itself, not the whole batch.
 func (l *lane) load(ctx context.Context, batch map[device.ID]*call) error {
 	ids := make([][]byte, 0, len(batch))
 	for id := range batch {

@@ -20,6 +20,7 @@ func (db *DB) Register(registry prometheus.Registerer) error {
 		{"updates_alone_total", "Updates that had a transaction of their own.", true, func(s Stats) int64 { return s.Alone }},
 		{"retries_total", "Updates and views that were run again: transactions met, or a connection was lost.", true, func(s Stats) int64 { return s.Retried }},
 		{"updates_turned_away_total", "Updates refused because too many waited.", true, func(s Stats) int64 { return s.TurnedAway }},
+		{"registrations_total", "Times this server registered on the database: more than once when it was taken for gone.", true, func(s Stats) int64 { return s.Registered }},
 		{"updates_waiting", "Updates that wait or run now.", false, func(s Stats) int64 { return s.Waiting }},
 	} {
 		value := func() float64 { return float64(m.value(db.Stats())) }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -19,12 +20,30 @@ var migrations embed.FS
 // firstStep is the number of the first migration here: what the SQLite store did in its steps up to this one.
 const firstStep = 4
 
+// silence is the time after which a server counts as gone when nobody has set another one.
+const silence = 6 * time.Second
+
+var errOlder = errors.New("servers of an earlier release run on this database")
+
+// serversStep made several servers possible; before, one held a lease.
+const serversStep = 6
+
 // migrate brings the database to the newest schema, all steps in one transaction. The table schema_step holds those that ran; it is
 // locked meanwhile, so that of two servers that start at once one waits for the other.
 func migrate(ctx context.Context, c *pgx.Conn) error {
 	const attempts = 10
+	began := time.Now()
 	for i := 0; ; i++ {
 		err := migrateOnce(ctx, c)
+		if errors.Is(err, errOlder) && time.Since(began) < 4*silence/3 { // perhaps it is gone and has not been silent for long enough
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(silence / 12):
+			}
+			i = 0
+			continue
+		}
 		var e *pgconn.PgError
 		// Two that make the very first table at the same time: one of them meets a name that has just come to be.
 		if i < attempts && errors.As(err, &e) && (e.Code == "23505" || e.Code == "42P07" || again(err)) {
@@ -54,8 +73,13 @@ func migrateOnce(ctx context.Context, c *pgx.Conn) error {
 		if err != nil {
 			return err
 		}
-		if newest := firstStep + len(names) - 1; version > newest {
-			return fmt.Errorf("postgres: the records have schema %d, this program knows %d; use a newer release", version, newest)
+		switch newest := firstStep + len(names) - 1; {
+		case version > newest:
+			return fmt.Errorf("postgres: %w", schemaMismatch(version, newest))
+		case version < newest:
+			if err := alone(ctx, tx, version); err != nil {
+				return err
+			}
 		}
 		for i, name := range names {
 			number, err := strconv.Atoi(strings.TrimPrefix(name, "migrations/")[:4])
@@ -70,6 +94,46 @@ func migrateOnce(ctx context.Context, c *pgx.Conn) error {
 		}
 		return nil
 	})
+}
+
+// newestStep is the schema that this program knows.
+func newestStep() (int, error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	return firstStep + len(names) - 1, err
+}
+
+func schemaMismatch(there, known int) error {
+	advice := "start this server again"
+	if there > known {
+		advice = "use a newer release"
+	}
+	return fmt.Errorf("%w: they have schema %d, this program knows %d; %s", errSchema, there, known, advice)
+}
+
+// alone sees to it that no server of an earlier release works with the records while their schema changes under it. Those that live are
+// named, to be stopped; what the others may have left under way is waited for as their tables are locked.
+func alone(ctx context.Context, tx pgx.Tx, version int) error {
+	query := fmt.Sprintf("SELECT holder, number FROM server WHERE seen_at > clock_timestamp() - %d * interval '1 ms'", silence.Milliseconds())
+	switch {
+	case version < firstStep:
+		return nil
+	case version < serversStep:
+		query = "SELECT holder, term FROM lease WHERE expires_at > clock_timestamp()"
+	}
+	rows, err := tx.Query(ctx, query)
+	if err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	var living []string
+	var holder string
+	var number int64
+	if _, err := pgx.ForEachRow(rows, []any{&holder, &number}, func() error { living = append(living, holder); return nil }); err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	if len(living) > 0 {
+		return fmt.Errorf("postgres: %w (%s): stop them first; this one brings the records to a newer schema, which they do not know", errOlder, strings.Join(living, "; "))
+	}
+	return nil
 }
 
 // ours refuses a schema with tables of another program, so that they are not mixed with ours.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -23,7 +22,7 @@ type Options struct {
 	Readers  int           // views that may run at once; default 2 per processor, at least 4
 	Patience time.Duration // how long an update or a view is tried again while the database is away; default 5 s
 	Timeout  time.Duration // of one statement; default 30 s
-	Lease    time.Duration // after which a server that does not answer has left the database; default 6 s
+	Lease    time.Duration // after which a server that does not answer is fenced, and a leader that does not replaced; default 6 s
 }
 
 func (o Options) withDefaults() Options {
@@ -38,7 +37,7 @@ func (o Options) withDefaults() Options {
 	for _, f := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&o.Patience, 5 * time.Second}, {&o.Timeout, 30 * time.Second}, {&o.Lease, 6 * time.Second}} {
+	}{{&o.Patience, 5 * time.Second}, {&o.Timeout, 30 * time.Second}, {&o.Lease, silence}} {
 		if *f.field <= 0 {
 			*f.field = f.value
 		}
@@ -50,13 +49,15 @@ func (o Options) withDefaults() Options {
 type DB struct {
 	opts     Options
 	config   *pgx.ConnConfig
-	lease    lease
+	member   member
 	writers  chan *session
 	readers  chan *session
 	arrivals chan *call // light updates
 	looks    chan *look // views of one device
 	work     sync.WaitGroup
 	stop     chan struct{}
+	closing  context.Context // ends when Close begins
+	close    context.CancelFunc
 
 	mu     sync.Mutex
 	inside int           // updates and views under way
@@ -69,7 +70,8 @@ type DB struct {
 }
 
 // Open opens the records in the database that url names (a libpq connection string or URL; the variables PGPASSWORD, PGSSLMODE and so on
-// count as with psql), and brings them to the newest schema. One server at a time runs on a database: the next one gets ErrInUse.
+// count as with psql), and brings them to the newest schema. Any number of servers may have a database open. With several hosts and
+// target_session_attrs=read-write in the url the store follows the primary when a standby is promoted.
 func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	opts = opts.withDefaults()
 	config, err := pgx.ParseConfig(url)
@@ -78,12 +80,17 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
+		if len(config.Fallbacks) > 0 { // one that is gone without a word must not use up the time in which the others could be tried
+			config.ConnectTimeout = 2 * time.Second
+		}
 	}
 	set(config, "application_name", "bailiwick")
 	set(config, "statement_timeout", strconv.FormatInt(opts.Timeout.Milliseconds(), 10))
 	set(config, "idle_in_transaction_session_timeout", "10000") // a connection that was lost on our side only lets go of its rows
 	db := &DB{opts: opts, config: config, stop: make(chan struct{}), empty: make(chan struct{}),
 		arrivals: make(chan *call, opts.Queue), looks: make(chan *look, opts.Queue)}
+	db.member.length, db.member.slots = opts.Lease, opts.Lanes+opts.Writers
+	db.closing, db.close = context.WithCancel(context.Background())
 	c, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: cannot connect: %w%s", err, advice(err))
@@ -95,8 +102,8 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	if err := migrate(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := db.lease.take(ctx, c, opts.Lease, opts.Lanes+opts.Writers); err != nil {
-		return nil, err
+	if _, err := db.member.number(ctx, c); err != nil {
+		return nil, fmt.Errorf("postgres: this server could not be registered: %w%s", err, advice(err))
 	}
 	db.start()
 	return db, nil
@@ -137,7 +144,7 @@ func (db *DB) start() {
 	slot := 0
 	writing := func() *session {
 		slot++
-		return &session{config: db.config, term: db.lease.term, slot: slot}
+		return &session{config: db.config, member: &db.member, slot: slot}
 	}
 	for range db.opts.Lanes {
 		l := &lane{db: db, s: writing()}
@@ -155,7 +162,7 @@ func (db *DB) start() {
 		l := &looker{db: db, s: &session{config: db.config}}
 		db.work.Go(l.run)
 	}
-	db.work.Go(func() { db.lease.keep(db.config, db.opts.Lease, db.stop) })
+	db.work.Go(func() { db.member.keep(db.config, db.stop) })
 }
 
 // enter lets an update or a view in; leave must follow.
@@ -181,11 +188,12 @@ func (db *DB) leave() {
 	}
 }
 
-// Close lets what has begun come to its end, gives the lease back and closes the connections. What comes later gets ErrClosed.
+// Close lets what has begun come to its end, resigns if this server leads, takes its entry away and closes the connections. What comes later gets ErrClosed.
 func (db *DB) Close() error {
 	db.end.Do(func() {
 		db.mu.Lock()
 		db.closed = true
+		db.close()
 		if db.inside == 0 {
 			close(db.empty)
 		}
@@ -198,7 +206,7 @@ func (db *DB) Close() error {
 				(<-pool).drop()
 			}
 		}
-		db.ended = db.lease.giveBack(db.config)
+		db.ended = db.member.leave(db.config)
 	})
 	return db.ended
 }
@@ -223,15 +231,6 @@ func (db *DB) BelongTo(ctx context.Context, ledger string) error {
 	return nil
 }
 
-// holderName says who holds the lease, for whoever finds it taken.
-func holderName() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown host"
-	}
-	return fmt.Sprintf("%s, process %d", host, os.Getpid())
-}
-
 // Stats tells what the store has done since it was opened.
 type Stats struct {
 	Batches    int64 // commits
@@ -241,11 +240,12 @@ type Stats struct {
 	Retried    int64 // updates and views that were run again
 	TurnedAway int64 // updates refused because too many waited
 	Waiting    int64 // updates that wait or run now
+	Registered int64 // how often this server registered: more than once if it was fenced, or lost in a fail-over
 }
 
 // Stats reads the counters.
 func (db *DB) Stats() Stats {
-	return Stats{db.batches.Load(), db.updates.Load(), db.alone.Load(), db.failed.Load(), db.retried.Load(), db.turnedAway.Load(), db.waiting.Load()}
+	return Stats{db.batches.Load(), db.updates.Load(), db.alone.Load(), db.failed.Load(), db.retried.Load(), db.turnedAway.Load(), db.waiting.Load(), db.member.joined.Load()}
 }
 
 var errTooLong = errors.New("postgres: the database was away for too long")

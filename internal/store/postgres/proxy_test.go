@@ -17,23 +17,26 @@ import (
 )
 
 // cutter stands between the store and the server and cuts connections: what was asked never arrives, or it is done and the answer to the
-// commit is lost.
+// commit is lost. It can stand still, too.
 type cutter struct {
 	socket            string
 	asked, answered   atomic.Int64 // cuts on the way there, and of answers to commits
 	connections, calm atomic.Int64
 	open              sync.WaitGroup
+	still             sync.RWMutex // held while nothing gets through
+	direct            string       // past it
 }
 
 // through makes a proxy before the shared server, and returns the address of a database behind it.
 func through(t *testing.T) (*cutter, string) {
 	t.Helper()
 	c := pgtest.Shared(t)
-	config, err := pgx.ParseConfig(c.Database(t))
+	direct := c.Database(t)
+	config, err := pgx.ParseConfig(direct)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &cutter{socket: filepath.Join(c.Dir(), ".s.PGSQL.5432")}
+	p := &cutter{direct: direct, socket: filepath.Join(c.Dir(), ".s.PGSQL.5432")}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +87,10 @@ func (p *cutter) serve(client net.Conn) {
 	<-there
 }
 
+// stall lets nothing through until resume, and cuts nothing: a host that was paused, or a network that swallows everything.
+func (p *cutter) stall()  { p.still.Lock() }
+func (p *cutter) resume() { p.still.Unlock() }
+
 func (p *cutter) pass(to io.Writer, from io.Reader, cut func([]byte) bool) {
 	b := make([]byte, 64<<10)
 	for {
@@ -92,7 +99,10 @@ func (p *cutter) pass(to io.Writer, from io.Reader, cut func([]byte) bool) {
 			if cut(b[:n]) {
 				return
 			}
-			if _, err := to.Write(b[:n]); err != nil {
+			p.still.RLock()
+			_, err := to.Write(b[:n])
+			p.still.RUnlock()
+			if err != nil {
 				return
 			}
 		}

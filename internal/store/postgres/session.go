@@ -15,13 +15,33 @@ import (
 type session struct {
 	config *pgx.ConnConfig
 	conn   *pgx.Conn // nil or closed when there is none
-	term   int64
-	slot   int   // 0: only reads
+	member *member   // nil when it only reads
+	slot   int
+	server int64 // the number under which it has written
 	number int64 // of its last transaction
 }
 
-// ready connects unless there is a connection.
+// ready connects unless there is a connection, and takes over the server's present number. Nothing may be in doubt.
 func (s *session) ready(ctx context.Context) error {
+	if err := s.connect(ctx); err != nil || s.member == nil {
+		return err
+	}
+	server, err := s.member.number(ctx, s.conn)
+	if err == nil && server != s.server {
+		s.server, s.number = server, 0
+	}
+	return s.hurt(err)
+}
+
+// hurt closes the connection if err says that it is of no use: it may lead to a server that is not the primary any more.
+func (s *session) hurt(err error) error {
+	if err != nil && sort(err) == lost {
+		s.drop()
+	}
+	return err
+}
+
+func (s *session) connect(ctx context.Context) error {
 	if s.conn != nil && !s.conn.IsClosed() {
 		return nil
 	}
@@ -55,16 +75,20 @@ func (s *session) tidy(ctx context.Context) {
 }
 
 const (
-	fileReceipt = "UPDATE receipt SET number = $3 WHERE term = $1 AND slot = $2 AND NOT fenced"
-	readReceipt = "SELECT number FROM receipt WHERE term = $1 AND slot = $2 FOR UPDATE"
+	fileReceipt = "UPDATE receipt SET number = $3 WHERE server = $1 AND slot = $2 AND fenced_at IS NULL"
+	// It writes, so that what it finds is on the synchronous standby, too, when it returns: a commit that waits for the standby and is
+	// broken off there is visible on the primary, and would be lost with it.
+	readReceipt = "UPDATE receipt SET number = number WHERE server = $1 AND slot = $2 RETURNING number"
 )
 
 // file queues the receipt of the transaction that begins or is open. Its row stays locked until the transaction ends: who fences this
 // server waits for it, and so does who asks what became of it.
 func (s *session) file(b *pgx.Batch) {
 	s.number++
-	b.Queue(fileReceipt, s.term, s.slot, s.number).Exec(func(tag pgconn.CommandTag) error {
+	server := s.server
+	b.Queue(fileReceipt, server, s.slot, s.number).Exec(func(tag pgconn.CommandTag) error {
 		if tag.RowsAffected() == 0 {
+			s.member.gone(server)
 			return errFenced
 		}
 		return nil
@@ -94,13 +118,19 @@ func (s *session) commit(ctx context.Context, b *pgx.Batch) (sure bool, err erro
 	return false, err
 }
 
-// committed asks, on a new connection, whether the last transaction was committed. It waits for the server to be done with it.
+// committed asks, on a new connection, whether the last transaction was committed. It waits for the server to be done with it. A receipt
+// that is not there at all is that of a server that registered on a primary that failed: what it wrote later is not there either.
 func (s *session) committed(ctx context.Context) (bool, error) {
-	if err := s.ready(ctx); err != nil {
+	if err := s.connect(ctx); err != nil {
 		return false, err
 	}
 	var number int64
-	if err := s.conn.QueryRow(ctx, readReceipt, s.term, s.slot).Scan(&number); err != nil {
+	err := s.conn.QueryRow(ctx, readReceipt, s.server, s.slot).Scan(&number)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		s.member.gone(s.server)
+		return false, nil
+	case err != nil:
 		s.drop()
 		return false, err
 	}

@@ -103,6 +103,8 @@ func (t *tx) failed(err error) error {
 	switch {
 	case errors.Is(err, errFenced):
 		t.broken = unavailable(err)
+	case errors.Is(err, ErrDeposed):
+		t.broken = err
 	case !errors.As(err, &e) && t.s != nil && t.s.conn != nil && !t.s.conn.IsClosed(): // a value that cannot be sent or read
 		t.broken = fmt.Errorf("postgres: %w", err)
 	default:

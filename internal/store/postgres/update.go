@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 )
@@ -47,9 +48,6 @@ func (db *DB) Update(ctx context.Context, fn func(authority.Tx) error) error {
 func (db *DB) repeatedly(ctx context.Context, attempt func() outcome) error {
 	deadline := time.Now().Add(db.opts.Patience)
 	for n := 0; ; n++ {
-		if db.lease.fenced.Load() {
-			return unavailable(errFenced)
-		}
 		o := attempt()
 		switch {
 		case !o.again:
@@ -69,14 +67,18 @@ func (db *DB) repeatedly(ctx context.Context, attempt func() outcome) error {
 	}
 }
 
-// protected runs fn, and makes an error of a panic.
-func protected(fn func(authority.Tx) error, tx authority.Tx) (err error) {
+func protected(fn func(authority.Tx) error, tx authority.Tx) error {
+	return protect(func() error { return fn(tx) })
+}
+
+// protect runs fn, and makes an error of a panic.
+func protect(fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("postgres: the update panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return fn(tx)
+	return fn()
 }
 
 // longest bounds one attempt: a network that swallows everything must not hold a caller for good.
@@ -107,14 +109,59 @@ func (db *DB) whole(ctx context.Context, fn func(authority.Tx) error) outcome {
 	t.over = true
 	db.updates.Add(1)
 	db.alone.Add(1)
+	_ = s.hurt(t.cause)
 	return db.finish(t, err)
+}
+
+// Transact runs fn in a transaction of its own, SERIALIZABLE, for what is kept beside the records in the same database. As with Update, fn
+// may run more than once and takes effect once, an error of fn leaves no trace, and nil means durable. Errors of the database, too, are
+// returned by fn as they are. fn must not commit, roll back or keep tx; the context that it gets is good for the transaction.
+func (db *DB) Transact(ctx context.Context, fn func(context.Context, pgx.Tx) error) error {
+	if err := db.enter(ctx); err != nil {
+		return err
+	}
+	defer db.leave()
+	return db.repeatedly(ctx, func() outcome { return db.transact(ctx, fn) })
+}
+
+func (db *DB) transact(ctx context.Context, fn func(context.Context, pgx.Tx) error) outcome {
+	var s *session
+	select {
+	case s = <-db.writers:
+	case <-ctx.Done():
+		return outcome{err: ctx.Err()}
+	}
+	defer func() { db.writers <- s }()
+	running, cancel := db.longest(ctx)
+	defer cancel()
+	if err := s.ready(running); err != nil {
+		return outcomeOf(err)
+	}
+	defer s.tidy(running)
+	t, err := s.conn.BeginTx(running, pgx.TxOptions{IsoLevel: pgx.Serializable})
+	if err == nil {
+		b := new(pgx.Batch)
+		s.file(b)
+		err = t.SendBatch(running, b).Close()
+	}
+	if err != nil {
+		return outcomeOf(s.hurt(err))
+	}
+	err = protect(func() error { return fn(running, t) })
+	db.updates.Add(1)
+	db.alone.Add(1)
+	var e *pgconn.PgError
+	switch {
+	case err != nil && (errors.As(err, &e) || s.conn.IsClosed()):
+		return outcomeOf(s.hurt(err))
+	case err != nil:
+		return outcome{err: err}
+	}
+	return db.commit(s, running, new(pgx.Batch))
 }
 
 // outcomeOf gives an error of the database, after which nothing was written, its outcome.
 func outcomeOf(err error) outcome {
-	if errors.Is(err, errFenced) {
-		return outcome{err: unavailable(err)}
-	}
 	switch sort(err) {
 	case repeat, lost:
 		return outcome{err: err, again: true}
