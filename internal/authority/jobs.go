@@ -60,6 +60,8 @@ func kindOf(j *Job) (work, error) {
 		return work{step: (*Service).releaseStep}, nil
 	case WaveJob:
 		return work{step: (*Service).waveStep}, nil
+	case ImportJob:
+		return work{driven: true, cancel: true}, nil
 	case SimulationJob:
 		return work{step: (*Service).simulationStep, cancel: true}, nil
 	}

@@ -106,6 +106,7 @@ func (e *edge) describe() error {
 	e.proposals(api)
 	e.owners(api)
 	e.production(api)
+	e.imports(api)
 	document, err := json.MarshalIndent(api.OpenAPI(), "", "  ")
 	if err != nil {
 		return err

@@ -80,6 +80,8 @@ type ForOfficers interface {
 	PolicyInForce(ctx context.Context) (*policy.Policy, *authority.PolicyDocument, error)
 	PolicyHistory(ctx context.Context, limit int) ([]authority.PolicyEdition, error)
 	ImportProduction(ctx context.Context, actor *authority.Officer, rows []authority.Production) (int, error)
+	BeginImport(ctx context.Context, actor *authority.Officer, f authority.ImportFile) (*authority.Job, error)
+	ImportRows(ctx context.Context, actor *authority.Officer, id int64, from, to authority.ImportPlace, rows []authority.Production, rejected int) (*authority.Job, error)
 }
 
 // ForOwners is the part that needs IMEI and reference.
@@ -100,6 +102,8 @@ type Config struct {
 	Authority Authority
 	// Production reads production records from CSV; package custody has the format. Its errors are shown to the officer.
 	Production func(io.Reader) ([]authority.Production, error)
+	// ProductionLines reads a part of such a file, at most 4 MiB of lines without a header. Its errors are shown to the officer.
+	ProductionLines func([]byte) ([]authority.Production, error)
 	// Pages serves every path that is not of this package: console, owner page, public page. Default: not found.
 	Pages http.Handler
 	// Ready says why the server cannot serve now, or nil. Default: it always can.

@@ -240,6 +240,15 @@ func (f *fake) ImportProduction(_ context.Context, o *authority.Officer, rows []
 	return len(rows), f.say(o.Name, rows)
 }
 
+func (f *fake) BeginImport(_ context.Context, o *authority.Officer, file authority.ImportFile) (*authority.Job, error) {
+	j := f.job("import")
+	j.Cursor = []byte(`{"offset":77,"line":2}`)
+	return j, f.say(o.Name, file)
+}
+func (f *fake) ImportRows(_ context.Context, o *authority.Officer, id int64, from, to authority.ImportPlace, rows []authority.Production, rejected int) (*authority.Job, error) {
+	return f.job("import"), f.say(o.Name, id, from, to, len(rows), rejected)
+}
+
 func (f *fake) OwnerLook(_ context.Context, imei, reference string) (*authority.OwnerView, error) {
 	return &authority.OwnerView{Model: "M1", Reference: reference, Stage: order.Noticed, Ground: cuba, NoticedAt: now, CanAppeal: true,
 		Events: []authority.Event{{Device: someID, At: now, Kind: "noticed", Detail: "Told."}}}, f.say(imei, reference)
