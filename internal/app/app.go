@@ -23,6 +23,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/httpapi"
 	"github.com/bailiwick-dev/bailiwick/internal/ipterritory"
+	"github.com/bailiwick-dev/bailiwick/internal/jobs/riverqueue"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
@@ -73,7 +74,8 @@ type App struct {
 
 	cfg     Config
 	store   records
-	clock   *movable // nil unless a sandbox
+	queue   *riverqueue.Queue // nil unless the records are in a database: there several servers share jobs
+	clock   *movable          // nil unless a sandbox
 	handler http.Handler
 
 	readiness readiness
@@ -177,7 +179,12 @@ func (a *App) openService(ctx context.Context) (err error) {
 	if a.Officers != nil {
 		signer = a.Officers
 	}
+	jobs, err := a.openQueue(ctx)
+	if err != nil {
+		return err
+	}
 	a.Service, err = authority.New(authority.Config{
+		Jobs:        jobs,
 		SessionLife: sessions, Online: online, Signer: signer,
 		Store: a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, DeviceIDs: a.cfg.DeviceIDs,
 		Logger: a.cfg.Logger, Registry: a.Registry, PasswordCost: a.cfg.PasswordCost,
@@ -339,7 +346,7 @@ func (a *App) Handler() http.Handler { return a.handler }
 // under way finish.
 func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	server := httpapi.NewServer(a.handler, a.cfg.Logger)
-	ended := make(chan error, 2)
+	ended := make(chan error, 3)
 	working, stopWork := context.WithCancel(ctx)
 	defer stopWork()
 	jobs := 1
@@ -347,6 +354,10 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	if !a.cfg.ManualWork {
 		jobs++
 		go func() { ended <- a.Service.Run(working) }()
+		if a.queue != nil {
+			jobs++
+			go func() { ended <- a.queue.Run(working, a.Service.StepJob) }()
+		}
 	}
 	var err error
 	select {
@@ -369,6 +380,9 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 // Close closes what is open: what was acknowledged is on disk already.
 func (a *App) Close() error {
 	var errs []error
+	if a.queue != nil {
+		a.queue.Close()
+	}
 	if a.Ledger != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
