@@ -3,10 +3,12 @@ package evidence
 import (
 	"crypto"
 	"fmt"
+	"slices"
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/dcbor"
 	"github.com/bailiwick-dev/bailiwick/internal/sign1"
+	"github.com/bailiwick-dev/bailiwick/order"
 )
 
 // Sign returns the token that says c, signed with the device's key: ES256 for ECDSA on P-256, EdDSA for Ed25519. It
@@ -60,6 +62,14 @@ func (u *Unverified) Device() device.ID { return u.claims.Device }
 
 // Sequence is the token's claimed sequence: a hint, to refuse a replay before the signature is checked.
 func (u *Unverified) Sequence() uint64 { return u.claims.Sequence }
+
+// Restricted reports whether the token claims that the device is locked on some ground, or was opened by a code: a hint, to let it in
+// first when many call.
+func (u *Unverified) Restricted() bool {
+	return slices.ContainsFunc(u.claims.Grounds, func(g GroundState) bool {
+		return g.Stage == order.Locked || g.Stage == order.Lifted && g.Cause == order.ByCode
+	})
+}
 
 // Verify checks the signature with the device's key (*ecdsa.PublicKey on P-256 or ed25519.PublicKey) and returns the
 // claims. They are then what the holder of that key says, no more: freshness, sequence and truth are for the caller

@@ -69,6 +69,10 @@ type CheckInAnswer struct {
 	Policy      *Policy        // only when the device's is another one; it needs Metadata
 	Unlocks     uint64         // how many unlock codes the server knows to be spent
 	Metadata    *tuf.Update    // the officers' signatures (Charter C7); nil when the device has them and nothing here needs them
+
+	// Encoded is what Policy.Marshal wrote, for a server that answers many devices: Policy is then neither checked nor encoded again.
+	// Parse leaves it empty.
+	Encoded []byte
 }
 
 // MaxOrders bounds the orders in an answer; MaxAnswer its bytes.

@@ -18,6 +18,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,7 +52,14 @@ type Problem struct {
 	Title  string `json:"title"`
 	Detail string `json:"detail"`
 	Epoch  []byte `json:"epoch"` // base64 in JSON; a fresh one when the evidence's was too old
+
+	// RetryAfter is when the server asks the device to come back, for this device alone: 0 when it named no time, or none in seconds (a
+	// date would need a clock that both trust), and at most MostRetryAfter.
+	RetryAfter time.Duration `json:"-"`
 }
+
+// MostRetryAfter bounds Problem.RetryAfter: nobody keeps a device away with an error.
+const MostRetryAfter = time.Hour
 
 // Error says what the server answered.
 func (p *Problem) Error() string {
@@ -200,8 +208,17 @@ func problemOf(response *http.Response, kind string) error {
 			p = &Problem{Title: "with a problem document that cannot be read"}
 		}
 	}
-	p.Status = response.StatusCode
+	p.Status, p.RetryAfter = response.StatusCode, retryAfter(response.Header.Get("Retry-After"))
 	return p
+}
+
+// retryAfter reads delay-seconds (RFC 9110, section 10.2.3).
+func retryAfter(text string) time.Duration {
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return min(time.Duration(n)*time.Second, MostRetryAfter)
 }
 
 func readBounded(r io.Reader, most int) ([]byte, error) {

@@ -273,3 +273,21 @@ func TestServerAddress(t *testing.T) {
 		}
 	}
 }
+
+func TestRetryAfter(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"": 0, "7": 7 * time.Second, "0": 0, "3600": time.Hour, "86400": time.Hour, "-1": 0, "1.5": 0, "99999999999999999999": 0,
+		"Fri, 31 Dec 1999 23:59:59 GMT": 0,
+	} {
+		hs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", header)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}))
+		_, err := client.Client{Server: hs.URL, HTTP: hs.Client()}.Epoch(t.Context())
+		hs.Close()
+		var p *client.Problem
+		if !errors.As(err, &p) || p.Status != http.StatusServiceUnavailable || p.RetryAfter != want {
+			t.Errorf("%q: %v, %+v", header, err, p)
+		}
+	}
+}

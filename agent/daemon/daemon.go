@@ -111,7 +111,7 @@ func (d *Daemon) keep(ctx context.Context) {
 			if _, err := d.checkIn(ctx); err == nil {
 				wait, notBefore = 0, time.Time{}
 			} else if ctx.Err() == nil {
-				wait = min(max(2*wait, firstWait), mostWait)
+				wait = backOff(wait, err)
 				notBefore = time.Now().Add(wait)
 				d.log.Warn("check-in failed", "error", err, "again_in", wait)
 			}
@@ -123,6 +123,16 @@ func (d *Daemon) keep(ctx context.Context) {
 		case <-d.wake:
 		}
 	}
+}
+
+// backOff is how long to wait after a check-in that failed, when the wait before it was that long: what the server asks for, or a minute,
+// and then twice as long each time, an hour at most.
+func backOff(before time.Duration, err error) time.Duration {
+	wait := firstWait
+	if p := new(client.Problem); errors.As(err, &p) && p.RetryAfter > 0 {
+		wait = p.RetryAfter
+	}
+	return min(max(wait, 2*before), mostWait)
 }
 
 func (d *Daemon) ticked(err error) {

@@ -16,15 +16,18 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/backup"
 	"github.com/bailiwick-dev/bailiwick/internal/httpapi"
 	"github.com/bailiwick-dev/bailiwick/internal/ipterritory"
 	"github.com/bailiwick-dev/bailiwick/internal/jobs/riverqueue"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
+	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/protocol"
@@ -34,7 +37,8 @@ import (
 // Config is all that a server needs to know. Fields without "required" may be left zero.
 type Config struct {
 	Dir            string              // data folder, required; made if need be
-	Database       string              // PostgreSQL that holds the records (URL or libpq string); in the data folder when empty
+	Database       string              // PostgreSQL that holds records and ledger (URL or libpq string), for any number of servers; in the data folder when empty
+	Keys           string              // folder of the keys, which all servers on a database share; keys in Dir when empty
 	BaseURL        string              // where owners and officers reach it, such as https://trust.example.com; required
 	Roots          []*x509.Certificate // attestation roots of the maker's factories
 	Sandbox        bool                // make virtual phones, trust them, let the clock be moved on, and hold officers' keys
@@ -49,9 +53,11 @@ type Config struct {
 	WitnessQuorum int              // how many of them must; more than half when 0
 
 	Now          func() time.Time // time.Now when nil
+	ClockEvery   time.Duration    // how often Now is compared with the database's clock; 15 s when 0
 	DeviceIDs    io.Reader        // source of device ids; crypto/rand when nil; a simulation may seed it
 	PasswordCost int              // bcrypt cost; the default when 0
 	Unlimited    bool             // no limits on the rate of requests; for simulations, whose phones share an address
+	Drain        time.Duration    // how long a server that is told to stop goes on answering while /readyz says that it is not ready
 	ManualWork   bool             // the caller drives Service.Sequence and Service.Sweep itself (the simulator)
 }
 
@@ -72,13 +78,18 @@ type App struct {
 	// OneTimePassword is that of the officer "admin", when this start created or reset it.
 	OneTimePassword string
 
-	cfg     Config
-	store   records
-	queue   *riverqueue.Queue // nil unless the records are in a database: there several servers share jobs
-	clock   *movable          // nil unless a sandbox
-	handler http.Handler
+	cfg       Config
+	store     records
+	queue     *riverqueue.Queue // nil unless the records are in a database: there several servers share jobs
+	clock     *movable          // nil unless a sandbox
+	office    *office
+	watch     *watch
+	stopWatch func()   // nil when nobody looks at the clock
+	secret    [32]byte // of pages
+	handler   http.Handler
 
 	readiness readiness
+	stopping  atomic.Bool
 }
 
 // Open makes what the first start needs and opens everything. Close must be called.
@@ -87,6 +98,10 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 		return nil, errors.New("app: Config.Dir and Config.BaseURL are required")
 	}
 	if _, err := parseBase(cfg.BaseURL); err != nil {
+		return nil, err
+	}
+	settled, err := backup.Admit(cfg.Dir)
+	if err != nil {
 		return nil, err
 	}
 	if cfg.Logger == nil {
@@ -113,13 +128,26 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	if err := a.openSandbox(); err != nil {
 		return nil, err
 	}
+	if err := a.startWatch(ctx); err != nil {
+		return nil, err
+	}
 	if err := a.openService(ctx); err != nil {
 		return nil, err
 	}
 	if a.handler, err = a.routes(); err != nil {
 		return nil, err
 	}
-	return a, a.firstStart(ctx)
+	if err := a.standForOffice(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.firstStart(ctx); err != nil {
+		return nil, err
+	}
+	if settled == nil {
+		return a, nil
+	}
+	cfg.Logger.Info("the data folder was put back from a backup; what the server itself signs goes on under later versions")
+	return a, errors.Join(a.Service.SkipAhead(ctx), settled())
 }
 
 func (a *App) openSandbox() (err error) {
@@ -142,8 +170,11 @@ func (a *App) openSandbox() (err error) {
 }
 
 func (a *App) openService(ctx context.Context) (err error) {
-	keys := filepath.Join(a.cfg.Dir, "keys")
+	keys := a.cfg.keysDir()
 	if err := os.MkdirAll(keys, 0o700); err != nil {
+		return err
+	}
+	if err := a.sameKeys(ctx, keys); err != nil {
 		return err
 	}
 	master, err := secret(keys, "unlock-master.key")
@@ -161,7 +192,10 @@ func (a *App) openService(ctx context.Context) (err error) {
 	if err := a.openLedger(ctx); err != nil {
 		return err
 	}
-	if err := a.bindRecords(ctx); err != nil {
+	if err := a.bindRecords(ctx, fingerprint(master, epochSecret, online, a.Ledger.LogKey())); err != nil {
+		return err
+	}
+	if a.secret, err = siteSecret(epochSecret); err != nil {
 		return err
 	}
 	if err := territory.Load(); err != nil {
@@ -183,9 +217,12 @@ func (a *App) openService(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	var pace authority.Pace // the default
+	if a.cfg.Unlimited {
+		pace.Burst = -1
+	}
 	a.Service, err = authority.New(authority.Config{
-		Jobs:        jobs,
-		SessionLife: sessions, Online: online, Signer: signer,
+		Jobs: jobs, Pace: pace, SessionLife: sessions, Online: online, Signer: signer,
 		Store: a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, DeviceIDs: a.cfg.DeviceIDs,
 		Logger: a.cfg.Logger, Registry: a.Registry, PasswordCost: a.cfg.PasswordCost,
 		Trust:        a.Trust(),
@@ -213,10 +250,14 @@ func (a *App) openLedger(ctx context.Context) (err error) {
 			cosignatures.WithLabelValues(w.URL, outcome).Inc()
 		},
 	}
-	a.Ledger, err = ledger.Open(ctx, dir, options)
+	open := func() (*ledger.Ledger, error) { return ledger.Open(ctx, dir, options) }
+	if db, ok := a.database(); ok {
+		open = func() (*ledger.Ledger, error) { return ledger.OpenTables(a.cfg.keysDir(), db.Ledger(), options) }
+	}
+	a.Ledger, err = open()
 	if a.cfg.Origin == "" && errors.Is(err, ledger.ErrOrigin) { // a new one
 		options.Origin = originOf(a.cfg.BaseURL)
-		a.Ledger, err = ledger.Open(ctx, dir, options)
+		a.Ledger, err = open()
 	}
 	return err
 }
@@ -262,8 +303,11 @@ func (a *App) firstStart(ctx context.Context) (err error) {
 	return err
 }
 
-// work does what time makes due, at once: after the sandbox's clock moved on.
+// work does what time makes due, at once: after the sandbox's clock moved on. Where another server leads, it does that.
 func (a *App) work(ctx context.Context) error {
+	if !a.Leads() {
+		return nil
+	}
 	if err := a.Service.Sweep(ctx); err != nil {
 		return err
 	}
@@ -279,8 +323,11 @@ type readiness struct {
 }
 
 // ready says why the server could not take evidence now, or nil. Anybody may ask, and each look costs a durable write: there is one a
-// second at most.
+// second at most. A server that is told to stop is not ready from that moment on.
 func (a *App) ready(ctx context.Context) error {
+	if a.stopping.Load() {
+		return &httpapi.Unready{Faults: []httpapi.Fault{{At: "server", Message: "it was told to stop, and lets requests that are under way finish"}}}
+	}
 	r := &a.readiness
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -293,6 +340,9 @@ func (a *App) ready(ctx context.Context) error {
 
 // look tries what evidence needs.
 func (a *App) look(ctx context.Context) error {
+	if err := a.watch.err(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	err := a.store.Update(ctx, func(tx authority.Tx) error {
@@ -300,10 +350,12 @@ func (a *App) look(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return &httpapi.Unready{Err: err, Faults: []httpapi.Fault{{At: "store", Message: "the records cannot be written now: the disk is full or failing, or the database is away"}}}
 	}
-	_, err = a.Ledger.Size(ctx)
-	return err
+	if _, err = a.Ledger.Size(ctx); err != nil {
+		return &httpapi.Unready{Err: err, Faults: []httpapi.Fault{{At: "ledger", Message: "the ledger's checkpoint cannot be read"}}}
+	}
+	return nil
 }
 
 // advice is what whoever runs the server should do, a sentence each: a server can be ready for evidence and still lack its officers.
@@ -316,13 +368,24 @@ func (a *App) advice(ctx context.Context) []string {
 		return []string{"No officers have founded the repository of what they sign: no device can enrol, and no policy and no warrant counts. " +
 			"Each officer makes a key (bailiwick officer key), one proposes the founding (bailiwick officer root), two sign it, and an administrator publishes it."}
 	}
-	if _, _, err := a.Service.PolicyInForce(ctx); errors.Is(err, authority.ErrNoPolicy) {
+	inForce, _, err := a.Service.PolicyInForce(ctx)
+	if errors.Is(err, authority.ErrNoPolicy) {
 		return []string{"No policy is in force, so no device can enrol: propose one (bailiwick policy propose), have two officers sign it, and publish it."}
 	}
 	var lines []string
 	for _, r := range k.Ending {
 		lines = append(lines, fmt.Sprintf("The officers' signatures in the role %s end on %s; after that nothing is escalated. Have them renewed.",
 			r.Role, r.Ends.UTC().Format(time.DateOnly)))
+	}
+	if err != nil {
+		return lines // the store is away, which readiness tells
+	}
+	overdue, due := inForce.Reviews(a.cfg.Now())
+	if len(overdue) > 0 {
+		lines = append(lines, fmt.Sprintf("Rules of the policy in force should have been reviewed, and support no escalation until they are: %s.", strings.Join(overdue, ", ")))
+	}
+	if len(due) > 0 {
+		lines = append(lines, fmt.Sprintf("Rules of the policy in force must be reviewed within %d days: %s.", policy.ReviewNotice, strings.Join(due, ", ")))
 	}
 	return lines
 }
@@ -342,18 +405,18 @@ func (a *App) Now() time.Time { return a.cfg.Now() }
 // Handler serves everything.
 func (a *App) Handler() http.Handler { return a.handler }
 
-// Serve answers on l, and does the periodic work unless the caller does, until ctx ends; then it lets requests that are
-// under way finish.
+// Serve answers on l, and does the periodic work unless the caller does, until ctx ends. Then /readyz says that it is not ready, so that
+// whoever spreads requests sends no more; after Config.Drain the listener is closed, and requests that are under way finish.
 func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	server := httpapi.NewServer(a.handler, a.cfg.Logger)
 	ended := make(chan error, 3)
-	working, stopWork := context.WithCancel(ctx)
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx)) // requests that finish may wait for it
 	defer stopWork()
 	jobs := 1
 	go func() { ended <- server.Serve(l) }()
 	if !a.cfg.ManualWork {
 		jobs++
-		go func() { ended <- a.Service.Run(working) }()
+		go func() { ended <- a.whileLeading(working, a.Service.Run) }()
 		if a.queue != nil {
 			jobs++
 			go func() { ended <- a.queue.Run(working, a.Service.StepJob) }()
@@ -362,6 +425,12 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	var err error
 	select {
 	case <-ctx.Done():
+		a.stopping.Store(true)
+		select {
+		case <-time.After(a.cfg.Drain):
+		case err = <-ended:
+			jobs--
+		}
 	case err = <-ended:
 		jobs--
 	}
@@ -383,11 +452,15 @@ func (a *App) Close() error {
 	if a.queue != nil {
 		a.queue.Close()
 	}
+	if a.stopWatch != nil {
+		a.stopWatch()
+	}
 	if a.Ledger != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		errs = append(errs, a.Ledger.Close(ctx))
 	}
+	a.leaveOffice()
 	if a.store != nil {
 		errs = append(errs, a.store.Close())
 	}

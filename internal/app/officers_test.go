@@ -26,7 +26,7 @@ func TestAServerWithoutOfficersSaysWhatToDo(t *testing.T) {
 	a := opened(t, func(c *app.Config) {
 		c.Dir, c.Policy = dir, app.Document{Name: "terms.yaml", Source: policies.Terms202109}
 	})
-	if code, text := get(a, "/readyz"); code != http.StatusOK || !strings.HasPrefix(text, "ready\n") || !strings.Contains(text, "bailiwick officer key") {
+	if code, text := get(a, "/readyz"); code != http.StatusOK || !strings.HasPrefix(text, `{"ready":true,`) || !strings.Contains(text, "bailiwick officer key") {
 		t.Errorf("/readyz: %d %q", code, text)
 	}
 	for _, path := range []string{"/metadata/1.root.json", "/metadata/timestamp.json"} {
@@ -73,7 +73,7 @@ func TestASandboxHasOfficersOfItsOwn(t *testing.T) {
 	if _, again := get(a, "/metadata/1.root.json"); again != root || !strings.Contains(root, "Sandbox officer 3") {
 		t.Errorf("the second start has another root: %s", again)
 	}
-	if code, text := get(a, "/readyz"); code != http.StatusOK || text != "ready\n" {
+	if code, text := get(a, "/readyz"); code != http.StatusOK || !strings.HasPrefix(text, `{"ready":true,`) || strings.Contains(text, "bailiwick officer") || !strings.Contains(text, "should have been reviewed") {
 		t.Errorf("/readyz: %d %q", code, text)
 	}
 	code, text := get(a, "/metadata/2.policy.json")

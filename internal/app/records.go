@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/jobs/riverqueue"
+	"github.com/bailiwick-dev/bailiwick/internal/store/move"
 	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
 )
@@ -24,21 +26,27 @@ type records interface {
 	Close() error
 }
 
-// elsewhere is the file that says of a data folder that its records are in a database.
-const elsewhere = "records-in-database"
-
 // openRecords opens the records where they belong: in the data folder, or in the database. A folder whose records are in one place is not
 // started with the other: its ledger would go on without them.
 func (a *App) openRecords(ctx context.Context) error {
 	if err := os.MkdirAll(a.cfg.Dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make the data folder: %w", err)
 	}
-	mark := filepath.Join(a.cfg.Dir, elsewhere)
+	mark := filepath.Join(a.cfg.Dir, move.Mark)
+	marked, err := exists(mark)
+	if err != nil {
+		return err
+	}
+	there, err := exists(filepath.Join(a.cfg.Dir, sqlite.FileName))
+	switch {
+	case err != nil:
+		return err
+	case marked && there:
+		return fmt.Errorf("the records of the data folder %s are on their way into PostgreSQL, and the last step is missing: run bailiwick store copy again (%s)", a.cfg.Dir, said(mark))
+	}
 	if a.cfg.Database == "" {
-		if there, err := exists(mark); err != nil {
-			return err
-		} else if there {
-			return fmt.Errorf("the records of the data folder %s are in PostgreSQL (%s says so): name it with --database", a.cfg.Dir, mark)
+		if marked {
+			return fmt.Errorf("the records of the data folder %s are in PostgreSQL: name it with --database (%s)", a.cfg.Dir, said(mark))
 		}
 		store, err := sqlite.Open(ctx, a.cfg.Dir, sqlite.Options{})
 		if err == nil {
@@ -46,10 +54,8 @@ func (a *App) openRecords(ctx context.Context) error {
 		}
 		return err
 	}
-	if there, err := exists(filepath.Join(a.cfg.Dir, sqlite.FileName)); err != nil {
-		return err
-	} else if there {
-		return fmt.Errorf("the records of the data folder %s are in its file %s: leave out --database, or name another data folder", a.cfg.Dir, sqlite.FileName)
+	if there {
+		return fmt.Errorf("the records of the data folder %s are in its file %s: leave out --database, move them with bailiwick store copy, or name another data folder", a.cfg.Dir, sqlite.FileName)
 	}
 	store, err := postgres.Open(ctx, a.cfg.Database, postgres.Options{})
 	if err == nil {
@@ -71,16 +77,29 @@ func (a *App) openQueue(ctx context.Context) (take func(context.Context, []*auth
 	return a.queue.Take, nil
 }
 
-// bindRecords ties records in a database to the ledger in the data folder.
-func (a *App) bindRecords(ctx context.Context) error {
+// bindRecords ties records in a database to their ledger and to the keys that all its servers have.
+func (a *App) bindRecords(ctx context.Context, keys [32]byte) error {
 	store, ok := a.store.(*postgres.DB)
 	if !ok {
 		return nil
 	}
-	if err := store.BelongTo(ctx, a.Ledger.LogKey()); err != nil {
+	if err := store.BelongTo(ctx, a.Ledger.LogKey(), keys); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(a.cfg.Dir, elsewhere), []byte("The records of this folder are in PostgreSQL: start the server with --database.\n"), 0o600)
+	mark := filepath.Join(a.cfg.Dir, move.Mark)
+	if there, err := exists(mark); there || err != nil {
+		return err
+	}
+	return os.WriteFile(mark, []byte("The records of this folder are in PostgreSQL: start the server with --database.\n"), 0o600)
+}
+
+// said is what a mark says, on one line.
+func said(mark string) string {
+	text, err := os.ReadFile(mark)
+	if err != nil {
+		return mark
+	}
+	return mark + " says: " + strings.Join(strings.Fields(string(text)), " ")
 }
 
 func exists(file string) (bool, error) {

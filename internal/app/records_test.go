@@ -14,7 +14,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // TestRecordsStayWhereTheyAre: a data folder goes with its records, wherever they are, and records with their ledger.
 func TestRecordsStayWhereTheyAre(t *testing.T) {
-	url, inFolder, inDatabase := pgtest.Database(t), t.TempDir(), t.TempDir()
+	url, inFolder, inDatabase, elsewhere := pgtest.Database(t), t.TempDir(), t.TempDir(), t.TempDir()
 	open := func(dir, database string) error {
 		a, err := Open(t.Context(), Config{Dir: dir, Database: database, BaseURL: "http://127.0.0.1:1", Origin: filepath.Base(filepath.Dir(dir)) + ".example/ledger", PasswordCost: 4})
 		if err != nil {
@@ -32,7 +32,9 @@ func TestRecordsStayWhereTheyAre(t *testing.T) {
 		{"a database", inDatabase, url, ""},
 		{"once more", inDatabase, url, ""},
 		{"its records are in the database", inDatabase, "", "name it with --database"},
-		{"another ledger's", t.TempDir(), url, "belong to the ledger"},
+		{"without the keys", t.TempDir(), url, "Copy the folder keys"},
+		{"another database", elsewhere, pgtest.Database(t), ""},
+		{"another ledger's", elsewhere, url, "belong to the ledger"},
 		{"an address that is none", inDatabase, "postgres://user:secret@/%zz", "write it as postgres://"},
 	} {
 		err := open(tc.dir, tc.database)

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,7 +29,7 @@ func (a *App) routes() (http.Handler, error) {
 	}
 	if a.cfg.Unlimited {
 		none := httpapi.Rate{PerSecond: -1}
-		cfg.DeviceRate, cfg.PeopleRate, cfg.GuessRate = none, none, none
+		cfg.DeviceRate, cfg.PeopleRate, cfg.GuessRate, cfg.Unbounded = none, none, none, true
 	}
 	return httpapi.New(cfg)
 }
@@ -41,11 +40,8 @@ func (a *App) pages() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	site := &web.Site{Logger: a.cfg.Logger, Now: a.cfg.Now, Secure: base.Scheme == "https",
+	site := &web.Site{Secret: a.secret, Logger: a.cfg.Logger, Now: a.cfg.Now, Secure: base.Scheme == "https",
 		Address: func(r *http.Request) netip.Addr { return httpapi.ClientAddress(r.Context()) }}
-	if _, err := rand.Read(site.Secret[:]); err != nil {
-		return nil, err
-	}
 	if err := site.Complete(); err != nil {
 		return nil, err
 	}

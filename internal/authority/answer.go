@@ -2,12 +2,9 @@ package authority
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"net/netip"
-	"time"
+	"slices"
 
-	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/tuf"
@@ -24,10 +21,13 @@ func (s *Service) Epoch(context.Context) protocol.EpochAnswer {
 func (s *Service) answer(ctx context.Context, v *visit, from netip.Addr) (*protocol.CheckInAnswer, error) {
 	a := &protocol.CheckInAnswer{
 		Epoch: s.verifier.Epochs().At(v.now), Time: v.now, Sequence: v.device.Sequence, IP: s.cfg.IP(from), Unlocks: v.device.Unlocks,
-		NextCheckIn: s.nextCheckIn(v.device.ID, v.now),
+		NextCheckIn: NextCheckIn(v.device.ID, v.device.Sequence, v.now, s.cfg.CheckInEvery),
 	}
 	if v.pending {
 		a.NextCheckIn = s.cfg.PendingCheckIn
+	}
+	if v.urgent() {
+		s.urgent.add(v.device.ID, v.now)
 	}
 	told, escalates, warranted := make(map[string]bool), false, false
 	for _, o := range v.orders {
@@ -46,8 +46,7 @@ func (s *Service) answer(ctx context.Context, v *visit, from netip.Addr) (*proto
 		}
 	}
 	if e := v.book.edition; e != nil && v.said.PolicyHash != e.extract.Hash {
-		extract := e.extract
-		a.Policy = &extract
+		a.Policy, a.Encoded = &e.extract, e.bytes // shared by all answers
 	}
 	if a.Policy != nil || warranted || escalates && v.behind() {
 		g, err := s.fresh(ctx, v.now)
@@ -57,6 +56,12 @@ func (s *Service) answer(ctx context.Context, v *visit, from netip.Addr) (*proto
 		a.Metadata = g.update(v.said.Metadata.Root)
 	}
 	return a, nil
+}
+
+// urgent reports whether the device is locked, or has something to come: its next contact should get through.
+func (v *visit) urgent() bool {
+	return v.pending || slices.ContainsFunc(v.restrictions, func(r *Restriction) bool { return r.Active() && r.Stage == order.Locked }) ||
+		slices.ContainsFunc(v.orders, func(o *Order) bool { return o.Kind == order.Lift })
 }
 
 // behind reports whether the device trusts older metadata than there are. A policy and the notice of a warrant always come with
@@ -73,20 +78,4 @@ func (g *signatures) update(root uint64) *tuf.Update {
 	}
 	u := g.repository.Update(root)
 	return &u
-}
-
-// nextCheckIn spreads devices evenly over the interval: each has its own moment in it, by its id, so that neither a release nor a
-// restart makes all of them call at once. It is half an interval to one and a half from now, in whole seconds.
-func (s *Service) nextCheckIn(id device.ID, now time.Time) time.Duration {
-	every := int64(s.cfg.CheckInEvery / time.Second)
-	if every < 2 {
-		return s.cfg.CheckInEvery
-	}
-	sum := sha256.Sum256(id[:])
-	moment := int64(binary.BigEndian.Uint64(sum[:8]) % uint64(every))
-	wait := ((moment-now.Unix())%every + every) % every
-	if wait < every/2 {
-		wait += every
-	}
-	return time.Duration(wait) * time.Second
 }

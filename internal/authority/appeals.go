@@ -34,7 +34,7 @@ func (s *Service) FileAppeal(ctx context.Context, imei, reference, text, contact
 		return nil, err
 	}
 	var a *Appeal
-	err = s.turn(ctx, now, func(t *turn) error {
+	err = s.turn(ctx, now, book, func(t *turn) error {
 		d, r, err := owner.find(t.tx)
 		if err != nil {
 			return err
@@ -188,7 +188,7 @@ func (s *Service) AnswerAppeal(ctx context.Context, actor *Officer, id int64, gr
 	if err != nil {
 		return err
 	}
-	return s.turn(ctx, now, func(t *turn) error {
+	return s.turn(ctx, now, book, func(t *turn) error {
 		a, err := t.tx.Appeal(id)
 		if err != nil {
 			return err
@@ -257,7 +257,7 @@ func (s *Service) LiftByHuman(ctx context.Context, actor *Officer, id device.ID,
 	if err != nil {
 		return err
 	}
-	return s.turn(ctx, now, func(t *turn) error {
+	return s.turn(ctx, now, book, func(t *turn) error {
 		r, l, err := t.again(book, &Restriction{Device: id, Ground: g})
 		if err != nil {
 			return err

@@ -20,6 +20,11 @@ func (t *turn) issueAll(list []*Order) error {
 	for _, o := range list {
 		t.issued = append(t.issued, o.Kind)
 	}
+	t.count = append(t.count, func() {
+		for _, o := range list {
+			t.s.urgent.ordered(o.Kind, o.Device, t.now)
+		}
+	})
 	return nil
 }
 
@@ -75,6 +80,9 @@ type approved struct {
 
 // lockAll orders approved locks of one page, as lock does for one, and returns how many.
 func (t *turn) lockAll(b *book, list []approved, officer string) (int, error) {
+	if err := t.book.current(t.tx); err != nil {
+		return 0, err
+	}
 	locks := make([]Lock, len(list))
 	for i, a := range list {
 		effect, ends := t.lockTimes(b, a)

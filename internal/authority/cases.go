@@ -96,7 +96,7 @@ func (s *Service) noticeCohort(ctx context.Context, consignment, warrantID strin
 	}
 	for after := device.IMEI(""); ; {
 		var next device.IMEI
-		err := s.turn(ctx, now, func(t *turn) (err error) {
+		err := s.turn(ctx, now, book, func(t *turn) (err error) {
 			next, err = consigned(t.tx, consignment, after, lockChunk, func(p Production, d *Device) error {
 				if d == nil {
 					return nil

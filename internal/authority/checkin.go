@@ -21,37 +21,80 @@ import (
 // answer, everything that the evidence said and led to is durable. The same evidence twice is refused as replayed: a device that
 // missed an answer signs new evidence, and loses nothing.
 func (s *Service) CheckIn(ctx context.Context, token []byte, from netip.Addr) (*protocol.CheckInAnswer, error) {
-	answer, err := s.checkIn(ctx, token, from)
+	c, err := s.Contact(token)
 	if err != nil {
+		return nil, err
+	}
+	return c.CheckIn(ctx, from)
+}
+
+// Contact is evidence that was read and not yet verified.
+type Contact interface {
+	// Urgency says how much it matters that this contact is made: a hint, before anything is verified.
+	Urgency() Urgency
+	// CheckIn goes on as [Service.CheckIn] does. It is called once at most.
+	CheckIn(ctx context.Context, from netip.Addr) (*protocol.CheckInAnswer, error)
+}
+
+// Contact reads evidence, so that an edge can decide whether to verify it now. The caller leaves token alone until the check-in is done.
+func (s *Service) Contact(token []byte) (Contact, error) {
+	u, err := evidence.Parse(token)
+	if err != nil {
+		err = deviceFault(err)
 		s.counters.refusal("check-in", err)
 		return nil, err
 	}
-	s.counters.checkIns.Inc()
+	return &contact{s, u}, nil
+}
+
+type contact struct {
+	s *Service
+	u *evidence.Unverified
+}
+
+func (c *contact) Urgency() Urgency { return c.s.urgent.of(c.u) }
+
+func (c *contact) CheckIn(ctx context.Context, from netip.Addr) (*protocol.CheckInAnswer, error) {
+	answer, err := c.s.checkIn(ctx, c.u, from)
+	if err != nil {
+		c.s.counters.refusal("check-in", err)
+		return nil, err
+	}
+	c.s.counters.checkIns.Inc()
 	return answer, nil
 }
 
-func (s *Service) checkIn(ctx context.Context, token []byte, from netip.Addr) (*protocol.CheckInAnswer, error) {
+func (s *Service) checkIn(ctx context.Context, u *evidence.Unverified, from netip.Addr) (*protocol.CheckInAnswer, error) {
 	now := s.now()
-	u, err := evidence.Parse(token)
-	if err != nil {
-		return nil, deviceFault(err)
-	}
-	known, err := s.known(ctx, u.Device())
+	d, err := s.known(ctx, u.Device())
 	if err != nil {
 		return nil, err
 	}
-	appraisal, err := s.verifier.Evidence(u, *known, now)
+	known := verifier.Known{Key: d.Key, Ceiling: d.KeyCeiling, Sequence: d.Sequence}
+	appraisal, err := s.verifier.Evidence(u, known, now)
 	if err != nil {
 		return nil, deviceFault(err)
+	}
+	if !s.pacer.allows(d, now) { // only now: nobody else can use up a device's turns
+		return nil, ErrTooOften
 	}
 	book, err := s.book(ctx, now)
 	if err != nil {
 		return nil, err
 	}
-	var v *visit
-	err = s.turn(ctx, now, func(t *turn) (err error) {
+	v := &visit{turn: &turn{s: s, now: now, book: book}, book: book, said: appraisal}
+	if v.plain(d) {
+		written, err := v.writePlain(ctx, known.Sequence)
+		if err != nil {
+			return nil, err
+		}
+		if written {
+			return s.answer(ctx, v, from)
+		}
+	}
+	err = s.turn(ctx, now, book, func(t *turn) (err error) {
 		v = &visit{turn: t, book: book, said: appraisal}
-		return v.accept(known)
+		return v.accept(&known)
 	})
 	if err != nil {
 		return nil, err
@@ -59,25 +102,21 @@ func (s *Service) checkIn(ctx context.Context, token []byte, from netip.Addr) (*
 	return s.answer(ctx, v, from)
 }
 
-// known reads what is needed to appraise a device's evidence.
-func (s *Service) known(ctx context.Context, id device.ID) (*verifier.Known, error) {
-	var known *verifier.Known
-	err := s.view(ctx, func(tx Tx) error {
-		d, err := tx.Device(id)
-		if err != nil {
-			return err
-		}
-		known = &verifier.Known{Key: d.Key, Ceiling: d.KeyCeiling, Sequence: d.Sequence}
-		return nil
+// known reads the record of the device that evidence claims to come from.
+func (s *Service) known(ctx context.Context, id device.ID) (d *Device, err error) {
+	err = s.view(ctx, func(tx Tx) (err error) {
+		d, err = tx.Device(id)
+		return err
 	})
 	if errors.Is(err, ErrAbsent) {
 		return nil, ErrUnknownDevice.because(err)
 	}
-	return known, err
+	return d, err
 }
 
 // book is what all check-ins share: the policy in force, nil when none is, the holds, and what officers have signed.
 type book struct {
+	rules   int64 // up to which change all of it has been read
 	edition *edition
 	holds   map[string][]hold
 	signed  *signatures
@@ -85,6 +124,10 @@ type book struct {
 
 // book has what is kept in memory ready before a transaction begins, because a transaction must not ask the store for it.
 func (s *Service) book(ctx context.Context, now time.Time) (*book, error) {
+	if err := s.follow(ctx); err != nil {
+		return nil, err
+	}
+	rules := s.changes.read.Load()
 	g, err := s.signed(ctx) // an answer that needs a fresh timestamp has it made, see answer
 	if err != nil {
 		return nil, err
@@ -97,7 +140,7 @@ func (s *Service) book(ctx context.Context, now time.Time) (*book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &book{e, holds, g}, nil
+	return &book{rules, e, holds, g}, nil
 }
 
 // visit is one check-in while it is written down.

@@ -95,7 +95,7 @@ func TestAnOrderIsDeliveredOnlyFromTheLedger(t *testing.T) {
 	if n := r.sequence(); n != 1 {
 		t.Fatalf("%d sequenced", n)
 	}
-	if answer, _ = p.checkIn(); len(answer.Orders) != 1 || answer.NextCheckIn < 12*time.Hour {
+	if answer, _ = p.checkIn(); len(answer.Orders) != 1 || answer.NextCheckIn < time.Hour {
 		t.Fatalf("%d orders from the ledger, next in %v", len(answer.Orders), answer.NextCheckIn)
 	}
 }
@@ -277,12 +277,12 @@ func TestNextCheckInIsSpread(t *testing.T) {
 	for range 12 {
 		p := r.newPhone(r.made("C-1", "trader", "ES")).enrol()
 		a, _ := p.checkIn()
-		if a.NextCheckIn < 12*time.Hour || a.NextCheckIn > 36*time.Hour || a.NextCheckIn%time.Second != 0 {
+		if a.NextCheckIn < time.Hour || a.NextCheckIn > 25*time.Hour+time.Minute || a.NextCheckIn%time.Second != 0 {
 			t.Fatalf("next in %v", a.NextCheckIn)
 		}
 		seen[a.NextCheckIn] = true
 		r.wait(a.NextCheckIn)
-		if b, _ := p.checkIn(); b.NextCheckIn != 24*time.Hour {
+		if b, _ := p.checkIn(); (b.NextCheckIn - 24*time.Hour).Abs() > time.Minute {
 			t.Fatalf("at its own moment the next is in %v", b.NextCheckIn)
 		}
 		r.wait(-a.NextCheckIn)

@@ -77,6 +77,7 @@ type Config struct {
 	Category     string                          // class of goods of this maker's devices, a fact for rules and general licences; default "consumer"
 
 	CheckInEvery   time.Duration // between check-ins of a device; default 24 h
+	Pace           Pace          // of one device; default 60 check-ins at once and one more every 30 s
 	PendingCheckIn time.Duration // when an order for this device waits for the ledger; default 30 s
 	SequenceEvery  time.Duration // pause of the sequencer when nothing waits; default 200 ms
 	SweepEvery     time.Duration // default 1 min
@@ -107,6 +108,8 @@ func (c *Config) complete() error {
 		return errors.New("authority: Config.UnlockMaster is missing; make 32 random bytes and keep them")
 	case c.PasswordCost != 0 && (c.PasswordCost < 4 || c.PasswordCost > 15):
 		return errors.New("authority: Config.PasswordCost is 4 to 15")
+	case c.Pace != Pace{} && c.Pace.Burst >= 0 && (c.Pace.Every <= 0 || c.Pace.Burst < 1):
+		return errors.New("authority: Config.Pace has an Every above 0 and a Burst of at least 1, or a negative Burst for no limit")
 	case c.Breaker.Share < 0 || c.Breaker.Share > 1:
 		return errors.New("authority: Config.Breaker.Share is 0 to 1")
 	}
@@ -125,6 +128,7 @@ func (c *Config) complete() error {
 	c.PasswordCost = or(c.PasswordCost, 12)
 	c.Category = or(c.Category, "consumer")
 	c.CheckInEvery = or(c.CheckInEvery, 24*time.Hour)
+	c.Pace = or(c.Pace, Pace{Every: 30 * time.Second, Burst: 60})
 	c.PendingCheckIn = or(c.PendingCheckIn, 30*time.Second)
 	c.SequenceEvery = or(c.SequenceEvery, 200*time.Millisecond)
 	c.SweepEvery = or(c.SweepEvery, time.Minute)

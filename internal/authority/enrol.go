@@ -46,7 +46,7 @@ func (s *Service) enrol(ctx context.Context, token []byte) (*protocol.EnrolAnswe
 		return nil, err
 	}
 	var id device.ID
-	err = s.turn(ctx, now, func(t *turn) error {
+	err = s.turn(ctx, now, nil, func(t *turn) error {
 		d, err := t.tx.DeviceByIMEI(proved.IMEI)
 		switch {
 		case errors.Is(err, ErrAbsent):

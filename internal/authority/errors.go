@@ -98,6 +98,7 @@ var (
 	ErrEpochExpired     = &Error{Kind: Refused, Name: "epoch-expired", Detail: "the epoch is too old", Fix: "sign again with the epoch in this answer"}
 	ErrEpochUnknown     = &Error{Kind: Refused, Name: "epoch-unknown", Detail: "this server never gave out that epoch", Fix: "sign again with the epoch in this answer"}
 	ErrSequenceReplayed = &Error{Kind: Refused, Name: "sequence-replayed", Detail: "evidence with this sequence was already accepted", Fix: "sign new evidence with the next sequence"}
+	ErrTooOften         = &Error{Kind: RateLimited, Name: "too-often", Detail: "this device checks in too often", Fix: "check in at the time that the last answer named"}
 	ErrChainUntrusted   = &Error{Kind: Refused, Name: "chain-untrusted", Detail: "the certificates do not lead to a root that this authority trusts"}
 	ErrIMEIMismatch     = &Error{Kind: Refused, Name: "imei-mismatch", Detail: "the certificate names another IMEI than the enrolment"}
 	ErrAlreadyEnrolled  = &Error{Kind: Conflict, Name: "already-enrolled", Detail: "another key is enrolled for this IMEI"}

@@ -232,7 +232,13 @@ func (s *Service) dispatch(ctx context.Context) error {
 }
 
 // handOver tells whoever runs jobs that one was made.
-func (s *Service) handOver() {
+func (s *Service) handOver(ctx context.Context, j *Job) {
+	if s.cfg.Jobs != nil {
+		if err := s.cfg.Jobs(ctx, []*Job{j}); err != nil { // whoever leads looks for what was left
+			s.cfg.Logger.Error("a job could not be handed over and will be later", "job", j.ID, "error", err)
+		}
+		return
+	}
 	select {
 	case s.jobs <- struct{}{}:
 	default:
@@ -304,7 +310,8 @@ func (s *Service) AwaitJob(ctx context.Context, id int64, patience time.Duration
 	for {
 		var j *Job
 		var err error
-		if s.working.Load() {
+		elsewhere := s.working.Load() || s.cfg.Jobs != nil
+		if elsewhere {
 			j, err = s.Job(ctx, id)
 		} else {
 			j, err = s.StepJob(ctx, id)
@@ -312,7 +319,7 @@ func (s *Service) AwaitJob(ctx context.Context, id int64, patience time.Duration
 		if err != nil || j.State.Finished() || !time.Now().Before(until) {
 			return j, err
 		}
-		if s.working.Load() {
+		if elsewhere {
 			select {
 			case <-ctx.Done():
 				return j, nil

@@ -46,7 +46,7 @@ func (s *Service) AttachLicence(ctx context.Context, actor *Officer, id device.I
 	if err != nil {
 		return err
 	}
-	return s.turn(ctx, s.now(), func(t *turn) error {
+	return s.turn(ctx, s.now(), nil, func(t *turn) error {
 		d, err := t.tx.Device(id)
 		if err != nil {
 			return err

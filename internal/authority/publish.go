@@ -76,6 +76,7 @@ type change struct {
 	before, after *signatures
 	out           Published
 	event         Event
+	number        int64               // of the change of rules that it is
 	consignment   string              // of the warrant
 	put           []func(tx Tx) error // records that come with the metadata
 }
@@ -116,8 +117,11 @@ func (c *change) publish(ctx context.Context) (err error) {
 	if _, err := s.readRules(ctx); err != nil {
 		return err
 	}
-	_, err = s.readHolds(ctx)
-	return err
+	if _, err = s.readHolds(ctx); err != nil {
+		return err
+	}
+	s.changes.readUpTo(c.number)
+	return nil
 }
 
 // check looks at what the proposal brings, and prepares its records.
@@ -152,6 +156,10 @@ func (c *change) write(tx Tx) error {
 		if err := put(tx); err != nil {
 			return err
 		}
+	}
+	var err error
+	if c.number, err = tx.NextNumber(rulesSeries); err != nil {
+		return err
 	}
 	return tx.AddEvent(c.event)
 }

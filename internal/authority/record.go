@@ -61,6 +61,14 @@ type Device struct {
 	DecidedAt    time.Time
 	LicenceNames []string // individual licences that name this device
 
+	// Stage is the strictest of its restrictions that is not lifted: Observed when it never had one, Lifted when all are. A store fills it
+	// on every read, and ignores it on writes.
+	Stage order.Stage
+
+	// Revision grows with each write of the record, of whatever field; 0 from a store that does not count, and for a new record. A store
+	// fills it on every read; see UpdateDeviceIfNewer.
+	Revision uint64
+
 	// Made is what the production record of its IMEI says; nil when there is none. A store fills it on every read, and ignores it on
 	// writes. Nobody changes what it points to.
 	Made *Lot

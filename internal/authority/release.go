@@ -57,6 +57,9 @@ func (s *Service) BeginConclusion(ctx context.Context, actor *Officer, caseID, f
 		} else if err != nil {
 			return err
 		}
+		if _, err := tx.NextNumber(rulesSeries); err != nil {
+			return err
+		}
 		warrants, err := tx.Warrants(caseID)
 		if err != nil {
 			return err
@@ -77,9 +80,8 @@ func (s *Service) BeginConclusion(ctx context.Context, actor *Officer, caseID, f
 	if err != nil {
 		return nil, err
 	}
-	s.handOver()
-	_, err = s.readHolds(ctx)
-	return j, err
+	s.handOver(ctx, j)
+	return j, s.catchUp(ctx)
 }
 
 // releaseCursor is where a release goes on.
@@ -96,7 +98,7 @@ func (s *Service) releaseStep(ctx context.Context, j *Job) error {
 		return err
 	}
 	var done bool
-	err := s.turn(WithManyWrites(ctx), s.now(), func(t *turn) error {
+	err := s.turn(WithManyWrites(ctx), s.now(), nil, func(t *turn) error {
 		next, c, result := *j, c, result
 		warrants, err := t.tx.Warrants(j.Subject)
 		if err != nil {

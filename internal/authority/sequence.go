@@ -21,7 +21,7 @@ const (
 // sequencer brings pending orders into the ledger, one pass at a time.
 type sequencer struct {
 	mu       sync.Mutex
-	begun    bool              // what was pending at the start is known
+	begun    bool              // what was pending at the start, or when this server began to lead, is known
 	doubtful map[order.ID]bool // an earlier attempt, cut short, may have brought them into the ledger
 }
 
@@ -79,12 +79,13 @@ func (s *Service) sequenceAll(ctx context.Context, window []*Order) (total int, 
 			s.sequencer.doubtful[o.ID] = true
 		} else {
 			delete(s.sequencer.doubtful, o.ID)
+			s.urgent.ordered(o.Kind, o.Device, s.now())
 		}
 	}
 	return total, err
 }
 
-// beginSequencing doubts whatever was pending when this process began.
+// beginSequencing doubts whatever was pending when this process began, or began to lead: another one may have been cut short.
 func (s *Service) beginSequencing(ctx context.Context) error {
 	if s.sequencer.begun {
 		return nil

@@ -24,7 +24,10 @@ type Service struct {
 	holds     holdbook
 	signs     signbook
 	cohorts   cohortbook
+	changes   changes
 	report    reportCache
+	urgent    urgents
+	pacer     *pacer
 	drawing   sync.Mutex // guards cfg.DeviceIDs and cfg.Salts, which need not be safe for concurrent use
 	sequencer sequencer
 	sweep     sync.Mutex // one sweep at a time
@@ -46,15 +49,23 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	pacer, err := newPacer(cfg.Pace)
+	if err != nil {
+		return nil, err
+	}
 	return &Service{
-		cfg: cfg, verifier: cfg.Verifier, counters: counters,
+		cfg: cfg, verifier: cfg.Verifier, counters: counters, pacer: pacer,
 		passwords: newPasswords(cfg.PasswordCost), wake: make(chan struct{}, 1), jobs: make(chan struct{}, 1),
 	}, nil
 }
 
 // Run sequences orders, goes on with jobs, and does what time makes due, until ctx ends; then it returns nil. A failure of one pass is logged and
-// tried again.
+// tried again. Of several servers on one store only the one that leads runs it: what another one left half done, it takes up.
 func (s *Service) Run(ctx context.Context) error {
+	s.sequencer.mu.Lock()
+	s.sequencer.begun = false
+	s.sequencer.mu.Unlock()
+	s.unsettled.Delete(int64(0))
 	var wait sync.WaitGroup
 	s.working.Store(true)
 	defer s.working.Store(false)

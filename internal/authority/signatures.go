@@ -81,6 +81,9 @@ func (g *signatures) stands(role string, now time.Time) bool {
 
 // signed returns what officers have signed, as last read.
 func (s *Service) signed(ctx context.Context) (*signatures, error) {
+	if err := s.follow(ctx); err != nil {
+		return nil, err
+	}
 	s.signs.mu.RLock()
 	known := s.signs.known
 	s.signs.mu.RUnlock()
@@ -214,13 +217,25 @@ func (s *Service) tryLater(now time.Time) bool {
 }
 
 func (s *Service) refresh(ctx context.Context, now time.Time) (*signatures, error) {
+	return s.signAnew(ctx, func(v *tufrepo.Verified) (*tufrepo.Verified, error) { return v.Refresh(s.cfg.Online, now) })
+}
+
+// SkipAhead signs what the server itself signs under versions that are far ahead, for records that were put back from a backup: devices have
+// seen later versions than those, and would refuse earlier ones. It does nothing before officers have founded anything.
+func (s *Service) SkipAhead(ctx context.Context) error {
+	now := s.now()
+	_, err := s.signAnew(ctx, func(v *tufrepo.Verified) (*tufrepo.Verified, error) { return v.SkipAhead(s.cfg.Online, now) })
+	return err
+}
+
+func (s *Service) signAnew(ctx context.Context, sign func(*tufrepo.Verified) (*tufrepo.Verified, error)) (*signatures, error) {
 	s.signs.publishing.Lock()
 	defer s.signs.publishing.Unlock()
 	g, err := s.readSignatures(ctx)
 	if err != nil || !g.founded() || !g.sound() {
 		return g, err
 	}
-	next, err := g.verified.Refresh(s.cfg.Online, now)
+	next, err := sign(g.verified)
 	if err != nil || next == g.verified {
 		return g, err
 	}

@@ -105,7 +105,7 @@ func (s *Service) Simulate(ctx context.Context, actor *Officer, name string, sou
 	if err := s.update(ctx, func(tx Tx) error { return begin(tx, j) }); err != nil {
 		return nil, err
 	}
-	s.handOver()
+	s.handOver(ctx, j)
 	return j, nil
 }
 

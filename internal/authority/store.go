@@ -68,7 +68,8 @@ type DeviceTx interface {
 
 	// InsertDevice fails with ErrConflict when the ID or the IMEI is taken.
 	InsertDevice(d *Device) error
-	// UpdateDeviceIfNewer replaces the record if the stored sequence is still was; it is the guard against replays.
+	// UpdateDeviceIfNewer replaces the record if the stored sequence is still was; it is the guard against replays. Where d has a Revision,
+	// the record must also still be of that revision, so that d may be of an earlier transaction.
 	UpdateDeviceIfNewer(d *Device, was uint64) error
 	// PutDevice replaces the record whatever its sequence: for a new key, or a new decision.
 	PutDevice(d *Device) error
@@ -190,6 +191,8 @@ type CaseTx interface {
 	PolicyByHash(hash [32]byte) (*PolicyDocument, error)
 	// NextNumber returns 1, 2, 3, … for a named series.
 	NextNumber(series string) (int64, error)
+	// LastNumber returns what NextNumber returned last for the series, 0 before.
+	LastNumber(series string) (int64, error)
 }
 
 // SignatureTx keeps what officers have signed (Charter C7), and whom warrants are for. Nothing in it is ever changed.

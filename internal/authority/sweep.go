@@ -143,7 +143,7 @@ func (s *Service) sweepGround(ctx context.Context, b *book, g order.Ground, now 
 		}
 		after = last
 		for chunk := range slices.Chunk(due, sweepChunk) {
-			err := s.turn(ctx, now, func(t *turn) error {
+			err := s.turn(ctx, now, b, func(t *turn) error {
 				for _, r := range chunk {
 					if err := t.sweepOne(b, r.Device, g); err != nil {
 						return err

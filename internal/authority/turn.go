@@ -18,17 +18,29 @@ type turn struct {
 	s      *Service
 	tx     Tx
 	now    time.Time
+	book   *book // by which it escalates; nil when it never does
 	issued []order.Kind
-	count  []func() // counters to move once it is durable
+	count  []func() // what is kept in memory of it, once it is durable
 }
 
-// turn runs fn in a durable transaction. What it issued is counted, and the sequencer told, only after that.
-func (s *Service) turn(ctx context.Context, now time.Time, fn func(*turn) error) error {
-	t := &turn{s: s, now: now}
-	err := s.update(ctx, func(tx Tx) error {
+// turn runs fn in a durable transaction. What it issued is counted, and the sequencer told, only after that. b is the book that fn goes by, nil
+// when fn issues nothing but lifts. If the rules have changed since it was read, nothing is escalated by it: it is brought up to date, in
+// place, and fn runs again.
+func (s *Service) turn(ctx context.Context, now time.Time, b *book, fn func(*turn) error) error {
+	t := &turn{s: s, now: now, book: b}
+	run := func(tx Tx) error {
 		t.tx, t.issued, t.count = tx, nil, nil // it may run again
 		return fn(t)
-	})
+	}
+	err := s.update(ctx, run)
+	for attempt := 0; errors.Is(err, errRulesChanged) && attempt < rulesAttempts; attempt++ {
+		var fresh *book
+		if fresh, err = s.newBook(ctx, now); err != nil {
+			return err
+		}
+		*b = *fresh
+		err = s.update(ctx, run)
+	}
 	if err != nil {
 		return err
 	}
@@ -47,6 +59,11 @@ func (s *Service) turn(ctx context.Context, now time.Time, fn func(*turn) error)
 // issue writes an order, pending, and lets it replace the older ones on its ground; only a lift replaces a lift, so that none gets
 // lost before its device has it (Charter C9). Its salt is random and used once.
 func (t *turn) issue(id device.ID, leaf order.Leaf) (*Order, error) {
+	if leaf.Kind != order.Lift {
+		if err := t.book.current(t.tx); err != nil {
+			return nil, err
+		}
+	}
 	o, err := t.order(id, leaf)
 	if err != nil {
 		return nil, err
@@ -62,6 +79,7 @@ func (t *turn) issue(id device.ID, leaf order.Leaf) (*Order, error) {
 		return nil, err
 	}
 	t.issued = append(t.issued, leaf.Kind)
+	t.count = append(t.count, func() { t.s.urgent.ordered(leaf.Kind, id, t.now) })
 	return o, nil
 }
 

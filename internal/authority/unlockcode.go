@@ -24,7 +24,7 @@ func (s *Service) UnlockCode(ctx context.Context, actor *Officer, id device.ID, 
 		return "", err
 	}
 	secret := unlock.DeriveSecret(s.cfg.UnlockMaster, id)
-	err = s.turn(ctx, s.now(), func(t *turn) error {
+	err = s.turn(ctx, s.now(), nil, func(t *turn) error {
 		d, err := t.tx.Device(id)
 		if err != nil {
 			return err

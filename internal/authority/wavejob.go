@@ -68,7 +68,7 @@ func unpack(j *Job, arguments, cursor, result any) error {
 
 // clearWave takes out of a wave that is still open what may not be locked any more, a page at a time.
 func (s *Service) clearWave(ctx context.Context, b *book, j *Job, a waveArguments, c waveCursor, result WaveResult, now time.Time) error {
-	return s.turn(WithManyWrites(ctx), now, func(t *turn) error {
+	return s.turn(WithManyWrites(ctx), now, b, func(t *turn) error {
 		next, c, result := *j, c, WaveResult{Skipped: maps.Clone(result.Skipped)}
 		if w, err := t.tx.Wave(a.Wave); err != nil {
 			return err
@@ -137,7 +137,7 @@ func (s *Service) lockWave(ctx context.Context, b *book, j *Job, a waveArguments
 	var done bool
 	var waiting int
 	skipped := maps.Clone(result.Skipped)
-	err := s.turn(WithManyWrites(ctx), now, func(t *turn) error {
+	err := s.turn(WithManyWrites(ctx), now, b, func(t *turn) error {
 		next, c, result := *j, c, WaveResult{Locked: result.Locked, Skipped: maps.Clone(result.Skipped)}
 		last, locked, held, late, err := t.lockPage(b, a.Wave, c.place(), j.By)
 		if err != nil {

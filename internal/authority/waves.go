@@ -89,7 +89,7 @@ func (s *Service) BeginApproval(ctx context.Context, actor *Officer, id int64, a
 	if err != nil {
 		return nil, err
 	}
-	s.handOver()
+	s.handOver(ctx, j)
 	return j, nil
 }
 
@@ -230,7 +230,7 @@ func (s *Service) finishWave(ctx context.Context, b *book, id int64, officer str
 	for after := (RestrictionKey{}); ; {
 		var last *Restriction
 		held := 0
-		err := s.turn(ctx, now, func(t *turn) (err error) {
+		err := s.turn(ctx, now, b, func(t *turn) (err error) {
 			last, _, held, _, err = t.lockPage(b, id, after, officer)
 			return err
 		})

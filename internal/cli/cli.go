@@ -50,16 +50,23 @@ func drawable(f *os.File) bool {
 type commands struct {
 	VersionFlag kong.VersionFlag `name:"version" help:"Print the version." hidden:""`
 
-	Demo      demoCommand      `cmd:"" help:"Watch the main job from end to end: thousands of agents, sixty simulated days, a server to explore."`
-	Serve     serveCommand     `cmd:"" help:"Run the authority: device endpoints, console, owner page, public ledger."`
-	Device    deviceCommand    `cmd:"" help:"Run a virtual phone: a real agent with a screen in your browser."`
-	Territory territoryCommand `cmd:"" help:"Ask where a place, a network or an address is."`
-	Policy    policyCommand    `cmd:"" help:"Check and compare policies; propose, sign and publish them."`
-	Ledger    ledgerCommand    `cmd:"" help:"Check the public ledger, count it again, explain an order."`
-	Witness   witnessCommand   `cmd:"" help:"Run a witness, which cosigns ledgers that have one history only."`
-	Drill     drillCommand     `cmd:"" help:"Attack and strain this system, to see that its promises hold."`
-	Escrow    escrowCommand    `cmd:"" help:"Keep a way out for when the maker is gone: split the unlock master, join it, make codes."`
-	Version   versionCommand   `cmd:"" help:"Print the version."`
+	Demo        demoCommand        `cmd:"" help:"Watch the main job from end to end: thousands of agents, sixty simulated days, a server to explore."`
+	Serve       serveCommand       `cmd:"" help:"Run the authority: device endpoints, console, owner page, public ledger."`
+	Device      deviceCommand      `cmd:"" help:"Run a virtual phone: a real agent with a screen in your browser."`
+	Territory   territoryCommand   `cmd:"" help:"Ask where a place, a network or an address is."`
+	Policy      policyCommand      `cmd:"" help:"Check and compare policies; propose, sign and publish them."`
+	Ledger      ledgerCommand      `cmd:"" help:"Check the public ledger, count it again, explain an order."`
+	Witness     witnessCommand     `cmd:"" help:"Run a witness, which cosigns ledgers that have one history only."`
+	Drill       drillCommand       `cmd:"" help:"Attack and strain this system, to see that its promises hold."`
+	Store       storeCommand       `cmd:"" help:"Move a fleet's records to PostgreSQL; print the tables for engines that spread them."`
+	Escrow      escrowCommand      `cmd:"" help:"Keep a way out for when the maker is gone: split the unlock master, join it, make codes."`
+	Backup      backupCommand      `cmd:"" help:"Copy records and ledger into one file while the server goes on."`
+	Restore     restoreCommand     `cmd:"" help:"Put a backup back into a new folder, verified, and so that the ledger cannot fork."`
+	Doctor      doctorCommand      `cmd:"" help:"Look a server over: folder, database, ledger, clocks, keys; and say what to do."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask a server whether it is ready, for containers."`
+	Bench       benchCommand       `cmd:"" help:"Measure this system on this machine, each row beside its bound."`
+	Fleet       fleetCommand       `cmd:"" help:"Strain a sandbox with a fleet's check-ins."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 
 	Login       loginCommand       `cmd:"" group:"officers" help:"Log in to a server as an officer, for the commands below."`
 	Logout      logoutCommand      `cmd:"" group:"officers" help:"End the login."`
@@ -178,7 +185,7 @@ func report(w io.Writer, err error) int {
 // plain is an error without the name of the package that it came from, which tells people nothing.
 func plain(err error) string {
 	text := err.Error()
-	for _, name := range []string{"territory: ", "sqlite: ", "verifier: ", "custody: ", "device: ", "ledger: ", "witness: "} {
+	for _, name := range []string{"territory: ", "sqlite: ", "postgres: ", "move: ", "verifier: ", "custody: ", "device: ", "ledger: ", "witness: "} {
 		text = strings.TrimPrefix(text, name)
 	}
 	for _, name := range []string{"tufrepo: ", "targets: "} { // these stand behind the name of a file

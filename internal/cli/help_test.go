@@ -52,7 +52,8 @@ func TestHelp(t *testing.T) {
 		t.Fatalf("only %d commands", len(nodes))
 	}
 	t.Chdir(t.TempDir())
-	for _, file := range []string{"factory-roots.pem", "my-policy.yaml", "passphrase.txt", "ada.key", "bela.key", "ada.pub", "bela.pub", "cleo.pub", "dora.pub", "from-ada.json", "from-bela.json"} {
+	for _, file := range []string{"factory-roots.pem", "my-policy.yaml", "passphrase.txt", "ada.key", "bela.key", "ada.pub", "bela.pub", "cleo.pub", "dora.pub", "bench.json", "from-ada.json", "from-bela.json",
+		"bailiwick.backup", "full.backup", "newest-checkpoint.txt"} {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}

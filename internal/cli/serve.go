@@ -5,11 +5,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/app"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
@@ -20,7 +22,8 @@ import (
 
 type serveCommand struct {
 	Data             string         `help:"Data folder; made if need be." default:"./bailiwick-data" type:"path"`
-	Database         string         `help:"PostgreSQL that keeps the records, instead of the data folder, which goes on to hold the ledger and the keys. A password belongs in PGPASSWORD or ~/.pgpass." env:"BAILIWICK_DATABASE" placeholder:"URL"`
+	Database         string         `help:"PostgreSQL that keeps records and ledger, instead of the data folder, for any number of servers with the same keys. A password belongs in PGPASSWORD or ~/.pgpass." env:"BAILIWICK_DATABASE" placeholder:"URL"`
+	Keys             string         `help:"Folder with the keys, which all servers on a database share; keys in the data folder when left out." type:"path" placeholder:"DIR"`
 	Listen           string         `help:"Address and port to listen on." default:"127.0.0.1:8470"`
 	BaseURL          string         `name:"base-url" help:"Where owners and officers reach this server; http://LISTEN when left out." placeholder:"URL"`
 	Sandbox          bool           `help:"Make virtual phones, trust them, and let the clock be moved on. For trying things out."`
@@ -32,6 +35,8 @@ type serveCommand struct {
 	WitnessQuorum    int            `help:"How many of the witnesses must cosign; more than half when left out." placeholder:"N"`
 	ResetAdmin       bool           `help:"Give the officer admin a new one-time password, when the old one is lost."`
 	LogLevel         string         `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	LogFormat        string         `help:"text, or json: one object a line." enum:"text,json" default:"text"`
+	Drain            time.Duration  `help:"When told to stop, go on answering for so long while /readyz says not ready, so that a proxy sends no more." default:"0s" placeholder:"DURATION"`
 }
 
 func (serveCommand) Help() string {
@@ -50,6 +55,8 @@ Examples:
   bailiwick serve --data /var/lib/bailiwick --listen 127.0.0.1:8470 --base-url https://trust.example.com \
       --trusted-proxy 127.0.0.1/32 --attestation-roots factory-roots.pem
   bailiwick serve --data /var/lib/bailiwick --database postgres://bailiwick@db.example.com/bailiwick
+  bailiwick serve --data /var/lib/bailiwick --keys /etc/bailiwick/keys \
+      --database "postgres://bailiwick@db1.example.com,db2.example.com/bailiwick?target_session_attrs=read-write"
   bailiwick serve --witness https://w1.example.org+w1.example.org+1a2b3c4d+BeFg --witness https://w2.example.org+w2.example.org+5e6f7a8b+BhIj`
 }
 
@@ -59,6 +66,9 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 		return fmt.Errorf("cannot listen on %s: %w (choose another with --listen)", c.Listen, err)
 	}
 	defer listener.Close()
+	if c.Drain < 0 || c.Drain > 10*time.Minute {
+		return usageError{fmt.Errorf("--drain is 0s to 10m, not %v", c.Drain)}
+	}
 	if c.Sandbox && !c.SandboxAnywhere && !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		return usageError{fmt.Errorf("--sandbox trusts phones that anybody can make, and %s can be reached by other machines: listen on 127.0.0.1", c.Listen)}
 	}
@@ -70,9 +80,9 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 		return usageError{err}
 	}
 	cfg := app.Config{
-		Dir: c.Data, Database: c.Database, BaseURL: c.BaseURL, Sandbox: c.Sandbox, ResetAdmin: c.ResetAdmin, TrustedProxies: c.TrustedProxy, Now: env.Now,
+		Dir: c.Data, Database: c.Database, Keys: c.Keys, BaseURL: c.BaseURL, Sandbox: c.Sandbox, ResetAdmin: c.ResetAdmin, TrustedProxies: c.TrustedProxy, Now: env.Now,
 		Policy: app.Document{Name: "terms-2026-11.yaml", Source: policies.Current},
-		Logger: slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: level})),
+		Logger: logger(env.Stderr, c.LogFormat, level), Drain: c.Drain,
 	}
 	if cfg.Witnesses, err = c.witnesses(); err != nil {
 		return err
@@ -106,6 +116,15 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 	}
 	c.greet(env, a, cfg, keys.Founded)
 	return errors.Join(a.Serve(ctx, listener), a.Close())
+}
+
+// logger writes lines or JSON.
+func logger(w io.Writer, format string, level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
 }
 
 func (c *serveCommand) witnesses() (list []ledger.Witness, err error) {

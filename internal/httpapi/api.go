@@ -7,13 +7,13 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/bailiwick-dev/bailiwick/internal/admission"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 )
 
@@ -40,7 +40,15 @@ func New(cfg Config) (http.Handler, error) {
 	if err := cfg.Registry.Register(e.count); err != nil {
 		return nil, err
 	}
-	devices{cfg.Authority}.routes(e.api)
+	e.devices = &devices{authority: cfg.Authority, networks: e.device}
+	if !cfg.Unbounded {
+		e.devices.gate = admission.New(cfg.Admission)
+		if err := e.devices.gate.Register(cfg.Registry); err != nil {
+			return nil, err
+		}
+		e.places = make(chan struct{}, cfg.PeopleAtOnce)
+	}
+	e.devices.routes(e.api)
 	e.operational()
 	return e, e.describe()
 }
@@ -50,16 +58,7 @@ func (e *edge) operational() {
 	e.api.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("ok\n"))
 	})
-	e.api.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		if err := e.cfg.Ready(ctx); err != nil {
-			e.cfg.Logger.Warn("not ready", "error", err)
-			retryLater(newProblem(http.StatusServiceUnavailable, "not-ready", "the server cannot serve now", "try again later")).write(w)
-			return
-		}
-		_, _ = w.Write([]byte(strings.Join(append([]string{"ready"}, e.cfg.Advice(ctx)...), "\n") + "\n"))
-	})
+	e.api.HandleFunc("GET /readyz", e.readiness)
 	metrics := promhttp.HandlerFor(e.cfg.Registry, promhttp.HandlerOpts{})
 	e.api.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		if viaUnknown(r) || !within(ClientAddress(r.Context()), e.cfg.MetricsFrom) {

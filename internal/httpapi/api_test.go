@@ -296,8 +296,12 @@ func TestOperational(t *testing.T) {
 	if w := s.ask("GET", "/healthz", ""); w.Code != 200 {
 		t.Errorf("healthz: %d", w.Code)
 	}
-	if w := s.ask("GET", "/readyz", ""); w.Code != 200 {
-		t.Errorf("readyz: %d", w.Code)
+	if w := s.ask("GET", "/readyz", ""); w.Code != 200 || w.Body.String() != `{"ready":true,"advice":[]}`+"\n" {
+		t.Errorf("readyz: %d %s", w.Code, w.Body)
+	}
+	ready = &Unready{Faults: []Fault{{At: "store", Message: "the disk is full"}}, Err: errors.New("no room on /srv")}
+	if w := s.ask("GET", "/readyz", ""); w.Code != 503 || !strings.Contains(w.Body.String(), `"errors":[{"at":"store","message":"the disk is full"}]`) || strings.Contains(w.Body.String(), "/srv") {
+		t.Errorf("readyz does not say why: %s", w.Body)
 	}
 	ready = sick
 	if w := s.ask("GET", "/readyz", ""); strings.Contains(w.Body.String(), "/srv") {
@@ -320,7 +324,7 @@ func TestOperational(t *testing.T) {
 		wantProblem(t, ask(header, "198.51.100.1"), 403, "metrics-elsewhere")
 	}
 	w := ask()
-	if w.Code != 200 || !strings.Contains(w.Body.String(), `bailiwick_http_request_seconds_count{route="GET /readyz",status="503"} 2`) {
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `bailiwick_http_request_seconds_count{route="GET /readyz",status="503"} 3`) {
 		t.Errorf("metrics: %d %s", w.Code, w.Body)
 	}
 }

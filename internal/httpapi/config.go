@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/admission"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/order"
@@ -30,7 +31,7 @@ type Authority interface {
 type ForDevices interface {
 	Epoch(ctx context.Context) protocol.EpochAnswer
 	Enrol(ctx context.Context, token []byte) (*protocol.EnrolAnswer, error)
-	CheckIn(ctx context.Context, token []byte, from netip.Addr) (*protocol.CheckInAnswer, error)
+	Contact(token []byte) (authority.Contact, error) // reads evidence and verifies nothing yet
 }
 
 // ForOfficers is the part that needs a login.
@@ -117,10 +118,16 @@ type Config struct {
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; default: nobody's
 	MetricsFrom    []netip.Prefix // who may read /metrics; default: loopback
 
-	DeviceRate Rate // devices; many share a carrier's address: default 200 a second, 2,000 at once
+	// DeviceRate is for epochs, and for check-ins and enrolments that prove to be nothing; many devices share a carrier's address, and what
+	// is genuine does not count. Default 200 a second, 2,000 at once.
+	DeviceRate Rate
 	PeopleRate Rate // officers' API and pages; default 50 a second, 500 at once
 	GuessRate  Rate // what could be guessed: log-ins, owner look-ups, posted forms; default 1 a second, 30 at once
 	Prefixes   int  // network prefixes remembered; default 65,536
+
+	Admission    admission.Config // how many check-ins and enrolments are served at once, and which first
+	Unbounded    bool             // serve them all at once, and people too; for simulations
+	PeopleAtOnce int              // requests of the API and for pages that are served at once; default 512
 
 	Timeout       time.Duration // of a request; default 20 s
 	ImportTimeout time.Duration // of an upload of production records or of a proposal; default 5 min
@@ -159,6 +166,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Prefixes <= 0 {
 		c.Prefixes = 1 << 16
+	}
+	if c.PeopleAtOnce <= 0 {
+		c.PeopleAtOnce = 512
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = 20 * time.Second

@@ -3,7 +3,7 @@
 //   - what devices call: /v1/epoch, /v1/enrol and /v1/check-in (package protocol, docs/protocol.md);
 //   - the officers' JSON API below /v1/, with bearer tokens, described by /v1/openapi.json (OpenAPI 3.1);
 //   - the owner's look-up and appeal, /v1/owner/look and /v1/owner/appeal, without a login;
-//   - /healthz (the process answers), /readyz (it can serve), /metrics (Prometheus; from loopback only unless configured).
+//   - /healthz (the process answers), /readyz (it can serve, as JSON), /metrics (Prometheus; from loopback only unless configured).
 //
 // # Problems
 //

@@ -58,9 +58,29 @@ func (f *fake) Enrol(_ context.Context, token []byte) (*protocol.EnrolAnswer, er
 	return nil, f.say(string(token))
 }
 
-func (f *fake) CheckIn(_ context.Context, token []byte, from netip.Addr) (*protocol.CheckInAnswer, error) {
-	f.from = from
-	return &protocol.CheckInAnswer{Epoch: epoch, Time: now, NextCheckIn: time.Hour, Sequence: 1}, f.say(string(token))
+func (f *fake) Contact(token []byte) (authority.Contact, error) {
+	return &contact{f, string(token)}, nil
+}
+
+// contact is as urgent as its token says: "known" or "claim", or not at all.
+type contact struct {
+	fake  *fake
+	token string
+}
+
+func (c *contact) Urgency() authority.Urgency {
+	switch c.token {
+	case "known":
+		return authority.UrgencyKnown
+	case "claim":
+		return authority.UrgencyClaim
+	}
+	return authority.UrgencyNone
+}
+
+func (c *contact) CheckIn(_ context.Context, from netip.Addr) (*protocol.CheckInAnswer, error) {
+	c.fake.from = from
+	return &protocol.CheckInAnswer{Epoch: epoch, Time: now, NextCheckIn: time.Hour, Sequence: 1}, c.fake.say(c.token)
 }
 
 func (f *fake) Login(_ context.Context, name, password string) (string, *authority.Officer, error) {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bailiwick-dev/bailiwick/protocol"
 )
 
 // watched is a response whose outcome is known afterwards.
@@ -45,12 +47,14 @@ func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // edge is what every request passes, in the order of its methods.
 type edge struct {
-	cfg    Config
-	api    *http.ServeMux
-	device *limiter
-	people *limiter
-	guess  *limiter
-	count  *prometheus.HistogramVec
+	cfg     Config
+	api     *http.ServeMux
+	devices *devices
+	device  *limiter
+	people  *limiter
+	guess   *limiter
+	places  chan struct{} // one for each of the people's requests that are being served; nil for no bound
+	count   *prometheus.HistogramVec
 }
 
 // ServeHTTP names the request, finds its client, and keeps the account of it: one line and one observation, without
@@ -68,7 +72,7 @@ func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), addressKey{}, client), timeout)
 	defer cancel()
 	r = r.WithContext(ctx)
-	w.Header().Set("X-Request-Id", id)
+	w.Header()["X-Request-Id"] = []string{id}
 	e.recovered(w, r, client, id)
 
 	route := r.Pattern
@@ -80,7 +84,11 @@ func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	took := time.Since(began)
 	e.count.WithLabelValues(route, strconv.Itoa(w.status)).Observe(took.Seconds())
-	e.cfg.Logger.LogAttrs(context.WithoutCancel(ctx), levelOf(w.status), "request",
+	level := levelOf(w.status)
+	if !e.cfg.Logger.Enabled(ctx, level) {
+		return
+	}
+	e.cfg.Logger.LogAttrs(context.WithoutCancel(ctx), level, "request",
 		slog.String("id", id), slog.String("method", method(r)), slog.String("route", route), slog.Int("status", w.status),
 		slog.Int64("bytes", w.bytes), slog.Duration("took", took))
 }
@@ -111,35 +119,64 @@ func (e *edge) recovered(w *watched, r *http.Request, client netip.Addr, id stri
 	e.dispatch(w, r, client)
 }
 
-// dispatch applies the rate of the route's kind and hands the request to the API or to the pages.
+// dispatch applies the rate of the route's kind and hands the request to the API or to the pages. What devices send as a body has limits
+// of its own, see devices.
 func (e *edge) dispatch(w http.ResponseWriter, r *http.Request, client netip.Addr) {
 	h := w.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
+	h["X-Content-Type-Options"] = noSniff
+	h["Referrer-Policy"] = noReferrer
+	if r.Method == http.MethodPost && r.URL.Path == protocol.PathCheckIn { // nearly all that comes
+		h["Content-Security-Policy"], h["Cache-Control"] = noContent, noStore
+		r.Pattern = routeCheckIn
+		e.devices.checkIn(w, r)
+		return
+	}
+	sends := r.Method == http.MethodPost && r.URL.Path == protocol.PathEnrol
 	if !ours(r.URL.Path) {
+		e.forPeople(w, r, client, e.cfg.Pages)
+		return
+	}
+	h["Content-Security-Policy"], h["Cache-Control"] = noContent, noStore
+	if _, pattern := e.api.Handler(r); pattern == "" {
 		if !e.rateOf(r).allows(client) {
 			errTooMany().write(w)
 			return
 		}
-		e.cfg.Pages.ServeHTTP(w, r)
+		e.unmatched(w, r)
 		return
 	}
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("Cache-Control", "no-store")
+	if sends {
+		e.api.ServeHTTP(w, r)
+		return
+	}
+	e.forPeople(w, r, client, e.api)
+}
+
+// forPeople serves what has a rate by network, and no more at once than there are places: a server in trouble still answers whoever looks
+// after it.
+func (e *edge) forPeople(w http.ResponseWriter, r *http.Request, client netip.Addr, to http.Handler) {
 	if !e.rateOf(r).allows(client) {
 		errTooMany().write(w)
 		return
 	}
-	if _, pattern := e.api.Handler(r); pattern == "" {
-		e.unmatched(w, r)
-		return
+	if e.places != nil && !devicePaths[r.URL.Path] && !operational[r.URL.Path] {
+		select {
+		case e.places <- struct{}{}:
+			defer func() { <-e.places }()
+		default:
+			errCrowded().write(w)
+			return
+		}
 	}
-	e.api.ServeHTTP(w, r)
+	to.ServeHTTP(w, r)
 }
+
+// operational are the paths of whoever runs the server.
+var operational = map[string]bool{"/metrics": true, "/healthz": true, "/readyz": true}
 
 // ours reports whether a path belongs to this package.
 func ours(path string) bool {
-	return strings.HasPrefix(path, "/v1/") || path == "/metrics" || path == "/healthz" || path == "/readyz"
+	return strings.HasPrefix(path, "/v1/") || operational[path]
 }
 
 // rateOf is the limiter for a kind of request.

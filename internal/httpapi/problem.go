@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/bailiwick-dev/bailiwick/internal/admission"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/protocol"
@@ -78,6 +81,10 @@ func problemOf(err error) *Problem {
 	if errors.As(err, &p) {
 		return p
 	}
+	var shed *admission.Shed
+	if errors.As(err, &shed) {
+		return busy(shed)
+	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return retryLater(newProblem(http.StatusServiceUnavailable, "timed-out", "it took too long", "try again"))
 	}
@@ -97,6 +104,17 @@ func problemOf(err error) *Problem {
 	case http.StatusUnauthorized:
 		p.Header = http.Header{"Www-Authenticate": {"Bearer"}}
 	}
+	return p
+}
+
+// busy answers a call that was turned away before anything of it was verified.
+func busy(s *admission.Shed) *Problem {
+	p := errTooMany()
+	if s.Class != admission.Doubted {
+		p = newProblem(http.StatusServiceUnavailable, statusNames[http.StatusServiceUnavailable],
+			"too many devices call at once", "come back at the time that Retry-After names: it is this device's own")
+	}
+	p.Header = http.Header{"Retry-After": {strconv.FormatInt(int64(s.RetryAfter/time.Second), 10)}}
 	return p
 }
 

@@ -21,7 +21,7 @@ func (l *Ledger) Entries(ctx context.Context, from, to uint64, fn func(index uin
 		return fmt.Errorf("%w: [%d, %d) of %d", ErrNoEntry, from, to, size)
 	}
 	for index := from; index < to; {
-		bundle, err := readBundle(ctx, l.reader.ReadEntryBundle, index/layout.EntryBundleWidth, size)
+		bundle, err := readBundle(ctx, l.kept.ReadEntryBundle, index/layout.EntryBundleWidth, size)
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (l *Ledger) FindAll(ctx context.Context, ids []order.ID, since uint64) (map
 
 // leafHashes returns the leaf hashes under one tile of the bottom level, as far as the tree of size has them.
 func (l *Ledger) leafHashes(ctx context.Context, tile, size uint64) ([][]byte, error) {
-	raw, err := l.reader.ReadTile(ctx, 0, tile, layout.PartialTileSize(0, tile, size))
+	raw, err := l.kept.ReadTile(ctx, 0, tile, layout.PartialTileSize(0, tile, size))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}

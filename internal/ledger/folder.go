@@ -28,14 +28,26 @@ func lockFolder(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	held, err := lockHeld(f)
+	if held {
+		err = fmt.Errorf("%w (%s)", ErrInUse, dir)
+	}
+	if err != nil {
 		_ = f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w (%s)", ErrInUse, dir)
-		}
-		return nil, fmt.Errorf("ledger: locking %s: %w", dir, err)
+		return nil, err
 	}
 	return f, nil
+}
+
+// lockHeld takes the lock, or reports that another process has it.
+func lockHeld(f *os.File) (bool, error) {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return true, nil
+	} else if err != nil {
+		return false, fmt.Errorf("ledger: locking %s: %w", f.Name(), err)
+	}
+	return false, nil
 }
 
 // loadKey returns the signer and its verifier key. It makes a key at the first start only: a ledger that has a
@@ -118,4 +130,17 @@ func syncFolder(dir string) error {
 		return fmt.Errorf("ledger: %w", err)
 	}
 	return errors.Join(f.Sync(), f.Close())
+}
+
+// PublicKey reads the verifier key of the ledger in dir, whoever has it open.
+func PublicKey(dir string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "log", publicKeyName))
+	if err != nil {
+		return "", fmt.Errorf("ledger: no ledger that was ever opened: %w", err)
+	}
+	key := strings.TrimSpace(string(text))
+	if _, err := note.NewVerifier(key); err != nil {
+		return "", fmt.Errorf("%w: %s does not hold a verifier key: %w", ErrKey, filepath.Join(dir, "log", publicKeyName), err)
+	}
+	return key, nil
 }

@@ -1,10 +1,10 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -63,13 +63,18 @@ func (l *Ledger) serveTile(w http.ResponseWriter, r *http.Request, path string) 
 		http.Error(w, "The ledger cannot be read now; try again later.", http.StatusServiceUnavailable)
 		return
 	}
-	if !covers(c.size, match[1], match[2]) {
+	asked, covered := covers(c.size, match[1], match[2])
+	if !covered {
 		http.NotFound(w, r)
 		return
 	}
-	data, err := os.ReadFile(filepath.Join(l.root, filepath.FromSlash(path)))
-	if err != nil { // a partial tile is removed once the full one stands; clients then ask for that
+	asked.path = path
+	data, err := l.kept.file(r.Context(), asked)
+	if errors.Is(err, fs.ErrNotExist) {
 		http.NotFound(w, r)
+		return
+	} else if err != nil {
+		http.Error(w, "The ledger cannot be read now; try again later.", http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
@@ -77,23 +82,23 @@ func (l *Ledger) serveTile(w http.ResponseWriter, r *http.Request, path string) 
 	_, _ = w.Write(data)
 }
 
-// covers reports whether a tree of size entries has the tile, as wide as the path says.
-func covers(size uint64, level, rest string) bool {
-	height := uint64(0)
-	if level != "entries" {
-		var err error
-		if height, err = layout.ParseTileLevel(level); err != nil {
-			return false
+// covers reports whether a tree of size entries has the tile, as wide as the path says, and which it is.
+func covers(size uint64, level, rest string) (r resource, covered bool) {
+	r.entries = level == "entries"
+	var err error
+	if !r.entries {
+		if r.level, err = layout.ParseTileLevel(level); err != nil {
+			return r, false
 		}
 	}
-	index, width, err := layout.ParseTileIndexPartial(rest)
-	if err != nil || height > 7 || index >= 1<<55 { // 256^8 entries are more than there can be
-		return false
+	r.index, r.width, err = layout.ParseTileIndexPartial(rest)
+	if err != nil || r.level > 7 || r.index >= 1<<55 { // 256^8 entries are more than there can be
+		return r, false
 	}
-	nodes := size >> (layout.TileHeight * height) // full nodes at this level
+	nodes := size >> (layout.TileHeight * r.level) // full nodes at this level
 	have := uint64(layout.TileWidth)
-	if width > 0 {
-		have = uint64(width)
+	if r.width > 0 {
+		have = uint64(r.width)
 	}
-	return nodes >= index*layout.TileWidth+have
+	return r, nodes >= r.index*layout.TileWidth+have
 }

@@ -27,79 +27,84 @@ func get(t *testing.T, h http.Handler, method, path string) *http.Response {
 
 // Anyone can verify the ledger over HTTP with a client that is not ours.
 func TestHandlerServesTheWholeLedger(t *testing.T) {
-	l := open(t, t.TempDir())
-	if _, err := l.AppendBatch(t.Context(), leaves(0, 600)); err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(l.Handler())
-	defer server.Close()
-	root, err := url.Parse(server.URL + "/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	fetcher, err := client.NewHTTPFetcher(root, server.Client())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := ledger.Verify(t.Context(), fetcher, l.LogKey(), nil); err != nil || got.Entries != 600 {
-		t.Errorf("%+v, %v", got, err)
-	}
-	builder, err := client.NewProofBuilder(t.Context(), 600, fetcher.ReadTile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := builder.InclusionProof(t.Context(), 17); err != nil {
-		t.Errorf("tiles over HTTP: %v", err)
-	}
+	inBoth(t, func(t *testing.T, p *place) {
+		l := p.open(t)
+		if _, err := l.AppendBatch(t.Context(), leaves(0, 600)); err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewServer(l.Handler())
+		defer server.Close()
+		root, err := url.Parse(server.URL + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fetcher, err := client.NewHTTPFetcher(root, server.Client())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ledger.Verify(t.Context(), fetcher, l.LogKey(), nil); err != nil || got.Entries != 600 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		builder, err := client.NewProofBuilder(t.Context(), 600, fetcher.ReadTile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := builder.InclusionProof(t.Context(), 17); err != nil {
+			t.Errorf("tiles over HTTP: %v", err)
+		}
+	})
 }
 
 func TestHandlerIsNarrow(t *testing.T) {
-	dir := t.TempDir()
-	l := open(t, dir)
-	if _, err := l.AppendBatch(t.Context(), leaves(0, 300)); err != nil {
-		t.Fatal(err)
-	}
-	// A bundle that a killed process wrote and never integrated must not be given out, for it will be written anew.
-	stray := filepath.Join(dir, "log", "tile", "entries", "001.p", "200")
-	if err := os.WriteFile(stray, []byte("stray"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "log", ".state", "treeState")); err != nil {
-		t.Fatal(err) // the row below would prove nothing
-	}
-	h := l.Handler()
-	for _, tc := range []struct {
-		method, path string
-		status       int
-		cache        string
-	}{
-		{"GET", "/checkpoint", 200, "no-cache"},
-		{"HEAD", "/checkpoint", 200, "no-cache"},
-		{"GET", "/tile/0/000", 200, "public, max-age=31536000, immutable"},
-		{"GET", "/tile/0/001.p/44", 200, "public, max-age=31536000, immutable"},
-		{"GET", "/tile/1/000.p/1", 200, "public, max-age=31536000, immutable"},
-		{"GET", "/tile/entries/000", 200, "public, max-age=31536000, immutable"},
-		{"GET", "/tile/entries/001.p/44", 200, "public, max-age=31536000, immutable"},
-		{"GET", "/tile/entries/001.p/200", 404, ""},
-		{"GET", "/tile/entries/001.p/45", 404, ""},
-		{"GET", "/tile/entries/001", 404, ""},
-		{"GET", "/tile/1/000", 404, ""},
-		{"GET", "/tile/0/x001/000", 404, ""},
-		{"GET", "/tile/63/000", 404, ""},
-		{"GET", "/tile/9/x999/x999/x999/x999/x999/x999/999.p/255", 404, ""},
-		{"GET", "/tile/0/000.p/0", 404, ""},
-		{"GET", "/tile/0/000.p/256", 404, ""},
-		{"GET", "/.state/treeState", 404, ""},
-		{"GET", "/tile/../.state/treeState", 404, ""},
-		{"GET", "/../ledger.key", 404, ""},
-		{"GET", "/", 404, ""},
-		{"POST", "/checkpoint", 405, ""},
-	} {
-		resp := get(t, h, tc.method, tc.path)
-		if resp.StatusCode != tc.status || resp.Header.Get("Cache-Control") != tc.cache {
-			t.Errorf("%s %s: %d, %q", tc.method, tc.path, resp.StatusCode, resp.Header.Get("Cache-Control"))
+	inBoth(t, func(t *testing.T, p *place) {
+		dir, l := p.dir, p.open(t)
+		if _, err := l.AppendBatch(t.Context(), leaves(0, 300)); err != nil {
+			t.Fatal(err)
 		}
-	}
+		if p.url == "" {
+			// A bundle that a killed process wrote and never integrated must not be given out, for it will be written anew.
+			stray := filepath.Join(dir, "log", "tile", "entries", "001.p", "200")
+			if err := os.WriteFile(stray, []byte("stray"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "log", ".state", "treeState")); err != nil {
+				t.Fatal(err) // the row below would prove nothing
+			}
+		}
+		h := l.Handler()
+		for _, tc := range []struct {
+			method, path string
+			status       int
+			cache        string
+		}{
+			{"GET", "/checkpoint", 200, "no-cache"},
+			{"HEAD", "/checkpoint", 200, "no-cache"},
+			{"GET", "/tile/0/000", 200, "public, max-age=31536000, immutable"},
+			{"GET", "/tile/0/001.p/44", 200, "public, max-age=31536000, immutable"},
+			{"GET", "/tile/1/000.p/1", 200, "public, max-age=31536000, immutable"},
+			{"GET", "/tile/entries/000", 200, "public, max-age=31536000, immutable"},
+			{"GET", "/tile/entries/001.p/44", 200, "public, max-age=31536000, immutable"},
+			{"GET", "/tile/entries/001.p/200", 404, ""},
+			{"GET", "/tile/entries/001.p/45", 404, ""},
+			{"GET", "/tile/entries/001", 404, ""},
+			{"GET", "/tile/1/000", 404, ""},
+			{"GET", "/tile/0/x001/000", 404, ""},
+			{"GET", "/tile/63/000", 404, ""},
+			{"GET", "/tile/9/x999/x999/x999/x999/x999/x999/999.p/255", 404, ""},
+			{"GET", "/tile/0/000.p/0", 404, ""},
+			{"GET", "/tile/0/000.p/256", 404, ""},
+			{"GET", "/.state/treeState", 404, ""},
+			{"GET", "/tile/../.state/treeState", 404, ""},
+			{"GET", "/../ledger.key", 404, ""},
+			{"GET", "/", 404, ""},
+			{"POST", "/checkpoint", 405, ""},
+		} {
+			resp := get(t, h, tc.method, tc.path)
+			if resp.StatusCode != tc.status || resp.Header.Get("Cache-Control") != tc.cache {
+				t.Errorf("%s %s: %d, %q", tc.method, tc.path, resp.StatusCode, resp.Header.Get("Cache-Control"))
+			}
+		}
+	})
 }
 
 // A ledger whose disk takes no more refuses, keeps what it has, and goes on when there is room again. A folder that

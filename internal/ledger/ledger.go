@@ -1,11 +1,13 @@
-// Package ledger keeps the public transparency log: a C2SP tlog-tiles log in one folder, written by Tessera's POSIX
-// driver, whose leaves are orders (order.Leaf).
+// Package ledger keeps the public transparency log: a C2SP tlog-tiles log whose leaves are orders (order.Leaf).
 //
-// The folder holds
+// It is in one folder, written by Tessera's POSIX driver (Open), which holds
 //
 //	ledger.lock   locked by the one process that writes
 //	ledger.key    the note signing key, mode 0600, made at the first start
 //	log/          checkpoint, tiles and the verifier key: public, what Handler serves
+//
+// or in the tables of a database that many servers share (OpenTables), of which one leads and appends (Lead). What the public is served is the
+// same, byte for byte, whoever serves it. The key stays in a folder that each server has a copy of.
 //
 // What Append returned is durable and covered by a published checkpoint, through a kill at any moment. What an Append
 // had under way when the process died, or when it returned an error, may or may not be in the ledger: Find tells, and
@@ -15,7 +17,8 @@
 // With witnesses (Options.Witnesses) a checkpoint is published once a quorum has cosigned it, and Append waits for that: a
 // witness that does not answer delays, and never lets anything through.
 //
-// Only one process writes: Open refuses a folder that another one has open. Verify needs nothing but the public files.
+// Only one process writes: Open refuses a folder that another one has open, and tables take nothing but from the leader, in transactions that its
+// term guards. Verify needs nothing but the public files.
 package ledger
 
 import (
@@ -29,9 +32,6 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"github.com/transparency-dev/tessera"
-	"github.com/transparency-dev/tessera/storage/posix"
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/sync/semaphore"
 	"k8s.io/klog/v2"
 
@@ -48,6 +48,9 @@ var (
 	ErrNoEntry   = errors.New("ledger: no published entry has this index")
 	ErrCorrupted = errors.New("ledger: the files do not bear out the signed checkpoint")
 	ErrWitnesses = errors.New("ledger: too few witnesses cosigned, and without them nothing is published")
+	ErrNotLeader = errors.New("ledger: another server leads, and it alone appends")
+	ErrMoved     = errors.New("ledger: this one was brought into the database, and goes on there; start the server with --database")
+	ErrElsewhere = errors.New("ledger: it is still in the data folder of the server that kept it; start that one first, with --database, so that it brings it into the database")
 )
 
 // publishWait is how long an Append waits for its checkpoint, which is due within CheckpointInterval: if it does not come,
@@ -100,13 +103,7 @@ type Ledger struct {
 	logKey string
 	opts   Options
 	policy *policy
-	root   string // of the public files
-
-	appender *tessera.Appender
-	reader   tessera.LogReader
-	shutdown func(context.Context) error
-	cancel   context.CancelFunc
-	lock     *os.File
+	kept   shelf
 
 	room *semaphore.Weighted // of MaxQueue; Tessera's own pushback does nothing on POSIX
 
@@ -121,8 +118,8 @@ type Ledger struct {
 var quiet sync.Once
 
 // Open opens the ledger in dir, creating both if need be, and brings the checkpoint up to what a killed process had
-// sequenced. ctx bounds the opening only. It fails with ErrInUse, ErrOrigin, ErrKey, ErrCorrupted or an error of the
-// file system.
+// sequenced. ctx bounds the opening only. It fails with ErrInUse, ErrBehind, ErrOrigin, ErrKey,
+// ErrCorrupted or an error of the file system.
 func Open(ctx context.Context, dir string, opts Options) (_ *Ledger, err error) {
 	opts = opts.withDefaults()
 	if err := os.MkdirAll(dir, 0o750); err != nil {
@@ -132,13 +129,16 @@ func Open(ctx context.Context, dir string, opts Options) (_ *Ledger, err error) 
 	if err != nil {
 		return nil, err
 	}
-	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
-			cancel()
 			_ = lock.Close() // frees the lock
 		}
 	}()
+	if behind, err := Behind(dir); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	} else if behind {
+		return nil, fmt.Errorf("%w (%s)", ErrBehind, dir)
+	}
 	root := filepath.Join(dir, "log")
 	signer, logKey, err := loadKey(dir, root, opts.Origin)
 	if err != nil {
@@ -147,54 +147,39 @@ func Open(ctx context.Context, dir string, opts Options) (_ *Ledger, err error) 
 	if err := writePublicKey(root, logKey); err != nil {
 		return nil, err
 	}
-	policy, err := newPolicy(signer.Name(), logKey, opts)
+	l, err := newLedger(signer.Name(), logKey, opts)
 	if err != nil {
 		return nil, err
 	}
-	quiet.Do(func() { klog.SetSlogLogger(slog.New(newSparse(opts.Log.Handler()))) })
-	tiles, err := lru.New[tileKey, *tile](cachedTiles)
+	kept, err := openFolder(ctx, dir, signer, l.policy, opts)
 	if err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
-	}
-	l := &Ledger{
-		origin: signer.Name(), logKey: logKey, policy: policy, opts: opts, root: root,
-		cancel: cancel, lock: lock, room: semaphore.NewWeighted(opts.MaxQueue), tiles: tiles,
-	}
-	if err := l.publishAnew(); err != nil {
 		return nil, err
 	}
-	if err := l.start(background, signer); err != nil {
-		return nil, err
-	}
+	kept.lock, l.kept = lock, kept
 	if err := l.firstCheckpoint(ctx); err != nil {
+		kept.cancel()
 		return nil, err
 	}
 	return l, nil
 }
 
-func (l *Ledger) start(ctx context.Context, signer note.Signer) error {
-	driver, err := posix.New(ctx, posix.Config{Path: l.root, HTTPClient: l.policy.client})
+// newLedger is a ledger that is kept nowhere yet.
+func newLedger(origin, logKey string, opts Options) (*Ledger, error) {
+	policy, err := newPolicy(origin, logKey, opts)
 	if err != nil {
-		return fmt.Errorf("ledger: %w", err)
+		return nil, err
 	}
-	options := tessera.NewAppendOptions().
-		WithCheckpointSigner(signer).
-		WithCheckpointInterval(l.opts.CheckpointInterval).
-		WithCheckpointRepublishInterval(l.policy.republish).
-		WithWitnesses(l.policy.group, &tessera.WitnessOptions{Timeout: witnessTimeout}).
-		WithBatching(l.opts.BatchSize, l.opts.BatchAge)
-	if l.appender, l.shutdown, l.reader, err = tessera.NewAppender(ctx, driver, options); err != nil {
-		if len(l.opts.Witnesses) > 0 {
-			return fmt.Errorf("%w: %w", ErrWitnesses, err)
-		}
-		return fmt.Errorf("ledger: %w", err)
+	quiet.Do(func() { klog.SetSlogLogger(slog.New(newSparse(opts.Log.Handler()))) }) // before Tessera says anything
+	tiles, err := lru.New[tileKey, *tile](cachedTiles)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	return nil
+	return &Ledger{origin: origin, logKey: logKey, policy: policy, opts: opts, room: semaphore.NewWeighted(opts.MaxQueue), tiles: tiles}, nil
 }
 
 // catchUp waits until the published checkpoint covers all that was sequenced before a crash.
 func (l *Ledger) catchUp(ctx context.Context) error {
-	size, err := l.reader.IntegratedSize(ctx)
+	size, err := l.kept.IntegratedSize(ctx)
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
@@ -250,39 +235,24 @@ func (l *Ledger) AppendBatch(ctx context.Context, leaves [][]byte) ([]uint64, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishWait)
 	defer cancel()
+	ctx, leave := l.kept.serving(ctx)
+	defer leave()
 	if _, err := l.awaitSize(ctx, highest+1); err != nil {
 		return nil, err
 	}
 	return indexes, nil
 }
 
-// sequence queues at most MaxQueue leaves and waits for their indexes. Once queued it does not look at ctx: batches
-// are short, and an index that is known is better than one that must be searched for.
+// sequence queues at most MaxQueue leaves and waits for their indexes.
 func (l *Ledger) sequence(ctx context.Context, leaves [][]byte) ([]uint64, error) {
 	if err := l.room.Acquire(ctx, int64(len(leaves))); err != nil {
 		return nil, fmt.Errorf("ledger: nothing was queued: %w", err)
 	}
 	defer l.room.Release(int64(len(leaves)))
-	futures := make([]tessera.IndexFuture, len(leaves))
-	for i, leaf := range leaves {
-		futures[i] = l.appender.Add(context.WithoutCancel(ctx), tessera.NewEntry(leaf))
-	}
-	indexes := make([]uint64, len(leaves))
-	var failed error
-	for i, future := range futures {
-		index, err := future()
-		if err != nil {
-			failed = err
-		}
-		indexes[i] = index.Index
-	}
-	if failed != nil {
-		return nil, fmt.Errorf("ledger: entries were not sequenced; is the disk full? %w", failed)
-	}
-	return indexes, nil
+	return l.kept.add(ctx, leaves)
 }
 
-// Close waits for every Append under way and for the checkpoint that covers it, and frees the folder. ctx bounds the
+// Close waits for every Append under way and for the checkpoint that covers it, and frees the folder. A leader closes before it stops leading. ctx bounds the
 // waiting for the checkpoint. After it every Append fails with ErrClosed. Closing twice does nothing.
 func (l *Ledger) Close(ctx context.Context) error {
 	l.closing.Lock()
@@ -291,10 +261,5 @@ func (l *Ledger) Close(ctx context.Context) error {
 		return nil
 	}
 	l.closed = true
-	err := l.shutdown(ctx)
-	if err != nil {
-		err = fmt.Errorf("ledger: the last entries have no checkpoint yet, and get one at the next start: %w", err)
-	}
-	l.cancel()
-	return errors.Join(err, l.lock.Close())
+	return l.kept.close(ctx)
 }

@@ -51,140 +51,145 @@ func leaves(from, to int) [][]byte {
 
 // Every appended leaf is proved offline by the device's own verifier, and the whole ledger bears out its checkpoint.
 func TestAppendProveVerify(t *testing.T) {
-	dir := t.TempDir()
-	l := open(t, dir)
-	if size, err := l.Size(t.Context()); err != nil || size != 0 {
-		t.Fatalf("a new ledger has %d entries, %v", size, err)
-	}
-	verifier, err := proof.New(l.Origin(), l.LogKey(), nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const n = 700 // two full bundles and a partial one
-	indexes, err := l.AppendBatch(t.Context(), leaves(0, n))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if size, _ := l.Size(t.Context()); size < n {
-		t.Fatalf("the checkpoint covers %d of %d entries that were acknowledged", size, n)
-	}
-	for i, index := range indexes {
-		text, err := l.Proof(t.Context(), index)
+	inBoth(t, func(t *testing.T, p *place) {
+		l := p.open(t)
+		if size, err := l.Size(t.Context()); err != nil || size != 0 {
+			t.Fatalf("a new ledger has %d entries, %v", size, err)
+		}
+		verifier, err := proof.New(l.Origin(), l.LogKey(), nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		checked, err := verifier.Verify(leaf(i), text)
-		if err != nil || checked.Index != index || checked.Size != n {
-			t.Fatalf("leaf %d: %+v, %v", i, checked, err)
+		const n = 700 // two full bundles and a partial one
+		indexes, err := l.AppendBatch(t.Context(), leaves(0, n))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if _, err := verifier.Verify(leaf(i+1), text); !errors.Is(err, proof.ErrInclusion) {
-			t.Fatalf("the proof of leaf %d proves leaf %d: %v", i, i+1, err)
+		if size, _ := l.Size(t.Context()); size < n {
+			t.Fatalf("the checkpoint covers %d of %d entries that were acknowledged", size, n)
 		}
-	}
-	if _, err := l.Proof(t.Context(), n); !errors.Is(err, ledger.ErrNoEntry) {
-		t.Errorf("proof behind the end: %v", err)
-	}
-	seen := 0
-	got, err := ledger.Verify(t.Context(), ledger.Folder(dir), l.LogKey(), func(index uint64, data []byte) error {
-		if index != uint64(seen) || string(data) != string(leaf(seen)) {
-			return fmt.Errorf("entry %d is not the one that was appended", index)
+		for i, index := range indexes {
+			text, err := l.Proof(t.Context(), index)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checked, err := verifier.Verify(leaf(i), text)
+			if err != nil || checked.Index != index || checked.Size != n {
+				t.Fatalf("leaf %d: %+v, %v", i, checked, err)
+			}
+			if _, err := verifier.Verify(leaf(i+1), text); !errors.Is(err, proof.ErrInclusion) {
+				t.Fatalf("the proof of leaf %d proves leaf %d: %v", i, i+1, err)
+			}
 		}
-		seen++
-		return nil
+		if _, err := l.Proof(t.Context(), n); !errors.Is(err, ledger.ErrNoEntry) {
+			t.Errorf("proof behind the end: %v", err)
+		}
+		seen := 0
+		got, err := ledger.Verify(t.Context(), p.public(t, l), l.LogKey(), func(index uint64, data []byte) error {
+			if index != uint64(seen) || string(data) != string(leaf(seen)) {
+				return fmt.Errorf("entry %d is not the one that was appended", index)
+			}
+			seen++
+			return nil
+		})
+		if err != nil || got.Entries != n || seen != n || got.Origin != origin {
+			t.Errorf("%+v, %d seen, %v", got, seen, err)
+		}
 	})
-	if err != nil || got.Entries != n || seen != n || got.Origin != origin {
-		t.Errorf("%+v, %d seen, %v", got, seen, err)
-	}
 }
 
 func TestConcurrentAppends(t *testing.T) {
-	l := open(t, t.TempDir())
-	var wg sync.WaitGroup
-	indexes := make([]uint64, 300)
-	for n := range indexes {
-		wg.Go(func() {
-			var err error
-			if indexes[n], err = l.Append(t.Context(), leaf(n)); err != nil {
-				t.Error(err)
+	inBoth(t, func(t *testing.T, p *place) {
+		l := p.open(t)
+		var wg sync.WaitGroup
+		indexes := make([]uint64, 300)
+		for n := range indexes {
+			wg.Go(func() {
+				var err error
+				if indexes[n], err = l.Append(t.Context(), leaf(n)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		taken := make(map[uint64]bool)
+		for n, index := range indexes {
+			if taken[index] {
+				t.Fatalf("index %d was given twice", index)
 			}
-		})
-	}
-	wg.Wait()
-	taken := make(map[uint64]bool)
-	for n, index := range indexes {
-		if taken[index] {
-			t.Fatalf("index %d was given twice", index)
+			taken[index] = true
+			if got, found, err := l.Find(t.Context(), order.LeafID(leaf(n))); err != nil || !found || got != index {
+				t.Fatalf("leaf %d: found %v at %d, appended at %d, %v", n, found, got, index, err)
+			}
 		}
-		taken[index] = true
-		if got, found, err := l.Find(t.Context(), order.LeafID(leaf(n))); err != nil || !found || got != index {
-			t.Fatalf("leaf %d: found %v at %d, appended at %d, %v", n, found, got, index, err)
-		}
-	}
+	})
 }
 
 func TestEntriesAndFind(t *testing.T) {
-	l := open(t, t.TempDir())
-	if _, err := l.AppendBatch(t.Context(), leaves(0, 600)); err != nil {
-		t.Fatal(err)
-	}
-	next := 250
-	err := l.Entries(t.Context(), 250, 530, func(index uint64, data []byte) error {
-		if index != uint64(next) || string(data) != string(leaf(next)) {
-			t.Fatalf("entry %d is out of place", index)
+	inBoth(t, func(t *testing.T, p *place) {
+		l := p.open(t)
+		if _, err := l.AppendBatch(t.Context(), leaves(0, 600)); err != nil {
+			t.Fatal(err)
 		}
-		next++
-		return nil
+		next := 250
+		err := l.Entries(t.Context(), 250, 530, func(index uint64, data []byte) error {
+			if index != uint64(next) || string(data) != string(leaf(next)) {
+				t.Fatalf("entry %d is out of place", index)
+			}
+			next++
+			return nil
+		})
+		if err != nil || next != 530 {
+			t.Errorf("stopped at %d: %v", next, err)
+		}
+		stop := errors.New("enough")
+		if err := l.Entries(t.Context(), 0, 2, func(uint64, []byte) error { return stop }); !errors.Is(err, stop) {
+			t.Errorf("the visitor's error was lost: %v", err)
+		}
+		if err := l.Entries(t.Context(), 0, 601, nil); !errors.Is(err, ledger.ErrNoEntry) {
+			t.Errorf("entries behind the end: %v", err)
+		}
+		ids := []order.ID{order.LeafID(leaf(3)), order.LeafID(leaf(599)), order.LeafID([]byte("never appended"))}
+		found, err := l.FindAll(t.Context(), ids, 0)
+		if err != nil || len(found) != 2 || found[ids[0]] != 3 || found[ids[1]] != 599 {
+			t.Errorf("found %v, %v", found, err)
+		}
+		found, err = l.FindAll(t.Context(), ids, 4)
+		if err != nil || len(found) != 1 || found[ids[1]] != 599 {
+			t.Errorf("from entry 4 on, found %v, %v", found, err)
+		}
 	})
-	if err != nil || next != 530 {
-		t.Errorf("stopped at %d: %v", next, err)
-	}
-	stop := errors.New("enough")
-	if err := l.Entries(t.Context(), 0, 2, func(uint64, []byte) error { return stop }); !errors.Is(err, stop) {
-		t.Errorf("the visitor's error was lost: %v", err)
-	}
-	if err := l.Entries(t.Context(), 0, 601, nil); !errors.Is(err, ledger.ErrNoEntry) {
-		t.Errorf("entries behind the end: %v", err)
-	}
-	ids := []order.ID{order.LeafID(leaf(3)), order.LeafID(leaf(599)), order.LeafID([]byte("never appended"))}
-	found, err := l.FindAll(t.Context(), ids, 0)
-	if err != nil || len(found) != 2 || found[ids[0]] != 3 || found[ids[1]] != 599 {
-		t.Errorf("found %v, %v", found, err)
-	}
-	found, err = l.FindAll(t.Context(), ids, 4)
-	if err != nil || len(found) != 1 || found[ids[1]] != 599 {
-		t.Errorf("from entry 4 on, found %v, %v", found, err)
-	}
 }
 
 func TestRefusesBadLeavesAndLateAppends(t *testing.T) {
-	l := open(t, t.TempDir())
-	for _, bad := range [][]byte{nil, {}, make([]byte, order.MaxLeaf+1)} {
-		if _, err := l.Append(t.Context(), bad); !errors.Is(err, ledger.ErrTooLarge) {
-			t.Errorf("%d bytes: %v", len(bad), err)
+	inBoth(t, func(t *testing.T, p *place) {
+		l := p.open(t)
+		for _, bad := range [][]byte{nil, {}, make([]byte, order.MaxLeaf+1)} {
+			if _, err := l.Append(t.Context(), bad); !errors.Is(err, ledger.ErrTooLarge) {
+				t.Errorf("%d bytes: %v", len(bad), err)
+			}
 		}
-	}
-	closeLedger(t, l)
-	if _, err := l.Append(t.Context(), leaf(1)); !errors.Is(err, ledger.ErrClosed) {
-		t.Errorf("append after close: %v", err)
-	}
+		closeLedger(t, l)
+		if _, err := l.Append(t.Context(), leaf(1)); !errors.Is(err, ledger.ErrClosed) {
+			t.Errorf("append after close: %v", err)
+		}
+	})
 }
 
 // More entries than the queue holds wait, and all arrive.
 func TestQueueIsCapped(t *testing.T) {
-	l, err := ledger.Open(t.Context(), t.TempDir(), ledger.Options{Origin: origin, MaxQueue: 64})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeLedger(t, l) })
-	indexes, err := l.AppendBatch(t.Context(), leaves(0, 200))
-	if err != nil || len(indexes) != 200 {
-		t.Fatalf("%d indexes, %v", len(indexes), err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := l.AppendBatch(ctx, leaves(200, 201)); !errors.Is(err, context.Canceled) {
-		t.Errorf("append with an ended context: %v", err)
-	}
+	inBoth(t, func(t *testing.T, p *place) {
+		l := p.openWith(t, ledger.Options{Origin: origin, MaxQueue: 64})
+		indexes, err := l.AppendBatch(t.Context(), leaves(0, 200))
+		if err != nil || len(indexes) != 200 {
+			t.Fatalf("%d indexes, %v", len(indexes), err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := l.AppendBatch(ctx, leaves(200, 201)); !errors.Is(err, context.Canceled) {
+			t.Errorf("append with an ended context: %v", err)
+		}
+	})
 }
 
 func TestOneProcessOneKeyOneOrigin(t *testing.T) {

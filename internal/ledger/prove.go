@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/transparency-dev/formats/proof"
 	merkle "github.com/transparency-dev/merkle/proof"
@@ -31,7 +32,7 @@ func (l *Ledger) Proof(ctx context.Context, index uint64) ([]byte, error) {
 	c := l.published.current.Load()
 	if c == nil || index >= c.size {
 		var err error
-		if c, err = l.newest(ctx); err != nil {
+		if c, err = l.newestSince(ctx, time.Now()); err != nil {
 			return nil, err
 		}
 	}
@@ -82,7 +83,7 @@ func (l *Ledger) tile(ctx context.Context, key tileKey) (*tile, error) {
 	if t, ok := l.tiles.Get(key); ok {
 		return t, nil
 	}
-	raw, err := l.reader.ReadTile(ctx, key.level, key.index, key.width)
+	raw, err := l.kept.ReadTile(ctx, key.level, key.index, key.width)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: reading tile %d of level %d: %w", key.index, key.level, err)
 	}
@@ -90,13 +91,19 @@ func (l *Ledger) tile(ctx context.Context, key tileKey) (*tile, error) {
 	if err := parsed.UnmarshalText(raw); err != nil {
 		return nil, fmt.Errorf("%w: tile %d of level %d: %w", ErrCorrupted, key.index, key.level, err)
 	}
+	t := newTile(parsed.Nodes)
+	l.tiles.Add(key, t)
+	return t, nil
+}
+
+// newTile computes the parents.
+func newTile(nodes [][]byte) *tile {
 	t := new(tile)
-	t[0] = parsed.Nodes
+	t[0] = nodes
 	for height := range layout.TileHeight {
 		for i := 0; i+1 < len(t[height]); i += 2 {
 			t[height+1] = append(t[height+1], rfc6962.DefaultHasher.HashChildren(t[height][i], t[height][i+1]))
 		}
 	}
-	l.tiles.Add(key, t)
-	return t, nil
+	return t
 }

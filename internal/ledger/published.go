@@ -46,25 +46,30 @@ func (l *Ledger) awaitSize(ctx context.Context, size uint64) (*checkpoint, error
 		select {
 		case <-ctx.Done():
 			if len(l.opts.Witnesses) > 0 {
-				return nil, fmt.Errorf("%w: sequenced, but no cosigned checkpoint seen yet: %w", ErrWitnesses, ctx.Err())
+				return nil, fmt.Errorf("%w: sequenced, but no cosigned checkpoint seen yet: %w", ErrWitnesses, context.Cause(ctx))
 			}
-			return nil, fmt.Errorf("ledger: sequenced, but no checkpoint seen yet: %w", ctx.Err())
+			return nil, fmt.Errorf("ledger: sequenced, but no checkpoint seen yet: %w", context.Cause(ctx))
 		case <-timer.C:
 		}
 	}
 }
 
-// newest returns the newest checkpoint, at most pollInterval old. However many ask, the file is read once.
+// newest returns the newest checkpoint, at most as old as the shelf's patience.
 func (l *Ledger) newest(ctx context.Context) (*checkpoint, error) {
+	return l.newestSince(ctx, time.Time{})
+}
+
+// newestSince is newest where what was read before that moment does not do. However many ask, it is read once.
+func (l *Ledger) newestSince(ctx context.Context, since time.Time) (*checkpoint, error) {
 	p := &l.published
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.current.Load()
-	if c != nil && time.Since(p.asked) < pollInterval {
+	if c != nil && time.Since(p.asked) < l.kept.patience() && !p.asked.Before(since) {
 		return c, nil
 	}
 	p.asked = time.Now()
-	raw, err := l.reader.ReadCheckpoint(ctx)
+	raw, err := l.kept.ReadCheckpoint(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: reading the checkpoint: %w", err)
 	}
@@ -80,9 +85,20 @@ func (l *Ledger) newest(ctx context.Context) (*checkpoint, error) {
 	if c != nil && parsed.Size < c.size {
 		return nil, fmt.Errorf("%w: it shrank from %d to %d entries", ErrCorrupted, c.size, parsed.Size)
 	}
-	c = &checkpoint{raw: raw, size: parsed.Size, root: parsed.Root}
-	p.current.Store(c)
-	return c, nil
+	return p.take(&checkpoint{raw: raw, size: parsed.Size, root: parsed.Root}), nil
+}
+
+// take makes c the newest checkpoint unless a larger one came meanwhile, and returns the one that is.
+func (p *published) take(c *checkpoint) *checkpoint {
+	for {
+		old := p.current.Load()
+		if old != nil && old.size > c.size {
+			return old
+		}
+		if p.current.CompareAndSwap(old, c) {
+			return c
+		}
+	}
 }
 
 // Size returns how many leaves the newest published checkpoint covers.

@@ -65,49 +65,51 @@ func fetch(t *testing.T, url string) []byte {
 // The reader of the Go checksum database and the formats of transparency-dev read this ledger: the key, the checkpoint, every tile, an
 // inclusion proof of any leaf, and a consistency proof between any two checkpoints that were published.
 func TestAnIndependentReader(t *testing.T) {
-	l := open(t, t.TempDir())
-	server := httptest.NewServer(l.Handler())
-	defer server.Close()
-	verifier, err := note.NewVerifier(strings.TrimSpace(string(fetch(t, server.URL+"/key"))))
-	if err != nil || verifier.Name() != origin {
-		t.Fatal(verifier, err)
-	}
-	var before []tlog.Tree
-	appended := 0
-	for _, size := range []int{1, 2, 255, 256, 257, 700, 1024} {
-		if _, err := l.AppendBatch(t.Context(), leaves(appended, size)); err != nil {
-			t.Fatal(err)
+	inBoth(t, func(t *testing.T, p *place) {
+		l := p.open(t)
+		server := httptest.NewServer(l.Handler())
+		defer server.Close()
+		verifier, err := note.NewVerifier(strings.TrimSpace(string(fetch(t, server.URL+"/key"))))
+		if err != nil || verifier.Name() != origin {
+			t.Fatal(verifier, err)
 		}
-		appended = size
-		c, _, _, err := log.ParseCheckpoint(fetch(t, server.URL+"/checkpoint"), origin, verifier)
-		if err != nil || c.Size != uint64(size) {
-			t.Fatalf("%+v, %v", c, err)
-		}
-		tree := tlog.Tree{N: int64(c.Size), Hash: tlog.Hash(c.Hash)}
-		reader := tlog.TileHashReader(tree, tlogTiles{t, server.URL}) // checks each tile against the root
-		if root, err := tlog.TreeHash(tree.N, reader); err != nil || root != tree.Hash {
-			t.Fatalf("size %d: %v, %v", size, root, err)
-		}
-		for _, n := range []int64{0, tree.N / 3, tree.N - 1} {
-			path, err := tlog.ProveRecord(tree.N, n, reader)
-			if err != nil {
+		var before []tlog.Tree
+		appended := 0
+		for _, size := range []int{1, 2, 255, 256, 257, 700, 1024} {
+			if _, err := l.AppendBatch(t.Context(), leaves(appended, size)); err != nil {
 				t.Fatal(err)
 			}
-			if err := tlog.CheckRecord(path, tree.N, tree.Hash, n, tlog.RecordHash(entry(t, server.URL, n, tree.N))); err != nil {
-				t.Errorf("entry %d of %d: %v", n, tree.N, err)
+			appended = size
+			c, _, _, err := log.ParseCheckpoint(fetch(t, server.URL+"/checkpoint"), origin, verifier)
+			if err != nil || c.Size != uint64(size) {
+				t.Fatalf("%+v, %v", c, err)
 			}
+			tree := tlog.Tree{N: int64(c.Size), Hash: tlog.Hash(c.Hash)}
+			reader := tlog.TileHashReader(tree, tlogTiles{t, server.URL}) // checks each tile against the root
+			if root, err := tlog.TreeHash(tree.N, reader); err != nil || root != tree.Hash {
+				t.Fatalf("size %d: %v, %v", size, root, err)
+			}
+			for _, n := range []int64{0, tree.N / 3, tree.N - 1} {
+				path, err := tlog.ProveRecord(tree.N, n, reader)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := tlog.CheckRecord(path, tree.N, tree.Hash, n, tlog.RecordHash(entry(t, server.URL, n, tree.N))); err != nil {
+					t.Errorf("entry %d of %d: %v", n, tree.N, err)
+				}
+			}
+			for _, old := range before {
+				path, err := tlog.ProveTree(tree.N, old.N, reader)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := tlog.CheckTree(path, tree.N, tree.Hash, old.N, old.Hash); err != nil {
+					t.Errorf("from %d to %d: %v", old.N, tree.N, err)
+				}
+			}
+			before = append(before, tree)
 		}
-		for _, old := range before {
-			path, err := tlog.ProveTree(tree.N, old.N, reader)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := tlog.CheckTree(path, tree.N, tree.Hash, old.N, old.Hash); err != nil {
-				t.Errorf("from %d to %d: %v", old.N, tree.N, err)
-			}
-		}
-		before = append(before, tree)
-	}
+	})
 }
 
 // entry reads one entry from its bundle, by hand: a length in two bytes, and the entry.

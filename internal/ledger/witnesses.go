@@ -16,7 +16,6 @@ import (
 
 	cosignature "github.com/transparency-dev/formats/note"
 	"github.com/transparency-dev/tessera"
-	"github.com/transparency-dev/tessera/api/layout"
 
 	"github.com/bailiwick-dev/bailiwick/ledger/proof"
 )
@@ -150,22 +149,6 @@ func (t *witnessTransport) tell(r *http.Request, err error) {
 type bounded struct {
 	io.Reader
 	io.Closer
-}
-
-// publishAnew makes Tessera publish at once what was published before there were these witnesses: it goes by the file's
-// age. Until then the old checkpoint stands for everyone who reads, and proves nothing to a device that counts witnesses.
-func (l *Ledger) publishAnew() error {
-	file := filepath.Join(l.root, layout.CheckpointPath)
-	raw, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	if _, err := l.policy.verifier.Checkpoint(raw); !errors.Is(err, proof.ErrQuorum) {
-		return nil // as it should be, or worse: newest tells
-	}
-	return os.Chtimes(file, time.Time{}, time.Unix(0, 0))
 }
 
 // firstCheckpoint waits at the start for a checkpoint that covers everything. A ledger that once had its quorum opens

@@ -55,121 +55,111 @@ func newKey(t testing.TB, dir string) string {
 
 // Every proof carries a quorum, and one witness of three may be away; with two away nothing is published until one is back.
 func TestNothingWithoutQuorum(t *testing.T) {
-	dir := t.TempDir()
-	key := newKey(t, dir)
-	var desks []*desk
-	opts := ledger.Options{Origin: origin}
-	var keys []string
-	for i := range 3 {
-		d := newDesk(t, fmt.Sprintf("witness.example/w%d", i), key)
-		desks, opts.Witnesses, keys = append(desks, d), append(opts.Witnesses, d.Witness), append(keys, d.Key)
-	}
-	var mu sync.Mutex
-	failures := map[string]int{}
-	successes := 0
-	opts.Witnessed = func(w ledger.Witness, err error) {
+	inBoth(t, func(t *testing.T, p *place) {
+		key := newKey(t, p.dir)
+		var desks []*desk
+		opts := ledger.Options{Origin: origin}
+		var keys []string
+		for i := range 3 {
+			d := newDesk(t, fmt.Sprintf("witness.example/w%d", i), key)
+			desks, opts.Witnesses, keys = append(desks, d), append(opts.Witnesses, d.Witness), append(keys, d.Key)
+		}
+		var mu sync.Mutex
+		failures := map[string]int{}
+		successes := 0
+		opts.Witnessed = func(w ledger.Witness, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failures[w.URL]++
+			} else {
+				successes++
+			}
+		}
+		l := p.openWith(t, opts)
+		verifier, err := proof.New(origin, key, keys, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := func(n int) {
+			t.Helper()
+			index, err := l.Append(t.Context(), leaf(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := l.Proof(t.Context(), index)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := verifier.Verify(leaf(n), text); err != nil || got.Witnesses < 2 {
+				t.Fatalf("%+v, %v", got, err)
+			}
+		}
+		check(0)
+		desks[1].down.Store(true)
+		check(1)
+		check(2)
+
+		desks[2].down.Store(true)
+		short, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
+		defer cancel()
+		if _, err := l.Append(short, leaf(3)); !errors.Is(err, ledger.ErrWitnesses) {
+			t.Fatalf("appended without a quorum: %v", err)
+		}
+		if size, err := l.Size(t.Context()); err != nil || size != 3 {
+			t.Errorf("published %d without a quorum, %v", size, err)
+		}
+		if _, err := l.Proof(t.Context(), 3); !errors.Is(err, ledger.ErrNoEntry) {
+			t.Errorf("proved without a quorum: %v", err)
+		}
+		desks[2].down.Store(false)
+		check(4)
+		if size, err := l.Size(t.Context()); err != nil || size != 5 {
+			t.Errorf("the delayed entry is not published: %d, %v", size, err)
+		}
 		mu.Lock()
 		defer mu.Unlock()
-		if err != nil {
-			failures[w.URL]++
-		} else {
-			successes++
+		if failures[opts.Witnesses[1].URL] == 0 || failures[opts.Witnesses[0].URL] != 0 || successes == 0 {
+			t.Errorf("counted %d and %v", successes, failures)
 		}
-	}
-	l, err := ledger.Open(t.Context(), dir, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeLedger(t, l)
-	verifier, err := proof.New(origin, key, keys, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	check := func(n int) {
-		t.Helper()
-		index, err := l.Append(t.Context(), leaf(n))
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := l.Proof(t.Context(), index)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := verifier.Verify(leaf(n), text); err != nil || got.Witnesses < 2 {
-			t.Fatalf("%+v, %v", got, err)
-		}
-	}
-	check(0)
-	desks[1].down.Store(true)
-	check(1)
-	check(2)
-
-	desks[2].down.Store(true)
-	short, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
-	defer cancel()
-	if _, err := l.Append(short, leaf(3)); !errors.Is(err, ledger.ErrWitnesses) {
-		t.Fatalf("appended without a quorum: %v", err)
-	}
-	if size, err := l.Size(t.Context()); err != nil || size != 3 {
-		t.Errorf("published %d without a quorum, %v", size, err)
-	}
-	if _, err := l.Proof(t.Context(), 3); !errors.Is(err, ledger.ErrNoEntry) {
-		t.Errorf("proved without a quorum: %v", err)
-	}
-	desks[2].down.Store(false)
-	check(4)
-	if size, err := l.Size(t.Context()); err != nil || size != 5 {
-		t.Errorf("the delayed entry is not published: %d, %v", size, err)
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	if failures[opts.Witnesses[1].URL] == 0 || failures[opts.Witnesses[0].URL] != 0 || successes == 0 {
-		t.Errorf("counted %d and %v", successes, failures)
-	}
+	})
 }
 
 // A ledger that gets witnesses later publishes its last checkpoint anew, with their cosignatures, for the orders that it has.
 func TestWitnessesComeLater(t *testing.T) {
-	dir := t.TempDir()
-	l, err := ledger.Open(t.Context(), dir, ledger.Options{Origin: origin})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.AppendBatch(t.Context(), leaves(0, 300)); err != nil {
-		t.Fatal(err)
-	}
-	closeLedger(t, l)
-	d := newDesk(t, "witness.example/late", l.LogKey())
-	verifier, err := proof.New(origin, l.LogKey(), []string{d.Key}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts := ledger.Options{Origin: origin, Witnesses: []ledger.Witness{d.Witness}}
-	for _, n := range []int{300, 301} { // and once more, with nothing to publish anew
-		if l, err = ledger.Open(t.Context(), dir, opts); err != nil {
+	inBoth(t, func(t *testing.T, p *place) {
+		l := p.open(t)
+		if _, err := l.AppendBatch(t.Context(), leaves(0, 300)); err != nil {
 			t.Fatal(err)
 		}
-		text, err := l.Proof(t.Context(), 17)
+		p.close(t, l)
+		d := newDesk(t, "witness.example/late", l.LogKey())
+		verifier, err := proof.New(origin, l.LogKey(), []string{d.Key}, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := verifier.Verify(leaf(17), text); err != nil {
-			t.Error(err)
+		opts := ledger.Options{Origin: origin, Witnesses: []ledger.Witness{d.Witness}}
+		for _, n := range []int{300, 301} { // and once more, with nothing to publish anew
+			l = p.openWith(t, opts)
+			text, err := l.Proof(t.Context(), 17)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := verifier.Verify(leaf(17), text); err != nil {
+				t.Error(err)
+			}
+			if _, err := l.Append(t.Context(), leaf(n)); err != nil {
+				t.Error(err)
+			}
+			p.close(t, l)
 		}
-		if _, err := l.Append(t.Context(), leaf(n)); err != nil {
-			t.Error(err)
+		// A ledger that had its quorum opens while the witness is away, with what is published.
+		d.down.Store(true)
+		l = p.openWith(t, opts)
+		if size, err := l.Size(t.Context()); err != nil || size != 302 {
+			t.Errorf("%d, %v", size, err)
 		}
-		closeLedger(t, l)
-	}
-	// A ledger that had its quorum opens while the witness is away, with what is published.
-	d.down.Store(true)
-	if l, err = ledger.Open(t.Context(), dir, opts); err != nil {
-		t.Fatal(err)
-	}
-	defer closeLedger(t, l)
-	if size, err := l.Size(t.Context()); err != nil || size != 302 {
-		t.Errorf("%d, %v", size, err)
-	}
+	})
 }
 
 // A server that died while its witness was away starts without it, gives out nothing that has no quorum, and publishes what waited when

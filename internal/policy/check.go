@@ -106,6 +106,22 @@ func (p *Policy) run(t test) TestResult {
 	return result
 }
 
+// Reviews lists the rules that somebody has to look at again: those past their review_by, which support no restriction until then, and those
+// within ReviewNotice of it. It runs no tests.
+func (p *Policy) Reviews(now time.Time) (overdue, due []string) {
+	today := territory.DayOf(now)
+	for _, g := range p.grounds {
+		switch {
+		case g.until != 0 && g.until <= today:
+		case g.reviewBy < today:
+			overdue = append(overdue, g.Rule)
+		case g.reviewBy < today+ReviewNotice:
+			due = append(due, g.Rule)
+		}
+	}
+	return overdue, due
+}
+
 func (p *Policy) datesToMind(today territory.Day) []Warning {
 	var list []Warning
 	warn := func(line int, code, format string, args ...any) {

@@ -84,6 +84,20 @@ func (v *Verified) Refresh(online *Key, now time.Time) (*Verified, error) {
 	if !v.Due(now) && !v.snapshotDue(now) {
 		return v, nil
 	}
+	return v.stamp(online, now, v.snapshotDue(now), 0)
+}
+
+// versionsAhead is how many versions SkipAhead leaves out: with one every 3½ days and one with each publication, more than any backup is behind.
+const versionsAhead = 1 << 20
+
+// SkipAhead signs snapshot and timestamp anew, under versions that are far ahead. It is for a repository that was put back from a backup:
+// devices have seen later versions of both, and refuse earlier ones. What officers sign keeps its version. Faults are those of Refresh.
+func (v *Verified) SkipAhead(online *Key, now time.Time) (*Verified, error) {
+	return v.stamp(online, now, true, versionsAhead)
+}
+
+// stamp signs the timestamp anew, and with it the snapshot, leaving so many versions out.
+func (v *Verified) stamp(online *Key, now time.Time, snapshot bool, skip uint64) (*Verified, error) {
 	online, err := named(v.signers, online)
 	if err != nil {
 		return nil, err
@@ -96,14 +110,14 @@ func (v *Verified) Refresh(online *Key, now time.Time) (*Verified, error) {
 	made := *v.repository
 	next := &Verified{&made, v.content, v.signers}
 	next.content.Expires = maps.Clone(v.content.Expires)
-	if v.snapshotDue(now) {
-		head := headAt(tuf.Snapshot, v.content.Versions.Snapshot+1, now)
+	if snapshot {
+		head := headAt(tuf.Snapshot, v.content.Versions.Snapshot+1+skip, now)
 		if made.Snapshot, err = makeSnapshot(&made, head.version, online, now); err != nil {
 			return nil, err
 		}
 		next.content.Versions.Snapshot, next.content.Expires[tuf.Snapshot] = head.version, head.expires
 	}
-	head := headAt(tuf.Timestamp, v.content.Versions.Timestamp+1, now)
+	head := headAt(tuf.Timestamp, v.content.Versions.Timestamp+1+skip, now)
 	if made.Timestamp, err = makeTimestamp(&made, head.version, online, now); err != nil {
 		return nil, err
 	}

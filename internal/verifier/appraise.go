@@ -1,7 +1,6 @@
 package verifier
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
@@ -64,7 +63,7 @@ func (v *Verifier) Evidence(u *evidence.Unverified, known Known, now time.Time) 
 	if u.Sequence() <= known.Sequence {
 		return nil, fault(Replayed, fmt.Errorf("sequence %d, the last accepted one is %d", u.Sequence(), known.Sequence))
 	}
-	key, err := x509.ParsePKIXPublicKey(known.Key)
+	key, err := publicKey(known.Key)
 	if err != nil {
 		return nil, fmt.Errorf("verifier: the stored key of a device cannot be read: %w", err)
 	}

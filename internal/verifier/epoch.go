@@ -1,10 +1,12 @@
 package verifier
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,13 +29,33 @@ var (
 // HMAC-SHA-256(secret, "bailiwick/epoch/1" || 0x00 || number): to anyone else it is an opaque string.
 type Epochs struct {
 	secret [32]byte
+	recent atomic.Pointer[window] // nil before the first one was asked for
+}
+
+// window are the epochs that are accepted in one period, made once: every check-in asks for two of them.
+type window struct {
+	last   int64 // the period in which they are accepted
+	epochs [EpochsAccepted][epochSize]byte
+}
+
+// at returns the window of a period.
+func (e *Epochs) at(last int64) *window {
+	if w := e.recent.Load(); w != nil && w.last == last {
+		return w
+	}
+	w := &window{last: last}
+	for i := range w.epochs {
+		copy(w.epochs[i][:], e.of(last-int64(i)))
+	}
+	e.recent.Store(w)
+	return w
 }
 
 // NewEpochs returns the epochs of a secret of 32 random bytes.
-func NewEpochs(secret [32]byte) *Epochs { return &Epochs{secret} }
+func NewEpochs(secret [32]byte) *Epochs { return &Epochs{secret: secret} }
 
 // At returns the epoch to give out at now.
-func (e *Epochs) At(now time.Time) []byte { return e.of(period(now)) }
+func (e *Epochs) At(now time.Time) []byte { return bytes.Clone(e.at(period(now)).epochs[0][:]) }
 
 // Check returns nil, ErrEpochExpired for a genuine epoch that is too old, or ErrEpochUnknown for anything else, one from
 // the future included.
@@ -41,17 +63,17 @@ func (e *Epochs) Check(epoch []byte, now time.Time) error {
 	if len(epoch) != epochSize {
 		return ErrEpochUnknown
 	}
-	n := int64(binary.BigEndian.Uint64(epoch))
-	if !hmac.Equal(e.of(n), epoch) {
+	n, today := int64(binary.BigEndian.Uint64(epoch)), period(now)
+	if age := today - n; age >= 0 && age < EpochsAccepted {
+		if !hmac.Equal(e.at(today).epochs[age][:], epoch) {
+			return ErrEpochUnknown
+		}
+		return nil
+	}
+	if n > today || !hmac.Equal(e.of(n), epoch) {
 		return ErrEpochUnknown
 	}
-	switch age := period(now) - n; {
-	case age < 0:
-		return ErrEpochUnknown
-	case age >= EpochsAccepted:
-		return ErrEpochExpired
-	}
-	return nil
+	return ErrEpochExpired
 }
 
 func period(t time.Time) int64 { return t.Unix() / int64(EpochPeriod/time.Second) }

@@ -24,6 +24,7 @@ import (
 const (
 	childFolder = "BAILIWICK_E2E_FOLDER"
 	childClock  = "BAILIWICK_E2E_CLOCK" // the real time, in nanoseconds since 1970, that is storyStart to it
+	childStore  = "BAILIWICK_E2E_STORE" // the database with its records; in the folder when empty
 )
 
 var storyStart = time.Date(2021, time.September, 2, 7, 0, 0, 0, time.UTC)
@@ -48,7 +49,9 @@ func childServes() error {
 	if err != nil {
 		return err
 	}
-	a, err := app.Open(context.Background(), childConfig(os.Getenv(childFolder), "http://"+listener.Addr().String(), time.Unix(0, zero)))
+	cfg := childConfig(os.Getenv(childFolder), "http://"+listener.Addr().String(), time.Unix(0, zero))
+	cfg.Database = os.Getenv(childStore)
+	a, err := app.Open(context.Background(), cfg)
 	if err != nil {
 		return err
 	}
@@ -97,10 +100,17 @@ func childConfig(dir, base string, zero time.Time) app.Config {
 	}
 }
 
+func (n *nest) config() app.Config {
+	cfg := childConfig(n.dir, n.base, n.zero)
+	cfg.Database = n.database
+	return cfg
+}
+
 // nest is where server processes live one after the other: their folder, clock and listener, which stays open between them, so
 // that clients wait in its queue while none is there.
 type nest struct {
 	dir      string
+	database string // with the records; in dir when empty
 	base     string
 	zero     time.Time
 	listener *os.File
@@ -127,7 +137,7 @@ func newNest(t *testing.T) *nest {
 // command is a server process, not started.
 func (n *nest) command() *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childFolder+"="+n.dir, fmt.Sprintf("%s=%d", childClock, n.zero.UnixNano()))
+	cmd.Env = append(os.Environ(), childFolder+"="+n.dir, childStore+"="+n.database, fmt.Sprintf("%s=%d", childClock, n.zero.UnixNano()))
 	cmd.ExtraFiles = []*os.File{n.listener}
 	return cmd
 }

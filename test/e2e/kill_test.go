@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/phone"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
+	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
@@ -317,7 +319,7 @@ func (s *siege) check() error {
 		obeyed[id] = true
 	}
 	s.mu.Unlock()
-	db, err := sqlite.Open(context.Background(), s.dir, sqlite.Options{})
+	db, err := s.records()
 	if err != nil {
 		return err
 	}
@@ -339,6 +341,17 @@ func (s *siege) check() error {
 		return err
 	}
 	return s.compare(rows, obeyed)
+}
+
+// records opens the store that the server left behind.
+func (s *siege) records() (interface {
+	authority.Store
+	Close() error
+}, error) {
+	if s.database != "" {
+		return postgres.Open(context.Background(), s.database, postgres.Options{})
+	}
+	return sqlite.Open(context.Background(), s.dir, sqlite.Options{})
 }
 
 func allOrders(tx authority.Tx) (rows []*authority.Order, err error) {
@@ -390,7 +403,19 @@ func (s *siege) leaves() (leaves [][]byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = ledger.Verify(context.Background(), ledger.Folder(filepath.Join(s.dir, "ledger")), text, func(_ uint64, leaf []byte) error {
+	source := ledger.Folder(filepath.Join(s.dir, "ledger"))
+	if s.database != "" { // the ledger went along, and a server shows it
+		a, err := app.Open(context.Background(), s.config())
+		if err != nil {
+			return nil, err
+		}
+		shown := httptest.NewServer(a.Handler())
+		defer func() { shown.Close(); err = errors.Join(err, a.Close()) }()
+		if source, err = ledger.Remote(shown.URL + "/ledger/"); err != nil {
+			return nil, err
+		}
+	}
+	_, err = ledger.Verify(context.Background(), source, text, func(_ uint64, leaf []byte) error {
 		leaves = append(leaves, bytes.Clone(leaf))
 		return nil
 	})
@@ -401,7 +426,9 @@ func (s *siege) leaves() (leaves [][]byte, err error) {
 func (s *siege) aftermath(phones []*phone.Phone) {
 	t := s.t
 	t.Helper()
-	a, err := app.Open(t.Context(), childConfig(s.dir, s.base, s.zero))
+	cfg := s.config()
+	cfg.ManualWork = true // on a database it has to lead, which a server that was killed did
+	a, err := app.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

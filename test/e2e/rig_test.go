@@ -27,8 +27,11 @@ import (
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
-// TestMain lets the test binary be the server that some tests kill or starve.
+// TestMain lets the test binary be the server that some tests kill or starve, and the copy that moves a fleet.
 func TestMain(m *testing.M) {
+	if os.Getenv(childMove) != "" {
+		os.Exit(beMover())
+	}
 	if os.Getenv(childFolder) != "" {
 		os.Exit(beServer())
 	}

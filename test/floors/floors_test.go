@@ -21,9 +21,9 @@ var floors = [][]string{
 	{"agent/..."},
 	{"internal/policy", "policies", "internal/messages", "internal/restriction", "internal/custody", "internal/cohort", "internal/escrow"},
 	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness", "internal/tufrepo", "internal/targets"},
-	{"internal/store/...", "internal/jobs/...", "internal/ipterritory/..."},
-	{"internal/web/...", "internal/qr", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage", "internal/escrowpage"},
-	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet/...", "internal/simulate", "internal/scale", "internal/cli"},
+	{"internal/store/...", "internal/jobs/...", "internal/ipterritory/...", "internal/backup", "internal/doctor"},
+	{"internal/admission", "internal/web/...", "internal/qr", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage", "internal/escrowpage"},
+	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet/...", "internal/bench", "internal/simulate", "internal/scale", "internal/cli"},
 	{"cmd/..."},
 	{"test/..."},
 }

@@ -59,7 +59,7 @@ func copyOf(d *authority.Device) *authority.Device {
 // read returns a copy with what production records say.
 func (t *tx) read(d *authority.Device) *authority.Device {
 	c := copyOf(d)
-	c.Made = nil
+	c.Made, c.Stage = nil, t.stageOf(d.ID)
 	if p, ok := t.production[d.IMEI]; ok {
 		lot := p.Lot()
 		c.Made = &lot
@@ -95,14 +95,16 @@ func (t *tx) InsertDevice(d *authority.Device) error {
 	if _, taken := t.byIMEI[d.IMEI]; taken {
 		return authority.ErrConflict
 	}
-	put(t, t.devices, d.ID, copyOf(d))
+	c := copyOf(d)
+	c.Revision = 1
+	put(t, t.devices, d.ID, c)
 	put(t, t.byIMEI, d.IMEI, d.ID)
 	return nil
 }
 
 func (t *tx) UpdateDeviceIfNewer(d *authority.Device, was uint64) error {
 	stored, ok := t.devices[d.ID]
-	if ok && stored.Sequence != was {
+	if ok && (stored.Sequence != was || d.Revision != 0 && stored.Revision != d.Revision) {
 		return authority.ErrConflict
 	}
 	return t.PutDevice(d)
@@ -126,7 +128,9 @@ func (t *tx) PutDevice(d *authority.Device) error {
 		drop(t, t.byIMEI, stored.IMEI)
 		put(t, t.byIMEI, d.IMEI, d.ID)
 	}
-	put(t, t.devices, d.ID, copyOf(d))
+	c := copyOf(d)
+	c.Revision = stored.Revision + 1
+	put(t, t.devices, d.ID, c)
 	return nil
 }
 

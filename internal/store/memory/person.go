@@ -80,6 +80,8 @@ func (t *tx) NextNumber(series string) (int64, error) {
 	return n, nil
 }
 
+func (t *tx) LastNumber(series string) (int64, error) { return t.series[series], nil }
+
 func checkOfficer(o *authority.Officer) error {
 	if o.Role != authority.RoleAdmin && o.Role != authority.RoleOfficer && o.Role != authority.RoleSupport {
 		return broken("there is no role %q", o.Role)

@@ -62,7 +62,9 @@ func Start(settings ...string) (*Cluster, error) {
 // binaries finds the folder of initdb and postgres: on the PATH, or where Debian keeps them.
 func binaries() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path), nil
+		if path, err = filepath.EvalSymlinks(path); err == nil { // the other programs lie beside it
+			return filepath.Dir(path), nil
+		}
 	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(found) == 0 {

@@ -94,3 +94,45 @@ func TestKilledServerComesBack(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A standby has what its primary acknowledged, and takes writes once it is promoted.
+func TestStandbyTakesOver(t *testing.T) {
+	primary, err := Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer primary.Stop()
+	standby, err := primary.Standby()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := standby.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	run := func(statement string) error {
+		conn, err := pgx.Connect(t.Context(), Hosts("postgres", primary, standby))
+		if err != nil {
+			return err
+		}
+		defer conn.Close(t.Context())
+		_, err = conn.Exec(t.Context(), statement)
+		return err
+	}
+	if err := run("CREATE TABLE kept AS SELECT 1 AS x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := primary.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := run("SELECT 1"); err == nil {
+		t.Error("a standby that was not promoted counts as a primary")
+	}
+	if err := standby.Promote(); err != nil {
+		t.Fatal(err)
+	}
+	if err := run("INSERT INTO kept SELECT x FROM kept"); err != nil {
+		t.Error(err)
+	}
+}

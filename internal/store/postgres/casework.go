@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
@@ -189,4 +190,12 @@ func (t *tx) PolicyByHash(hash [32]byte) (*authority.PolicyDocument, error) {
 func (t *tx) NextNumber(series string) (n int64, err error) {
 	return t.insert(`INSERT INTO series (name, value) VALUES ($1, 1)
 		ON CONFLICT (name) DO UPDATE SET value = series.value + 1 RETURNING value`, series)
+}
+
+func (t *tx) LastNumber(series string) (n int64, err error) {
+	err = t.row("SELECT value FROM series WHERE name = $1", key(series), &n)
+	if errors.Is(err, authority.ErrAbsent) {
+		return 0, nil
+	}
+	return n, err
 }

@@ -222,7 +222,7 @@ func (s *storedDevice) device() (*authority.Device, error) {
 		IMEI: device.IMEI(s.imei), Serial: s.serial, Model: s.model, Key: s.key, Attestation: policy.Attestation(s.attestation),
 		KeyCeiling: policy.Attestation(s.ceiling), Boot: evidence.Boot(s.boot), Software: s.software, Sequence: uint64(s.sequence),
 		EnrolledAt: moment(s.enrolled), LastSeen: moment(s.seen), ClockDoubt: s.doubt, Unlocks: uint64(s.unlocks),
-		Verdict: policy.Verdict(s.verdict), VerdictRule: s.rule, DecidedAt: moment(s.decided),
+		Verdict: policy.Verdict(s.verdict), VerdictRule: s.rule, DecidedAt: moment(s.decided), Stage: order.Stage(s.stage),
 	}
 	if copy(d.ID[:], s.id) != len(d.ID) || s.policy != nil && copy(d.PolicyHash[:], s.policy) != len(d.PolicyHash) {
 		return nil, fmt.Errorf("postgres: device %x has an id or a policy of another length", s.id)

@@ -31,6 +31,9 @@ const serversStep = 6
 // migrate brings the database to the newest schema, all steps in one transaction. The table schema_step holds those that ran; it is
 // locked meanwhile, so that of two servers that start at once one waits for the other.
 func migrate(ctx context.Context, c *pgx.Conn) error {
+	if current, err := isCurrent(ctx, c); current || err != nil {
+		return err
+	}
 	const attempts = 10
 	began := time.Now()
 	for i := 0; ; i++ {
@@ -58,8 +61,7 @@ func migrateOnce(ctx context.Context, c *pgx.Conn) error {
 		if err := ours(ctx, tx); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_step (number integer NOT NULL PRIMARY KEY,
-			name text NOT NULL, ran_at timestamptz NOT NULL DEFAULT now())`); err != nil {
+		if _, err := tx.Exec(ctx, stepsTable); err != nil {
 			return fmt.Errorf("postgres: cannot make tables: %w (the role needs CREATE on the schema)", err)
 		}
 		if _, err := tx.Exec(ctx, "LOCK TABLE schema_step IN ACCESS EXCLUSIVE MODE"); err != nil {

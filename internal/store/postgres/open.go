@@ -74,15 +74,9 @@ type DB struct {
 // target_session_attrs=read-write in the url the store follows the primary when a standby is promoted.
 func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	opts = opts.withDefaults()
-	config, err := pgx.ParseConfig(url)
+	config, err := parse(url)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: %w (write it as postgres://USER@HOST:PORT/DATABASE; the password may stand in PGPASSWORD or ~/.pgpass)", err)
-	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = 5 * time.Second
-		if len(config.Fallbacks) > 0 { // one that is gone without a word must not use up the time in which the others could be tried
-			config.ConnectTimeout = 2 * time.Second
-		}
+		return nil, err
 	}
 	set(config, "application_name", "bailiwick")
 	set(config, "statement_timeout", strconv.FormatInt(opts.Timeout.Milliseconds(), 10))
@@ -107,6 +101,20 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	}
 	db.start()
 	return db, nil
+}
+
+func parse(url string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w (write it as postgres://USER@HOST:PORT/DATABASE; the password may stand in PGPASSWORD or ~/.pgpass)", err)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+		if len(config.Fallbacks) > 0 { // one that is gone without a word must not use up the time in which the others could be tried
+			config.ConnectTimeout = 2 * time.Second
+		}
+	}
+	return config, nil
 }
 
 // set gives connections a setting unless the URL has another.
@@ -211,22 +219,33 @@ func (db *DB) Close() error {
 	return db.ended
 }
 
-// BelongTo binds the records to a ledger, by its verifier key, at the first call, and afterwards refuses any other one: orders hold
-// indexes into their ledger, which lies in the data folder.
-func (db *DB) BelongTo(ctx context.Context, ledger string) error {
+// BelongTo binds the records to a ledger, by its verifier key, and to a fingerprint of the keys that all servers on them share, at the first call,
+// and afterwards refuses any others: orders are in that ledger, and devices open with codes from those keys.
+func (db *DB) BelongTo(ctx context.Context, ledger string, keys [32]byte) error {
 	c, err := pgx.ConnectConfig(ctx, db.config)
 	if err != nil {
 		return unavailable(err)
 	}
 	defer c.Close(context.WithoutCancel(ctx))
 	var bound string
-	err = c.QueryRow(ctx, `WITH bound AS (INSERT INTO belongs (ledger) VALUES ($1) ON CONFLICT DO NOTHING RETURNING ledger)
-		SELECT ledger FROM bound UNION ALL SELECT ledger FROM belongs LIMIT 1`, ledger).Scan(&bound)
+	var known []byte
+	err = pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "INSERT INTO belongs (ledger, keys) VALUES ($1, $2) ON CONFLICT DO NOTHING", ledger, keys[:]); err != nil {
+			return err
+		}
+		// Records from before the fingerprint was kept.
+		if _, err := tx.Exec(ctx, "UPDATE belongs SET keys = $2 WHERE ledger = $1 AND keys IS NULL", ledger, keys[:]); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, "SELECT ledger, keys FROM belongs").Scan(&bound, &known)
+	})
 	switch {
 	case err != nil:
 		return unavailable(err)
 	case bound != ledger:
-		return fmt.Errorf("postgres: the records in this database belong to the ledger %s, and the data folder holds %s: name the data folder that they were made with, or an empty database", bound, ledger)
+		return fmt.Errorf("postgres: the records in this database belong to the ledger %s, and the keys here are those of %s: take the keys of the server that they were made with, or an empty database", bound, ledger)
+	case [32]byte(known) != keys:
+		return errors.New("postgres: the keys here are not all those of the other servers on this database: copy their whole folder of keys")
 	}
 	return nil
 }
@@ -249,3 +268,10 @@ func (db *DB) Stats() Stats {
 }
 
 var errTooLong = errors.New("postgres: the database was away for too long")
+
+// Connections is how many connections a server with these options holds at most: lanes, writers, readers, two for looks, one that renews its
+// entry, and one more while it starts or leads.
+func (o Options) Connections() int {
+	o = o.withDefaults()
+	return o.Lanes + o.Writers + o.Readers + 4
+}

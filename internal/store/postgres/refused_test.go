@@ -111,11 +111,14 @@ func TestMigrationsAtOnce(t *testing.T) {
 func TestBelongsToOneLedger(t *testing.T) {
 	db := opened(t, Options{})
 	for _, ledger := range []string{"one", "one"} {
-		if err := db.BelongTo(t.Context(), ledger); err != nil {
+		if err := db.BelongTo(t.Context(), ledger, [32]byte{1}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := db.BelongTo(t.Context(), "another"); err == nil || !strings.Contains(err.Error(), "belong to the ledger one") {
+	if err := db.BelongTo(t.Context(), "another", [32]byte{1}); err == nil || !strings.Contains(err.Error(), "belong to the ledger one") {
+		t.Errorf("%v", err)
+	}
+	if err := db.BelongTo(t.Context(), "one", [32]byte{2}); err == nil || !strings.Contains(err.Error(), "not all those of the other servers") {
 		t.Errorf("%v", err)
 	}
 }

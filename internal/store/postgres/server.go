@@ -67,6 +67,9 @@ func (m *member) register(ctx context.Context, c *pgx.Conn) (int64, error) {
 			number, holderName(), newest); err != nil {
 			return err
 		}
+		if err := noMove(ctx, tx); err != nil { // after the row: whoever begins a move locks the table
+			return err
+		}
 		_, err = tx.Exec(ctx, "INSERT INTO receipt (server, slot, number) SELECT $1, slot, 0 FROM generate_series(1, $2::int) AS slot", number, m.slots)
 		return err
 	})

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
@@ -195,4 +196,12 @@ func (t *tx) NextNumber(series string) (n int64, err error) {
 		return 0, err
 	}
 	return n, t.row("SELECT value FROM series WHERE name = ?", key(series), &n)
+}
+
+func (t *tx) LastNumber(series string) (n int64, err error) {
+	err = t.row("SELECT value FROM series WHERE name = ?", key(series), &n)
+	if errors.Is(err, authority.ErrAbsent) {
+		return 0, nil
+	}
+	return n, err
 }

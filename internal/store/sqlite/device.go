@@ -91,7 +91,7 @@ const restColumns = `attestation_key, attestation, key_ceiling, boot, software, 
 const (
 	deviceColumns = `d.id, d.imei, d.serial, d.model, attestation_key, attestation, key_ceiling, boot, software, sequence, enrolled_at,
 	last_seen, days, activation, activation_day, activation_mixed, clock_doubt, unlocks, verdict, verdict_rule, reasons, policy, decided_at,
-	licences, p.model, p.market, p.consignment, p.consignee, p.shipped_on`
+	licences, d.stage, p.model, p.market, p.consignment, p.consignee, p.shipped_on`
 	devicesMade = " FROM device d LEFT JOIN production p ON p.imei = d.imei"
 )
 
@@ -166,7 +166,7 @@ func (t *tx) deviceBy(query string, by any) (*authority.Device, error) {
 type storedDevice struct {
 	d                    authority.Device
 	attestation, ceiling int64
-	boot, verdict        int64
+	boot, verdict, stage int64
 	days                 []byte
 	activation           *string
 	activationDay        *int64
@@ -180,13 +180,13 @@ func (s *storedDevice) columns() []any {
 	return []any{fixed{d.ID[:]}, &d.IMEI, &d.Serial, &d.Model, &d.Key, &s.attestation, &s.ceiling, &s.boot, &d.Software, counter{&d.Sequence},
 		when{&d.EnrolledAt}, when{&d.LastSeen}, &s.days, &s.activation, &s.activationDay, &s.mixed, &d.ClockDoubt,
 		counter{&d.Unlocks}, &s.verdict, &d.VerdictRule, &s.reasons, maybe{d.PolicyHash[:]}, when{&d.DecidedAt}, &s.licences,
-		&s.made.model, &s.made.market, &s.made.consignment, &s.made.consignee, &s.made.shippedOn}
+		&s.stage, &s.made.model, &s.made.market, &s.made.consignment, &s.made.consignee, &s.made.shippedOn}
 }
 
 func (s *storedDevice) device() (*authority.Device, error) {
 	d := &s.d
 	d.Attestation, d.KeyCeiling = policy.Attestation(s.attestation), policy.Attestation(s.ceiling)
-	d.Boot, d.Verdict = evidence.Boot(s.boot), policy.Verdict(s.verdict)
+	d.Boot, d.Verdict, d.Stage = evidence.Boot(s.boot), policy.Verdict(s.verdict), order.Stage(s.stage)
 	var err1, err2, err3 error
 	d.Days, err1 = days.Unpack(s.days)
 	d.Reasons, err2 = readTexts[policy.Reason](s.reasons)

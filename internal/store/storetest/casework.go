@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +186,21 @@ var caseworkTests = map[string]func(*testing.T, authority.Store){
 			does(t, s, func(tx authority.Tx) (err error) { n, err = tx.NextNumber(series); return err })
 			return n
 		}
+		last := func(series string) int64 {
+			return got(t, s, func(tx authority.Tx) (int64, error) { return tx.LastNumber(series) })
+		}
+		same(t, "before any", last("case"), int64(0))
 		same(t, "series", []int64{next("case"), next("case"), next("warrant"), next("case")}, []int64{1, 2, 1, 3})
+		same(t, "last", []int64{last("case"), last("warrant"), last("other")}, []int64{3, 1, 0})
+		does(t, s, func(tx authority.Tx) error { // its own, before it is committed
+			n, err := tx.NextNumber("case")
+			if err != nil {
+				return err
+			}
+			if seen, err := tx.LastNumber("case"); err != nil || seen != n {
+				return fmt.Errorf("%d is followed by %d, %v", n, seen, err)
+			}
+			return nil
+		})
 	},
 }

@@ -93,6 +93,43 @@ var deviceTests = map[string]func(*testing.T, authority.Store){
 		refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error { return tx.UpdateDeviceIfNewer(d, 2) })
 	},
 
+	// A check-in may be worked out from what an earlier transaction read.
+	"update of an earlier revision": func(t *testing.T, s authority.Store) {
+		enrolled(t, s, 1)
+		read := func() *authority.Device {
+			return got(t, s, func(tx authority.Tx) (*authority.Device, error) { return tx.Device(deviceID(1)) })
+		}
+		first := read()
+		does(t, s, func(tx authority.Tx) error {
+			d := *first
+			d.Unlocks, d.Revision = 3, 0
+			return tx.PutDevice(&d)
+		})
+		second := read()
+		if first.Revision == 0 { // this store does not count
+			same(t, "revision", second.Revision, uint64(0))
+			return
+		}
+		if second.Revision <= first.Revision {
+			t.Fatalf("revision %d after %d", second.Revision, first.Revision)
+		}
+		update := func(d *authority.Device) func(authority.Tx) error {
+			return func(tx authority.Tx) error { return tx.UpdateDeviceIfNewer(d, 0) }
+		}
+		refuses(t, s, authority.ErrConflict, update(first))
+		same(t, "nothing was written", read().Unlocks, uint64(3))
+		does(t, s, update(second))
+		refuses(t, s, authority.ErrConflict, update(second))
+		does(t, s, func(tx authority.Tx) error { // what one transaction reads and writes
+			d, err := tx.Device(deviceID(1))
+			if err != nil {
+				return err
+			}
+			d.Sequence = 7
+			return tx.UpdateDeviceIfNewer(d, 0)
+		})
+	},
+
 	"put": func(t *testing.T, s authority.Store) {
 		enrolled(t, s, 1)
 		d := fullDevice(1)
@@ -216,6 +253,10 @@ func testDeviceList(t *testing.T, s authority.Store) {
 			want = append(want, deviceID(n))
 		}
 		same(t, tc.name, found, want)
+	}
+	for n, want := range []order.Stage{order.Noticed, order.Locked, order.Lifted, order.Noticed, order.Observed} {
+		d := got(t, s, func(tx authority.Tx) (*authority.Device, error) { return tx.Device(deviceID(n + 1)) })
+		same(t, "stage of a device", d.Stage, want)
 	}
 	for _, limit := range []int{0, -1, 1001} {
 		if err := s.View(context.Background(), func(tx authority.Tx) error {

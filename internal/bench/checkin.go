@@ -1,0 +1,105 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/internal/fleet/load"
+)
+
+// localPeak is the highest rate of check-ins without sockets.
+type localPeak struct{ rate, bound float64 }
+
+// few is the population that every fleet is compared with.
+func (s *session) few() int { return pick(s, 100_000, 100_000) }
+
+// mixNote tells of all rows of check-ins what was sent.
+const mixNote = "98 % without news, 2 % changes"
+
+// checkIns measures check-ins through the handler of a whole server on every processor: from the bytes of a request to those of its answer,
+// durable in between, in the order of IDs.
+func (s *session) checkIns(ctx context.Context, dir, database string, population int) (p localPeak, err error) {
+	duration := pick(s, 15*time.Second, 6*time.Second)
+	glance, err := es256Rate(300 * time.Millisecond)
+	if err != nil {
+		return p, err
+	}
+	n := int(min(glance*.9*duration.Seconds(), 1_500_000)) // nobody beats the bound
+	w, err := s.enter(ctx, dir, database, population, n)
+	if err != nil {
+		return p, err
+	}
+	tokens, err := w.sign(ctx, s, n)
+	if err != nil {
+		return p, errors.Join(err, w.leave())
+	}
+	s.Progress.Stage("checking in", n)
+	p.bound, err = between(time.Second, es256Rate, func() error {
+		r := load.Fire(ctx, load.Local(w.app.Handler()), tokens, load.Plan{Duration: duration, Connections: connections, Sent: func(int) { s.Progress.Step(1) }})
+		p.rate = r.Rate()
+		return refusals(r)
+	})
+	return p, errors.Join(err, w.leave())
+}
+
+// inSQLite is the peak with 100,000 devices in SQLite, measured when it is asked for first.
+func (s *session) inSQLite(ctx context.Context) (*localPeak, error) {
+	if s.local != nil {
+		return s.local, nil
+	}
+	dir, remove, err := s.scratch("checkin")
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	p, err := s.checkIns(ctx, dir, "", s.few())
+	if err != nil {
+		return nil, err
+	}
+	s.local = &p
+	return s.local, nil
+}
+
+func checkin(ctx context.Context, s *session) (Row, error) {
+	p, err := s.inSQLite(ctx)
+	if err != nil {
+		return Row{}, err
+	}
+	return Row{Value: p.rate, Bound: p.bound, Note: fmt.Sprintf("SQLite, %s devices, in this process; %s", thousands(s.few()), mixNote)}, nil
+}
+
+func checkin10m(ctx context.Context, s *session) (Row, error) {
+	few, err := s.inSQLite(ctx)
+	if err != nil {
+		return Row{}, err
+	}
+	dir, remove, err := s.scratch("checkin-10m")
+	if err != nil {
+		return Row{}, err
+	}
+	defer remove()
+	population := pick(s, 10_000_000, 300_000)
+	p, err := s.checkIns(ctx, dir, "", population)
+	note := fmt.Sprintf("%s devices, in the order of the schedule; %.2f of bare ES256 in the same run", thousands(population), p.rate/p.bound)
+	if s.Quick {
+		note += "; quick: not 10,000,000"
+	}
+	return Row{Value: p.rate, Bound: few.rate, Note: note}, err
+}
+
+func checkinPostgres(ctx context.Context, s *session) (Row, error) {
+	database, drop, err := s.database(ctx)
+	if err != nil {
+		return Row{}, err
+	}
+	dir, remove, err := s.scratch("checkin-postgres")
+	if err != nil {
+		return Row{}, errors.Join(err, drop())
+	}
+	defer remove()
+	p, err := s.checkIns(ctx, dir, database, s.few())
+	note := fmt.Sprintf("PostgreSQL on the same processors, %s devices; %s", thousands(s.few()), mixNote)
+	return Row{Value: p.rate, Bound: p.bound, Note: note}, errors.Join(err, drop())
+}

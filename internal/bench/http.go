@@ -1,0 +1,222 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/bailiwick-dev/bailiwick/internal/fleet/load"
+	"github.com/bailiwick-dev/bailiwick/protocol"
+)
+
+// peak is what a server of its own, on processors of its own, did over HTTP.
+type peak struct {
+	rate, bound  float64 // at its highest, and bare checks on the server's processors
+	cpu, cpuBare float64 // microseconds a check-in, and a bare check
+	written      float64 // bytes a check-in that the kernel sent to the disk
+	offered      float64 // the rate of the open loop
+	p50, p99     time.Duration
+	served       int // check-ins of the open loop
+	server, load int // processors
+}
+
+// openLoopShare of the peak is what the open loop offers.
+const openLoopShare = .6
+
+// overHTTP measures a real server on half of the processors with the load on the other half, when it is asked for first.
+func (s *session) overHTTP(ctx context.Context) (*peak, error) {
+	if s.peak != nil {
+		return s.peak, nil
+	}
+	if s.Serve == nil {
+		return nil, leftOut("no server can be started from here")
+	}
+	server, generator, err := halves()
+	if err != nil {
+		return nil, err
+	}
+	dir, remove, err := s.scratch("http")
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	duration, looped := pick(s, 20*time.Second, 6*time.Second), pick(s, 30*time.Second, 8*time.Second)
+	glance, err := es256Rate(300 * time.Millisecond)
+	if err != nil {
+		return nil, err
+	}
+	n := int(min(glance*.7*duration.Seconds(), 1_000_000))
+	w, err := s.enter(ctx, dir, "", s.few(), n)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.leave(); err != nil {
+		return nil, err
+	}
+	tokens, err := w.sign(ctx, s, n)
+	if err != nil {
+		return nil, err
+	}
+	p := &peak{server: len(server), load: len(generator)}
+	err = within(server, func() error {
+		before, err := cpuTime()
+		if err != nil {
+			return err
+		}
+		begun := time.Now()
+		if p.bound, err = es256Rate(time.Second); err != nil {
+			return err
+		}
+		checks := p.bound * time.Since(begun).Seconds()
+		after, err := cpuTime()
+		p.cpuBare = float64((after - before).Microseconds()) / checks // by processor time: the machine may have others to serve
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.startServer(ctx, dir, server)
+	if err != nil {
+		return nil, err
+	}
+	err = within(generator, func() error { return p.fire(ctx, s, c, w, tokens, duration, looped) })
+	if err = errors.Join(err, c.stop()); err != nil {
+		return nil, err
+	}
+	s.peak = p
+	return p, nil
+}
+
+// fire finds the peak with what it costs, and then offers a part of it as an open loop.
+func (p *peak) fire(ctx context.Context, s *session, c *child, w *world, tokens [][]byte, duration, looped time.Duration) error {
+	t := load.Remote(c.base, connections)
+	step := func(int) { s.Progress.Step(1) }
+	warm := len(tokens) / 20
+	load.Fire(ctx, t, tokens[:warm], load.Plan{Duration: duration / 10, Connections: connections})
+	s.Progress.Stage("checking in over HTTP", len(tokens)-warm)
+	before, err := c.spent()
+	if err != nil {
+		return err
+	}
+	r := load.Fire(ctx, t, tokens[warm:], load.Plan{Duration: duration, Connections: connections, Sent: step})
+	after, err := c.spent()
+	if err = errors.Join(err, refusals(r)); err != nil {
+		return err
+	}
+	p.rate = r.Rate()
+	p.cpu = float64((after.cpu - before.cpu).Microseconds()) / float64(r.Accepted)
+	p.written = float64(after.written-before.written) / float64(r.Accepted)
+	p.offered = p.rate * openLoopShare
+	moments := load.Arrivals(p.offered, looped, seed)
+	more, err := w.sign(ctx, s, len(moments))
+	if err != nil {
+		return err
+	}
+	s.Progress.Stage("checking in as an open loop", len(moments))
+	r = load.Fire(ctx, t, more, load.Plan{Rate: p.offered, Duration: looped, Connections: 4 * connections, Seed: seed, Sent: step})
+	p.p50, p.p99, p.served = r.Percentile(.5), r.Percentile(.99), r.Sent
+	return refusals(r)
+}
+
+func checkinHTTP(ctx context.Context, s *session) (Row, error) {
+	p, err := s.overHTTP(ctx)
+	if err != nil {
+		return Row{}, err
+	}
+	return Row{Value: p.rate, Bound: p.bound, Note: fmt.Sprintf("a server process on %d processors, the load on %d others; SQLite, %s devices; bound on the server's processors; %s",
+		p.server, p.load, thousands(s.few()), mixNote)}, nil
+}
+
+func checkinP99(ctx context.Context, s *session) (Row, error) {
+	p, err := s.overHTTP(ctx)
+	if err != nil {
+		return Row{}, err
+	}
+	return Row{Value: float64(p.p99.Microseconds()) / 1000, Bound: 25, Note: fmt.Sprintf("open loop at %.0f a second, 60 %% of the peak just measured, over HTTP; %s check-ins; p50 %.1f ms",
+		p.offered, thousands(p.served), float64(p.p50.Microseconds())/1000)}, nil
+}
+
+func checkinCPU(ctx context.Context, s *session) (Row, error) {
+	p, err := s.overHTTP(ctx)
+	if err != nil {
+		return Row{}, err
+	}
+	return Row{Value: p.cpu, Bound: p.cpuBare, Note: "of the server process at its peak, HTTP, store and kernel included"}, nil
+}
+
+func checkinDisk(ctx context.Context, s *session) (Row, error) {
+	p, err := s.overHTTP(ctx)
+	if err != nil {
+		return Row{}, err
+	}
+	sizes, err := s.recordSizes(ctx, "")
+	if err != nil {
+		return Row{}, err
+	}
+	return Row{Value: p.written, Bound: sizes.record, Note: "sent to the disk by the server process at its peak, SQLite's log and its checkpoints included"}, nil
+}
+
+// child is a server process.
+type child struct {
+	cmd  *exec.Cmd
+	base string
+	log  *tail
+}
+
+// startServer starts a server on a data folder, on these processors, and waits until it answers.
+func (s *session) startServer(ctx context.Context, dir string, processors []int) (*child, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	c := &child{base: "http://" + address, log: &tail{}}
+	c.cmd = s.Serve(ctx, "--sandbox", "--data", dir, "--listen", address, "--log-level", "warn")
+	c.cmd.Stdout, c.cmd.Stderr = c.log, c.log
+	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(os.Interrupt) }
+	c.cmd.WaitDelay = 20 * time.Second
+	if err := startOn(c.cmd, processors); err != nil {
+		return nil, err
+	}
+	client := &http.Client{Timeout: time.Second}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		response, err := client.Get(c.base + protocol.PathEpoch)
+		if err == nil {
+			_ = response.Body.Close()
+			return c, nil
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return nil, errors.Join(fmt.Errorf("the server does not answer: %w\n%s", err, c.log), c.stop())
+		}
+	}
+}
+
+func (c *child) stop() error {
+	_ = c.cmd.Process.Signal(os.Interrupt) // it may have ended by itself, which Wait tells
+	if err := c.cmd.Wait(); err != nil {
+		return fmt.Errorf("the server ended: %w\n%s", err, c.log)
+	}
+	return nil
+}
+
+// tail keeps the end of what a process writes.
+type tail struct{ text []byte }
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.text = append(t.text, b...)
+	if over := len(t.text) - 4096; over > 0 {
+		t.text = t.text[over:]
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string { return strings.TrimSpace(string(t.text)) }
