@@ -52,13 +52,14 @@ type Config struct {
 	Witnesses     []ledger.Witness // who cosign the ledger's checkpoints; devices are told their keys when they enrol
 	WitnessQuorum int              // how many of them must; more than half when 0
 
-	Now          func() time.Time // time.Now when nil
-	ClockEvery   time.Duration    // how often Now is compared with the database's clock; 15 s when 0
-	DeviceIDs    io.Reader        // source of device ids; crypto/rand when nil; a simulation may seed it
-	PasswordCost int              // bcrypt cost; the default when 0
-	Unlimited    bool             // no limits on the rate of requests; for simulations, whose phones share an address
-	Drain        time.Duration    // how long a server that is told to stop goes on answering while /readyz says that it is not ready
-	ManualWork   bool             // the caller drives Service.Sequence and Service.Sweep itself (the simulator)
+	Now          func() time.Time    // time.Now when nil
+	ClockEvery   time.Duration       // how often Now is compared with the database's clock; 15 s when 0
+	DeviceIDs    io.Reader           // source of device ids; crypto/rand when nil; a simulation may seed it
+	PasswordCost int                 // bcrypt cost; the default when 0
+	Unlimited    bool                // no limits on the rate of requests; for simulations, whose phones share an address
+	Drain        time.Duration       // how long a server that is told to stop goes on answering while /readyz says that it is not ready
+	Retention    authority.Retention // how long records are kept; authority.DefaultRetention when zero, unless ManualWork
+	ManualWork   bool                // the caller drives Service.Sequence and Service.Sweep itself (the simulator)
 }
 
 // Document is a policy file.
@@ -109,6 +110,9 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	}
 	if cfg.Registry == nil {
 		cfg.Registry = prometheus.NewRegistry()
+	}
+	if cfg.Retention == (authority.Retention{}) && !cfg.ManualWork {
+		cfg.Retention = authority.DefaultRetention()
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -222,7 +226,7 @@ func (a *App) openService(ctx context.Context) (err error) {
 		pace.Burst = -1
 	}
 	a.Service, err = authority.New(authority.Config{
-		Jobs: jobs, Pace: pace, SessionLife: sessions, Online: online, Signer: signer,
+		Jobs: jobs, Retention: a.cfg.Retention, Pace: pace, SessionLife: sessions, Online: online, Signer: signer,
 		Store: a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, DeviceIDs: a.cfg.DeviceIDs,
 		Logger: a.cfg.Logger, Registry: a.Registry, PasswordCost: a.cfg.PasswordCost,
 		Trust:        a.Trust(),

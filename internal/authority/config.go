@@ -57,6 +57,8 @@ type Config struct {
 	// it: whoever foresees salts can tell which device an order in the public ledger is for.
 	Salts io.Reader
 
+	// Retention says how long records are kept; nothing is forgotten when it is zero. See DefaultRetention.
+	Retention Retention
 	// Jobs hands unfinished jobs to whoever steps them, here or on another server; it is called again and again with all that are
 	// unfinished, and has to take each once. By default this server does their steps itself.
 	Jobs func(ctx context.Context, unfinished []*Job) error

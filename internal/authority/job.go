@@ -114,3 +114,17 @@ type BulkTx interface {
 	// Unsettled lists, in the order of devices behind the given one, the newest order of each on a ground that it has not confirmed.
 	Unsettled(g order.Ground, after device.ID, limit int) ([]*Order, error)
 }
+
+// RetentionTx forgets. Nothing of it touches what is noticed, locked or not yet confirmed.
+type RetentionTx interface {
+	// ForgetOrders deletes settled orders that were issued before a time, are in the ledger, and on whose ground nothing is noticed or
+	// locked; at most so many. It returns how many it deleted.
+	ForgetOrders(before time.Time, limit int) (int, error)
+	// ForgetEvents deletes lines of devices' time lines of before a time, at most so many; the fleet's own stay.
+	ForgetEvents(before time.Time, limit int) (int, error)
+	// ForgetContacts empties how to reach owners whose appeals were answered before a time, at most so many.
+	ForgetContacts(before time.Time, limit int) (int, error)
+	// ForgetHistory deletes the time line and the settled orders of a device, and the words of its answered appeals, and returns how many
+	// records that were.
+	ForgetHistory(id device.ID) (int, error)
+}

@@ -60,6 +60,8 @@ func kindOf(j *Job) (work, error) {
 		return work{step: (*Service).releaseStep}, nil
 	case WaveJob:
 		return work{step: (*Service).waveStep}, nil
+	case RetentionJob:
+		return work{step: (*Service).retentionStep, cancel: true}, nil
 	case ImportJob:
 		return work{driven: true, cancel: true}, nil
 	case SimulationJob:

@@ -34,6 +34,7 @@ type Service struct {
 	wake      chan struct{}
 	jobs      chan struct{} // a job was made
 	working   atomic.Bool   // Run goes on with jobs
+	kept      atomic.Int64  // second in which it was last looked whether retention is due
 	logged    atomic.Int64  // second in which a failing store was logged last
 	refreshed atomic.Int64  // second in which the metadata were last tried to be signed anew
 	warned    atomic.Int64  // second in which it was last said whose signatures end

@@ -58,6 +58,7 @@ type Tx interface {
 	PersonTx
 	JobTx
 	BulkTx
+	RetentionTx
 }
 
 // DeviceTx keeps production records, devices, licences and time lines.

@@ -30,6 +30,9 @@ func (s *Service) Sweep(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.beginRetention(ctx, now); err != nil {
+		return err
+	}
 	if err := s.sweepSignatures(ctx, now); err != nil {
 		return err
 	}

@@ -70,6 +70,7 @@ type tables struct {
 	cohorts  map[string]*cohort.Cohort // by warrant
 	jobs     map[int64]*authority.Job
 	lastJob  int64
+	numbered int64 // events and orders: only ever grows
 }
 
 // row is an order and its place in the sequence of insertions.
