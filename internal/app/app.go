@@ -43,6 +43,7 @@ type Config struct {
 	Roots          []*x509.Certificate // attestation roots of the maker's factories
 	Sandbox        bool                // make virtual phones, trust them, let the clock be moved on, and hold officers' keys
 	TrustedProxies []netip.Prefix      // whose X-Forwarded-For is believed
+	MetricsFrom    []netip.Prefix      // who may read /metrics; this machine when nil
 	Origin         string              // the ledger's name; the host of BaseURL when empty; fixed at the first start
 	Policy         Document            // published at the first start of a sandbox; elsewhere officers sign the first one, too
 	ResetAdmin     bool                // give the officer "admin" a new one-time password
@@ -345,7 +346,7 @@ func (a *App) ready(ctx context.Context) error {
 // look tries what evidence needs.
 func (a *App) look(ctx context.Context) error {
 	if err := a.watch.err(); err != nil {
-		return err
+		return &httpapi.Unready{Err: err, Faults: []httpapi.Fault{{At: "clock", Message: "this server's clock is off the database's, or the database's cannot be read"}}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

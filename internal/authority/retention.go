@@ -233,25 +233,16 @@ func (t *turn) mayErase(id device.ID) error {
 			return ErrErasureHeld.saying("the device is %s on the ground %s, and the way out rests on its records", r.Stage, r.Ground).
 				fixing("lift the restriction first, and wait until the device has confirmed it")
 		}
-		pending, err := t.tx.Unsettled(r.Ground, before(id), 1)
-		if err != nil {
-			return err
-		}
-		if len(pending) == 1 && pending[0].Device == id {
-			return ErrErasureHeld.saying("the device has not confirmed yet that the restriction on the ground %s is lifted", r.Ground).
+	}
+	orders, err := t.tx.OrdersOf(id, maxListing)
+	if err != nil {
+		return err
+	}
+	for _, o := range orders {
+		if !o.Settled {
+			return ErrErasureHeld.saying("the device has not confirmed yet that the restriction on the ground %s is lifted", o.Ground).
 				fixing("wait until it has; without a network, give its owner an unlock code")
 		}
 	}
 	return nil
-}
-
-// before is the id that comes right before another one.
-func before(id device.ID) device.ID {
-	for i := len(id) - 1; i >= 0; i-- {
-		id[i]--
-		if id[i] != 0xff {
-			break
-		}
-	}
-	return id
 }

@@ -192,23 +192,17 @@ func (m *simulation) head(r *Simulation) {
 	}
 }
 
-// bounds are the ids of a part: behind from, up to to, which is the largest of all for the last part.
+// bounds are the ids of a part: from the first one on, to just before the second, which is zero for the last part.
 func bounds(part int) (from, to device.ID) {
 	const width = 1 << 56 // 2⁶⁴ in 256 parts
-	if part > 0 {
-		binary.BigEndian.PutUint64(from[:], uint64(part)*width-1)
-		for i := 8; i < len(from); i++ {
-			from[i] = 0xff
-		}
-	}
-	binary.BigEndian.PutUint64(to[:], uint64(part)*width+(width-1))
-	for i := 8; i < len(to); i++ {
-		to[i] = 0xff
+	binary.BigEndian.PutUint64(from[:], uint64(part)*width)
+	if part < simulationParts-1 {
+		binary.BigEndian.PutUint64(to[:], uint64(part+1)*width)
 	}
 	return from, to
 }
 
-var errEnough = errors.New("the end of a part")
+var errEnough = errors.New("enough for a step")
 
 // part counts one part on a snapshot.
 func (m *simulation) part(ctx context.Context, n int) (c *Simulation, err error) {
@@ -220,35 +214,68 @@ func (m *simulation) part(ctx context.Context, n int) (c *Simulation, err error)
 			return err
 		}
 		i := 0
-		err = tx.EachDevice(from, func(d *Device) error {
-			if bytes.Compare(d.ID[:], to[:]) > 0 {
-				return errEnough
-			}
+		var doubts []doubt
+		err = tx.ScanDevices(from, to, func(d *Device) error {
 			if i++; i%1024 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return m.count(tx, c, d, active[d.ID])
-		})
-		if errors.Is(err, errEnough) {
+			doubts = m.count(c, d, active[d.ID], doubts)
 			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return err
+		for _, d := range doubts {
+			if err := c.settle(tx, d); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return c, err
+}
+
+// doubt is a device that would be noticed, unless the ground was lifted for good: which is looked up when the scan is over.
+type doubt struct {
+	id     device.ID
+	ground order.Ground
+	after  bool // by the new policy; otherwise by the one in force
+	place  territory.Code
+	model  string
+}
+
+// settle takes a notice out of the counts that would not be given: a lift that a person, a case or a code brought is final.
+func (c *Simulation) settle(tx Tx, d doubt) error {
+	r, err := tx.Restriction(d.id, d.ground)
+	if none, err := absent(err); none || err != nil {
+		return err
+	}
+	if r.Stage != order.Lifted || r.Cause == order.ByRule {
+		return nil
+	}
+	for _, n := range []*BeforeAfter{&c.Total, c.ByTerritory[d.place], c.ByModel[d.model]} {
+		if d.after {
+			n.After.Noticed--
+		} else {
+			n.Before.Noticed--
+		}
+	}
+	c.Samples = slices.DeleteFunc(c.Samples, func(s SimulationSample) bool { return s.Device == d.id && s.What == "noticed" })
+	return nil
 }
 
 // active reads what is noticed or locked by rules in a part: in most parts little, so that no device needs a look-up of its own.
 func (m *simulation) active(tx Tx, from, to device.ID) (map[device.ID][]*Restriction, error) {
 	all := make(map[device.ID][]*Restriction)
 	for _, g := range m.grounds {
-		for after := from; ; {
+		for after := justBefore(from); ; {
 			page, err := tx.ActiveOn(g, after, sweepPage)
 			if err != nil {
 				return nil, err
 			}
 			over := len(page) < sweepPage
 			for _, r := range page {
-				if after = r.Device; bytes.Compare(r.Device[:], to[:]) > 0 {
+				if after = r.Device; !to.IsZero() && bytes.Compare(r.Device[:], to[:]) >= 0 {
 					over = true
 					break
 				}
@@ -262,35 +289,49 @@ func (m *simulation) active(tx Tx, from, to device.ID) (map[device.ID][]*Restric
 	return all, nil
 }
 
+// justBefore is an id that comes before all from the given one on; only its first 8 bytes are looked at.
+func justBefore(id device.ID) (b device.ID) {
+	if n := binary.BigEndian.Uint64(id[:]); n > 0 {
+		binary.BigEndian.PutUint64(b[:], n-1)
+		copy(b[8:], "\xff\xff\xff\xff\xff\xff\xff\xff")
+	}
+	return b
+}
+
 // count asks both policies about a device.
-func (m *simulation) count(tx Tx, c *Simulation, d *Device, active []*Restriction) error {
+func (m *simulation) count(c *Simulation, d *Device, active []*Restriction, doubts []doubt) []doubt {
 	facts := m.s.factsOf(d)
-	var both BeforeAfter
-	var was, is policy.Decision
-	var said string
-	var err error
-	if m.old != nil {
-		was = m.old.policy.Decide(facts, m.at)
-		if both.Before, _, err = m.outcome(tx, m.old, d, was, active); err != nil {
-			return err
-		}
-	}
-	is = m.new.policy.Decide(facts, m.at)
-	if both.After, said, err = m.outcome(tx, m.new, d, is, active); err != nil {
-		return err
-	}
-	c.Total.add(both)
 	var place territory.Code
 	if d.Activation != nil {
 		place = d.Activation.Territory
 	}
+	var both BeforeAfter
+	var was policy.Decision
+	if m.old != nil {
+		was = m.old.policy.Decide(facts, m.at)
+		both.Before, _ = m.outcome(m.old, d, was, active)
+		if both.Before.Noticed > 0 {
+			doubts = append(doubts, doubt{d.ID, order.Ground{Kind: order.Rule, ID: was.Rule}, false, place, strings.Clone(facts.Model)})
+		}
+	}
+	is := m.new.policy.Decide(facts, m.at)
+	var rule string
+	both.After, rule = m.outcome(m.new, d, is, active)
+	if both.After.Noticed > 0 {
+		doubts = append(doubts, doubt{d.ID, order.Ground{Kind: order.Rule, ID: is.Rule}, true, place, strings.Clone(facts.Model)})
+	}
+	c.Total.add(both)
 	into(c.ByTerritory, place).add(both)
-	into(c.ByModel, facts.Model).add(both)
+	model := facts.Model
+	if c.ByModel[model] == nil {
+		model = strings.Clone(model) // the record is good for this call only
+	}
+	into(c.ByModel, model).add(both)
 	a, b := both.After, both.Before
 	if a.Noticed != b.Noticed || a.Locked != b.Locked || a.Lifted != b.Lifted {
-		c.sample(d, facts.Model, place, said, was, is, both)
+		c.sample(d, facts.Model, place, rule, was, is, both)
 	}
-	return nil
+	return doubts
 }
 
 func into[K comparable](m map[K]*BeforeAfter, k K) *BeforeAfter {
@@ -302,15 +343,15 @@ func into[K comparable](m map[K]*BeforeAfter, k K) *BeforeAfter {
 	return v
 }
 
-// outcome is what a decision leads to, by the rules of a check-in and a sweep.
-func (m *simulation) outcome(tx Tx, e *edition, d *Device, decision policy.Decision, active []*Restriction) (o Outcome, rule string, err error) {
+// outcome is what a decision leads to, by the rules of a check-in and a sweep, and by which rule.
+func (m *simulation) outcome(e *edition, d *Device, decision policy.Decision, active []*Restriction) (o Outcome, rule string) {
 	o.Devices, rule = 1, decision.Rule
 	standing := standingOf(d, restriction.Unclear)
 	standing.HasPolicy = true
 	terms := m.s.terms(e)
-	standsAlready := false
+	stands := false
 	for _, r := range active {
-		standsAlready = standsAlready || r.Ground.ID == decision.Rule
+		stands = stands || r.Ground.ID == decision.Rule
 		standing.Support = restriction.OfRule(r.Ground.ID, decision)
 		switch restriction.Due(r, standing, terms, m.at) {
 		case restriction.Propose:
@@ -328,25 +369,13 @@ func (m *simulation) outcome(tx Tx, e *edition, d *Device, decision policy.Decis
 		o.Unclear = 1
 	case policy.Deny:
 		o.Denied = 1
-		if standsAlready {
-			break
-		}
-		basis, speaks := m.s.ruleBasis(e, decision.Rule, d)
+		_, speaks := m.s.ruleBasis(e, decision.Rule, d)
 		standing.Support = restriction.Holds
-		if !speaks || restriction.Due(nil, standing, terms, m.at) != restriction.Notify {
-			break
-		}
-		before, err := tx.Restriction(d.ID, basis.ground) // what was lifted for good does not come back
-		if none, err := absent(err); err != nil {
-			return o, rule, err
-		} else if none {
-			before = nil
-		}
-		if restriction.Due(before, standing, terms, m.at) == restriction.Notify {
+		if !stands && speaks && restriction.Due(nil, standing, terms, m.at) == restriction.Notify {
 			o.Noticed = 1
 		}
 	}
-	return o, rule, err
+	return o, rule
 }
 
 // sample keeps a device as an example of what would become different, as long as there is room for its sort in this part.
@@ -361,7 +390,7 @@ func (c *Simulation) sample(d *Device, model string, place territory.Code, rule 
 	if slices.ContainsFunc(c.Samples, func(s SimulationSample) bool { return s.What == what }) {
 		return
 	}
-	one := SimulationSample{Device: d.ID, Model: model, Territory: place, Rule: rule, What: what, Before: was.Verdict, After: is.Verdict}
+	one := SimulationSample{Device: d.ID, Model: strings.Clone(model), Territory: place, Rule: rule, What: what, Before: was.Verdict, After: is.Verdict}
 	if len(is.Reasons) > 0 {
 		one.Why = is.Reasons[0].Text
 	}

@@ -3,6 +3,7 @@ package backup
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,8 +12,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +37,7 @@ const (
 // Source is what to copy, and how.
 type Source struct {
 	Dir        string          // data folder
+	Keys       string          // folder of the keys, where servers share them; keys in Dir when empty
 	File       string          // to be written; must not be there
 	Recipients []age.Recipient // who can read the backup; everybody who has the file when there are none
 	WithKeys   bool            // the keys, too: only with recipients
@@ -197,12 +201,12 @@ func (t *taking) plain(context.Context) error {
 
 // keys notes the sums of all keys, and copies them when that was asked for.
 func (t *taking) keys(context.Context) error {
-	names, err := keysIn(t.Dir)
+	found, err := keysIn(t.Dir, t.Keys)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		text, err := os.ReadFile(filepath.Join(t.Dir, filepath.FromSlash(name)))
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		text, err := os.ReadFile(found[name])
 		if err != nil {
 			return err
 		}
@@ -218,29 +222,26 @@ func (t *taking) keys(context.Context) error {
 	return nil
 }
 
-// keysIn lists the files of a data folder that hold secrets, by their names in it.
-func keysIn(dir string) (names []string, err error) {
-	for _, pattern := range []string{"keys/*", ledgerKey, "sandbox/*", "sandbox/officers/*"} {
-		found, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
-		if err != nil {
+// keysIn lists the files that hold secrets: where each is, by its name in a data folder. shared is where the keys are, if not in dir.
+func keysIn(dir, shared string) (map[string]string, error) {
+	found := make(map[string]string)
+	for folder, at := range map[string]string{"keys": cmp.Or(shared, filepath.Join(dir, "keys")), ledgerFolder: filepath.Join(dir, ledgerFolder),
+		"sandbox": filepath.Join(dir, "sandbox"), "sandbox/officers": filepath.Join(dir, "sandbox", "officers")} {
+		entries, err := os.ReadDir(at)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		for _, path := range found {
-			name, err := filepath.Rel(dir, path)
-			if err != nil {
-				return nil, err
-			}
-			info, err := os.Stat(path)
-			if err != nil {
-				return nil, err
-			}
-			name = filepath.ToSlash(name)
-			if info.Mode().IsRegular() && keyName.MatchString(name) && name != sandboxClock && !strings.HasSuffix(name, ".new") {
-				names = append(names, name)
+		for _, e := range entries {
+			name := folder + "/" + e.Name()
+			switch {
+			case !e.Type().IsRegular() || !keyName.MatchString(name) || strings.HasSuffix(name, ".new"):
+			case name == sandboxClock || folder == ledgerFolder && name != ledgerKey:
+			default:
+				found[name] = filepath.Join(at, e.Name())
 			}
 		}
 	}
-	return names, nil
+	return found, nil
 }
 
 // write adds a file, and notes it in list with its sum.

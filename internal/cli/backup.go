@@ -19,6 +19,7 @@ import (
 
 type backupCommand struct {
 	Data           string   `help:"Data folder of the server, which may run." default:"./bailiwick-data" type:"path"`
+	Keys           string   `help:"Folder with the keys, as for serve; keys in the data folder when left out." type:"path" placeholder:"DIR"`
 	Output         string   `short:"o" help:"File to write; it must not be there." required:"" type:"path" placeholder:"FILE"`
 	Recipient      []string `help:"age recipient (age1…) who can read the backup; may be repeated." placeholder:"AGE"`
 	PassphraseFile string   `help:"File whose first line is a passphrase that opens the backup, instead of a recipient." type:"existingfile" placeholder:"FILE"`
@@ -33,7 +34,7 @@ with bailiwick restore.
 Keys are left out: whoever has them can sign as this authority, and a backup travels. Keep them apart, or take them along with --with-keys in a backup that is
 encrypted. A backup holds IMEIs, serial numbers and appeals: encrypt it, or treat it as you treat the data folder.
 
-When the records are in PostgreSQL, back the database up with its own means first (pg_dump, or archiving), and then what is in the data folder with this.
+When records and ledger are in PostgreSQL, back the database up with its own means (archiving, or pg_dump), and the keys with this: they are all that is left.
 
 Examples:
   bailiwick backup --data /var/lib/bailiwick -o bailiwick-2026-11-22.backup
@@ -47,7 +48,7 @@ func (c *backupCommand) Run(ctx context.Context, env Environment) error {
 		return err
 	}
 	bar := newAmount(env, "backup")
-	m, err := backup.Take(ctx, backup.Source{Dir: c.Data, File: c.Output, Recipients: to, WithKeys: c.WithKeys, Program: version(), Now: env.Now, Progress: bar.add})
+	m, err := backup.Take(ctx, backup.Source{Dir: c.Data, Keys: c.Keys, File: c.Output, Recipients: to, WithKeys: c.WithKeys, Program: version(), Now: env.Now, Progress: bar.add})
 	bar.end()
 	if errors.Is(err, backup.ErrKeysInClear) {
 		return usageError{fmt.Errorf("--with-keys: %w (--recipient, --passphrase-file)", err)}
@@ -75,7 +76,7 @@ func (c *backupCommand) Run(ctx context.Context, env Environment) error {
 		fmt.Fprintf(w, "keys      left out; keep these apart: %s\n", names(m.Keys))
 	}
 	if m.Records == "database" {
-		fmt.Fprintln(w, "\nThe records are in PostgreSQL and not in this file. Its own backup has to be from before this one.")
+		fmt.Fprintln(w, "\nRecords and ledger are in PostgreSQL and not in this file: back it up with its own means. An older copy of it must not be served once\nmore has been published, see docs/operations.md, PostgreSQL: Backup.")
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 
 type doctorCommand struct {
 	Data     string   `help:"Data folder to look at; ./bailiwick-data when nothing is named and it is there." type:"path" placeholder:"DIR"`
+	Keys     string   `help:"Folder with the keys, as for serve; keys in the data folder when left out." type:"path" placeholder:"DIR"`
 	Database string   `help:"PostgreSQL that keeps the records." env:"BAILIWICK_DATABASE" placeholder:"URL"`
 	Server   string   `help:"Address of a running server." placeholder:"URL"`
 	Witness  []string `help:"Witness of the ledger, as its URL, a plus sign and its verifier key; may be repeated." sep:"none" placeholder:"URL+VKEY"`
@@ -48,7 +49,7 @@ type diagnosis struct {
 }
 
 func (c *doctorCommand) Run(ctx context.Context, env Environment) error {
-	p := doctor.Patient{Dir: c.Data, Database: c.Database, Server: c.Server, Whole: c.Whole, Now: env.Now}
+	p := doctor.Patient{Dir: c.Data, Keys: c.Keys, Database: c.Database, Server: c.Server, Whole: c.Whole, Now: env.Now}
 	for _, text := range c.Witness {
 		w, err := ledger.ParseWitness(text)
 		if err != nil {

@@ -30,6 +30,7 @@ type serveCommand struct {
 	SandboxAnywhere  bool           `help:"Allow --sandbox on an address that other machines can reach." hidden:""`
 	AttestationRoots string         `help:"PEM file with the attestation roots of your factories." type:"existingfile" placeholder:"FILE"`
 	TrustedProxy     []netip.Prefix `help:"Network of proxies whose X-Forwarded-For is believed; may be repeated." placeholder:"CIDR"`
+	MetricsFrom      []netip.Prefix `help:"Network that may read /metrics; may be repeated. This machine alone when left out." placeholder:"CIDR"`
 	Policy           string         `help:"Policy that a sandbox publishes at its first start, instead of the sample." type:"existingfile" placeholder:"FILE"`
 	Witness          []string       `help:"Witness whose cosignature the ledger needs, as its URL, a plus sign and its verifier key; may be repeated." sep:"none" placeholder:"URL+VKEY"`
 	WitnessQuorum    int            `help:"How many of the witnesses must cosign; more than half when left out." placeholder:"N"`
@@ -80,7 +81,7 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 		return usageError{err}
 	}
 	cfg := app.Config{
-		Dir: c.Data, Database: c.Database, Keys: c.Keys, BaseURL: c.BaseURL, Sandbox: c.Sandbox, ResetAdmin: c.ResetAdmin, TrustedProxies: c.TrustedProxy, Now: env.Now,
+		Dir: c.Data, Database: c.Database, Keys: c.Keys, BaseURL: c.BaseURL, Sandbox: c.Sandbox, ResetAdmin: c.ResetAdmin, TrustedProxies: c.TrustedProxy, MetricsFrom: c.MetricsFrom, Now: env.Now,
 		Policy: app.Document{Name: "terms-2026-11.yaml", Source: policies.Current},
 		Logger: logger(env.Stderr, c.LogFormat, level), Drain: c.Drain,
 	}

@@ -35,6 +35,7 @@ type Finding struct {
 // Patient is what to look at. Parts that are left zero are left out.
 type Patient struct {
 	Dir       string           // data folder
+	Keys      string           // folder of the keys, where servers share them; keys in Dir when empty
 	Database  string           // PostgreSQL that keeps the records
 	Server    string           // base URL of a running server
 	Witnesses []ledger.Witness // of the ledger

@@ -1,12 +1,15 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,11 +22,10 @@ import (
 
 // Bounds of what is looked at.
 const (
-	leastFree   = 1 << 30          // bytes that should be free where the data folder is
-	hardlyFree  = 64 << 20         // bytes below which the next check-ins may be refused
-	quickTail   = 20_000           // entries of the ledger that are read when it is not the whole
-	longPending = 10 * time.Minute // after which an order should be in the ledger
-	largeLog    = 512 << 20        // bytes of a write-ahead log that something keeps from being shortened
+	leastFree  = 1 << 30   // bytes that should be free where the data folder is
+	hardlyFree = 64 << 20  // bytes below which the next check-ins may be refused
+	quickTail  = 20_000    // entries of the ledger that are read when it is not the whole
+	largeLog   = 512 << 20 // bytes of a write-ahead log that something keeps from being shortened
 )
 
 // folder looks at a data folder.
@@ -40,7 +42,9 @@ func (x *examination) folder(ctx context.Context) {
 	x.keys()
 	x.room()
 	x.records(ctx)
-	x.ledger(ctx)
+	if !x.inDatabase() { // what lies there may be from before a move
+		x.ledger(ctx)
+	}
 }
 
 // permissions: only the server's own account may look into the folder.
@@ -57,8 +61,16 @@ func (x *examination) permissions(info fs.FileInfo) {
 func (x *examination) keys() {
 	const check = "folder.keys"
 	var missing, open []string
-	for _, name := range []string{"keys/unlock-master.key", "keys/epoch.key", "keys/online.key", "ledger/ledger.key"} {
-		info, err := os.Stat(filepath.Join(x.Dir, filepath.FromSlash(name)))
+	shared := cmp.Or(x.Keys, filepath.Join(x.Dir, "keys"))
+	places := map[string]string{"ledger/ledger.key": filepath.Join(x.Dir, "ledger", "ledger.key")}
+	if x.inDatabase() {
+		places = map[string]string{"keys/ledger.key": filepath.Join(shared, "ledger.key")}
+	}
+	for _, name := range []string{"unlock-master.key", "epoch.key", "online.key"} {
+		places["keys/"+name] = filepath.Join(shared, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(places)) {
+		info, err := os.Stat(places[name])
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			missing = append(missing, name)
@@ -99,10 +111,16 @@ func (x *examination) room() {
 	}
 }
 
+// inDatabase reports whether records and ledger are in PostgreSQL.
+func (x *examination) inDatabase() bool {
+	_, err := os.Stat(filepath.Join(x.Dir, "records-in-database"))
+	return err == nil
+}
+
 // records looks at the file of records.
 func (x *examination) records(ctx context.Context) {
 	file := filepath.Join(x.Dir, sqlite.FileName)
-	if _, err := os.Stat(filepath.Join(x.Dir, "records-in-database")); err == nil {
+	if x.inDatabase() {
 		if x.Database == "" {
 			x.found("records", Unknown, "the records are in PostgreSQL", "name it with --database to have it looked at")
 		}
@@ -147,9 +165,7 @@ func (x *examination) ledger(ctx context.Context) {
 	source := ledger.Folder(filepath.Join(x.Dir, "ledger"))
 	signed, err := source.ReadCheckpoint(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		if x.Database == "" {
-			x.found("ledger", Fault, "the ledger has no checkpoint", "if there was one, put a backup back; at a first start it comes by itself")
-		}
+		x.found("ledger", Fault, "the ledger has no checkpoint", "if there was one, put a backup back; at a first start it comes by itself")
 		return
 	} else if err != nil {
 		x.found("ledger", Unknown, err.Error(), "")

@@ -13,8 +13,8 @@ var pairs = func() string {
 	return string(b)
 }()
 
-// shared is the code with the given letters.
-func shared(b []byte) territory.Code {
+// Code is the code with the given letters. For a country it allocates nothing.
+func Code(b []byte) territory.Code {
 	if len(b) == 2 && b[0] >= 'A' && b[0] <= 'Z' && b[1] >= 'A' && b[1] <= 'Z' {
 		at := 2 * (26*int(b[0]-'A') + int(b[1]-'A'))
 		return territory.Code(pairs[at : at+2])

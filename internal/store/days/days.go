@@ -182,7 +182,7 @@ func (r *reader) code() territory.Code {
 		r.bad = true
 		return territory.Unknown
 	}
-	c := shared(r.b[:n])
+	c := Code(r.b[:n])
 	r.b = r.b[n:]
 	return c
 }

@@ -93,7 +93,8 @@ func Of(engine Engine) (*Schema, error) {
 		for _, p := range pieces(step.SQL) {
 			if p.comment {
 				b.WriteString(p.text)
-			} else if statement := change(p.text); statement != "" {
+			} else if statement := forEmpty(engine, step.Number, p.text); statement != "" {
+				statement = change(statement)
 				b.WriteString(statement)
 				b.WriteString("\n\n")
 			}

@@ -8,8 +8,11 @@ import (
 
 // tables is how each table is spread, on every engine; a table comes behind those that it refers to.
 var tables = []Table{
-	{"device", ByDevice, "id"},
-	{"event", ByDevice, "device"},
+	{"model", Reference, ""},
+	{"finding", Reference, ""},
+	{"lot", Reference, ""},
+	{"device", ByDevice, "number"},
+	{"event", Distributed, "device"},
 	{"wave", Reference, ""},
 	{"restriction", ByDevice, "device"},
 	{"orders", ByDevice, "device"},
@@ -23,6 +26,7 @@ var tables = []Table{
 	{"target", Reference, ""},
 	{"officer", Reference, ""},
 	{"session", Reference, ""},
+	{"population", Local, ""},
 	{"series", Local, ""},
 	{"server", Local, ""},
 	{"receipt", Local, ""},
@@ -49,6 +53,10 @@ var citusExceptions = []Exception{
 	{"appeal", "appeal_pkey", "a primary key of device and number", uniqueByChance},
 	{"restriction", "restriction_noticed", "nothing: a trigger on a shard must not write to another table",
 		"The column device.stage has to be kept by the statement that moves a restriction; the store leaves it to the trigger, so that this has to come first"},
+	{"device", "device_added", "nothing: a trigger on a shard must not write to another table",
+		"The table population has to be counted anew by a timer: DELETE FROM population, then INSERT INTO population SELECT place, stage, count(*) FROM device GROUP BY place, stage"},
+	{"device", "device_gone", "nothing: a trigger on a shard must not write to another table", "As device_added"},
+	{"device", "device_moved", "nothing: a trigger on a shard must not write to another table", "As device_added"},
 	{"restriction", "restriction_moved", "nothing: a trigger on a shard must not write to another table", "As restriction_noticed"},
 }
 
@@ -65,6 +73,9 @@ ALTER TABLE appeal ADD CONSTRAINT appeal_pkey PRIMARY KEY (device, number);
 CREATE INDEX appeal_number ON appeal (number);
 DROP TRIGGER restriction_noticed ON restriction;
 DROP TRIGGER restriction_moved ON restriction;
+DROP TRIGGER device_added ON device;
+DROP TRIGGER device_gone ON device;
+DROP TRIGGER device_moved ON device;
 
 `
 
@@ -93,6 +104,28 @@ func citusLayout() string {
 	return b.String()
 }
 
+var (
+	// superseded are statements of step 4 about what step 5 makes anew, and those of step 5 that bring it over. An empty database needs neither,
+	// and not every engine can change the type of a key.
+	superseded = regexp.MustCompile(`^(CREATE TABLE (production|device|lease|receipt) \(|CREATE INDEX (production_consignment|device_\w+) |CREATE FUNCTION restriction_counts|` +
+		`CREATE TRIGGER restriction_(steps|noticed|moved) |INSERT INTO lease )`)
+	bringing = regexp.MustCompile(`^(DROP |ALTER TABLE \w+ (RENAME|DROP CONSTRAINT|ALTER device TYPE) ?|CREATE FUNCTION device_number)`)
+	keyOf4   = regexp.MustCompile(`(?m)^(    device +)bytea( +)NOT NULL REFERENCES device \(id\)`)
+)
+
+// forEmpty is a statement of a step as an empty database of an engine needs it, empty if it does not.
+func forEmpty(engine Engine, step int, statement string) string {
+	switch {
+	case engine == Postgres:
+		return statement
+	case step == 4 && superseded.MatchString(statement), step == 5 && bringing.MatchString(statement):
+		return ""
+	case step == 4:
+		return keyOf4.ReplaceAllString(statement, "${1}bigint${2}NOT NULL")
+	}
+	return statement
+}
+
 var yugabyteExceptions = []Exception{
 	{"device", "device_imei_key", "kept: a unique index of its own, which is spread by itself", "An enrolment is a transaction over several tablets; a check-in is only when its territory or stage changes"},
 	{"orders", "orders_id_key", "kept in the same way", "Writing an order is a transaction over several tablets"},
@@ -112,7 +145,7 @@ var cockroachExceptions = []Exception{
 var (
 	storage    = regexp.MustCompile(`\) WITH \((?:fillfactor|autovacuum_)[^)]*\);$`)
 	plainIndex = regexp.MustCompile(`^(CREATE INDEX \w+ ON \w+ \()([\w, ]+)(\))`)
-	deviceKey  = regexp.MustCompile(`(?s)^(CREATE TABLE device \(.*?\n    (?:id|number) [^\n]*?)PRIMARY KEY`)
+	deviceKey  = regexp.MustCompile(`(?s)^(CREATE TABLE device \(.*?\n    number [^\n]*?)PRIMARY KEY`)
 )
 
 // onYugabyte: the first column of a primary key is hashed there by default, and the first of an index, too, which would lose its order.
@@ -123,7 +156,7 @@ func onYugabyte(statement string) string {
 		statement = statement[:m[4]] + columns + statement[m[5]:]
 	}
 	if strings.HasPrefix(statement, "CREATE TABLE device (") {
-		statement += "\n\n-- Walks over all devices go by this index; no check-in writes to it.\nCREATE INDEX device_order ON device (id ASC);"
+		statement += "\n\n-- Walks over all devices go by this index; no check-in writes to it.\nCREATE INDEX device_order ON device (number ASC);"
 	}
 	return statement
 }

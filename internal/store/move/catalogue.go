@@ -44,7 +44,7 @@ func catalogue(ctx context.Context, from *sql.DB, to *pgx.Conn) ([]*table, error
 		return nil, err
 	}
 	for _, name := range ours {
-		if !slices.ContainsFunc(theirs, func(t *table) bool { return t.name == name }) {
+		if !postgres.ServersOwn(name) && !slices.ContainsFunc(theirs, func(t *table) bool { return t.name == name }) {
 			return nil, fmt.Errorf("move: the table %s of the data folder has no counterpart in PostgreSQL: this program is not whole", name)
 		}
 	}
@@ -110,7 +110,7 @@ func (t *table) match(ctx context.Context, from *sql.DB) error {
 		}
 	}
 	for _, name := range ours {
-		if t.column(name) < 0 && !slices.Contains(number, name) {
+		if t.column(name) < 0 && !postgres.Unmatched(t.name, name) && !slices.Contains(number, name) {
 			return fmt.Errorf("move: PostgreSQL has no %s.%s: this program is not whole", t.name, name)
 		}
 	}

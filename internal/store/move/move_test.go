@@ -301,7 +301,7 @@ func TestGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer raw.Close()
-	for _, statement := range []string{"DELETE FROM orders", "DELETE FROM restriction", "DELETE FROM event WHERE number % 3 = 0", "DELETE FROM device WHERE imei <= '" + string(imeiOf(50)) + "'"} {
+	for _, statement := range []string{"DELETE FROM orders", "DELETE FROM restriction", "DELETE FROM event WHERE number % 3 = 0", "DELETE FROM device WHERE imei <= " + string(imeiOf(50))[:14]} {
 		if _, err := raw.Exec(statement); err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 )
 
 // A stretch is as much of a table as is compared at once.
@@ -78,6 +80,9 @@ func (f *folder) stretch(ctx context.Context, t *table, after row) (list []row, 
 		for i, v := range r {
 			if b, ok := v.([]byte); ok && b == nil {
 				r[i] = []byte{} // an empty blob, which is not NULL
+			}
+			if r[i], err = postgres.Brought(t.name, t.columns[i].name, r[i]); err != nil {
+				return nil, false, fmt.Errorf("move: %s.%s: %w", t.name, t.columns[i].name, err)
 			}
 			if !t.columns[i].holds(v) {
 				return nil, false, fmt.Errorf("move: %s.%s holds a %T, which PostgreSQL's column does not take", t.name, t.columns[i].name, v)

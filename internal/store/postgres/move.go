@@ -10,6 +10,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 )
 
 var (
@@ -26,9 +29,28 @@ var (
 // closing is how long a connection is given to say good-bye.
 const closing = 2 * time.Second
 
-// serversOwn are the tables that say who runs on a database and how: they hold nothing of the fleet.
+// serversOwn are the tables that say who runs on a database and how, and the population, which is counted at the end: they hold nothing of the fleet.
 // The ledger is brought in by the first server that starts on the database with the data folder.
-var serversOwn = []string{"schema_step", "server", "receipt", "leader", "belongs", "move", "ledger", "ledger_tile", "ledger_bundle"}
+var serversOwn = []string{"schema_step", "server", "receipt", "leader", "belongs", "move", "ledger", "ledger_tile", "ledger_bundle",
+	"population"}
+
+// Unmatched reports whether SQLite's column is one that has no counterpart here: there check-ins compare revisions, here they have the row to
+// themselves.
+func Unmatched(table, column string) bool { return table == "device" && column == "revision" }
+
+// Brought is a value of SQLite's column as it is kept here: a key takes less room in a record.
+func Brought(table, column string, value any) (any, error) {
+	b, ok := value.([]byte)
+	if table != "device" || column != "record" || !ok {
+		return value, nil
+	}
+	var d authority.Device
+	n, err := record.Unpack(b, &d)
+	if err != nil {
+		return nil, err
+	}
+	return record.AppendSmall(nil, &d, n)
+}
 
 // ServersOwn reports whether a table says who runs on a database, and so has no counterpart in a data folder.
 func ServersOwn(table string) bool { return slices.Contains(serversOwn, table) }
@@ -211,6 +233,12 @@ func (m *Move) Finish(ctx context.Context, ledger string, last func(pgx.Tx) erro
 	if _, err := m.tx.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true)
 		WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')`); err != nil {
 		return fmt.Errorf("postgres: %w", err)
+	}
+	// A move lets no trigger count.
+	for _, statement := range []string{"DELETE FROM population", "INSERT INTO population SELECT place, stage, count(*) FROM device GROUP BY place, stage"} {
+		if _, err := m.tx.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("postgres: %w", err)
+		}
 	}
 	if _, err := m.tx.Exec(ctx, "INSERT INTO belongs (ledger) VALUES ($1)", ledger); err != nil {
 		return fmt.Errorf("postgres: %w", err)

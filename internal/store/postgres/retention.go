@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 )
 
 func (t *tx) ForgetOrders(before time.Time, limit int) (int, error) {
@@ -33,12 +34,16 @@ func (t *tx) forget(limit int, query string, args ...any) (int, error) {
 }
 
 func (t *tx) ForgetHistory(id device.ID) (total int, err error) {
-	for _, query := range []string{
-		"DELETE FROM event WHERE device = $1",
-		"DELETE FROM orders WHERE device = $1 AND settled AND leaf_index IS NOT NULL",
-		"UPDATE appeal SET words = '', contact = '', answer = '' WHERE device = $1 AND state <> 'open' AND words || contact || answer <> ''",
+	number := record.Number(id)
+	for _, part := range []struct {
+		query string
+		of    any
+	}{
+		{"DELETE FROM event WHERE device = $1", id[:]},
+		{"DELETE FROM orders WHERE device = $1 AND settled AND leaf_index IS NOT NULL", number},
+		{"UPDATE appeal SET words = '', contact = '', answer = '' WHERE device = $1 AND state <> 'open' AND words || contact || answer <> ''", number},
 	} {
-		n, err := t.exec(query, id[:])
+		n, err := t.exec(part.query, part.of)
 		if err != nil {
 			return 0, err
 		}

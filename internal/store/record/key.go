@@ -2,6 +2,8 @@ package record
 
 import (
 	"bytes"
+	"crypto/ecdh"
+	"crypto/elliptic"
 	"encoding/binary"
 	"fmt"
 	"strconv"
@@ -16,6 +18,7 @@ const (
 	verbatim = iota
 	p256
 	ed25
+	p256Small
 	kinds
 )
 
@@ -28,7 +31,7 @@ var shapes = [kinds]struct {
 }
 
 func shortKey(key []byte) (kind byte, short []byte) {
-	for kind := byte(p256); kind < kinds; kind++ {
+	for kind := byte(p256); kind < p256Small; kind++ {
 		s := &shapes[kind]
 		if len(key) == len(s.begins)+s.more && bytes.HasPrefix(key, []byte(s.begins)) {
 			return kind, key[len(s.begins):]
@@ -37,7 +40,45 @@ func shortKey(key []byte) (kind byte, short []byte) {
 	return verbatim, key
 }
 
-func (r *reader) key(into []byte, kind byte) []byte {
+// onCurve reports whether one coordinate of a point can be told from the other: of a key that is no point it cannot.
+func onCurve(xy []byte) bool {
+	_, err := ecdh.P256().NewPublicKey(append([]byte{4}, xy...))
+	return err == nil
+}
+
+// compressed is a point by one coordinate and the parity of the other (SEC 1, section 2.3.3).
+func compressed(xy []byte) []byte {
+	return append([]byte{2 + xy[63]&1}, xy[:32]...)
+}
+
+// small reads a compressed point. known is taken when it is the same one's key.
+func (r *reader) small(known []byte) []byte {
+	if len(r.b) < 33 {
+		r.bad = true
+		return nil
+	}
+	point := r.b[:33]
+	r.b = r.b[33:]
+	s := &shapes[p256]
+	if len(known) == len(s.begins)+s.more && bytes.HasPrefix(known, []byte(s.begins)) && bytes.Equal(known[len(s.begins):len(s.begins)+32], point[1:]) &&
+		2+known[len(known)-1]&1 == point[0] {
+		return known
+	}
+	x, y := elliptic.UnmarshalCompressed(elliptic.P256(), point)
+	if x == nil {
+		r.bad = true
+		return nil
+	}
+	key := append(append(make([]byte, 0, len(s.begins)+s.more), s.begins...), point[1:]...)
+	return append(key, y.FillBytes(make([]byte, 32))...)
+}
+
+// key reads a key into the memory of the one before.
+func (r *reader) key(before []byte, kind byte) []byte {
+	into := before[:0]
+	if kind == p256Small {
+		return r.small(before)
+	}
 	if kind == verbatim {
 		b := r.take(2, MaxKey)
 		if again, _ := shortKey(b); again != verbatim {

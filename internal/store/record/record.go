@@ -23,10 +23,12 @@
 //	key     = length bytes                   ; kind 0: verbatim; uvarint, at most MaxKey
 //	        | 64 bytes                       ; kind 1: P-256, x and y of its PKIX DER
 //	        | 32 bytes                       ; kind 2: Ed25519
+//	        | 33 bytes                       ; kind 3: P-256, compressed (SEC 1, 2.3.3), as [AppendSmall] writes it
 //	days    = package days, to the end
 //
-// There is one encoding of a record; the reader refuses all others. Decompressing a P-256 point of 33 bytes takes five times as long
-// as reading all of this (BenchmarkUnpack), so both coordinates are kept.
+// A store writes its records by Pack, or by AppendSmall, and each writes a record in one way; the reader refuses all others. Decompressing
+// a P-256 point of 33 bytes takes five times as long as reading all of this (BenchmarkUnpack), so that both coordinates are kept where there
+// is room for them.
 package record
 
 import (
@@ -84,10 +86,23 @@ func Pack(d *authority.Device, n Numbers) ([]byte, error) {
 
 // Append is Pack behind what b has already. After an error b is as it was.
 func Append(b []byte, d *authority.Device, n Numbers) ([]byte, error) {
+	return appendRecord(b, d, n, false)
+}
+
+// AppendSmall is Append for a store whose rows have little room: of a P-256 key it keeps one coordinate. Reading it back takes the
+// other one's computation, unless the Device given to [Unpack] has the very key already.
+func AppendSmall(b []byte, d *authority.Device, n Numbers) ([]byte, error) {
+	return appendRecord(b, d, n, true)
+}
+
+func appendRecord(b []byte, d *authority.Device, n Numbers, small bool) ([]byte, error) {
 	if err := check(d); err != nil {
 		return b, err
 	}
 	kind, key := shortKey(d.Key)
+	if small && kind == p256 && onCurve(key) {
+		kind, key = p256Small, compressed(key)
+	}
 	states := byte(d.Attestation) | byte(d.KeyCeiling)<<2 | byte(d.Boot)<<4
 	if d.ClockDoubt {
 		states |= doubt
@@ -228,7 +243,7 @@ func Unpack(b []byte, d *authority.Device) (n Numbers, err error) {
 	d.DecidedAt = r.moment(marks&hasDecided != 0, base)
 	activation := r.activation(states, marks, first)
 	d.Serial, d.Software = r.text(d.Serial), r.text(d.Software)
-	d.Key = r.key(d.Key[:0], marks&kindOfKey)
+	d.Key = r.key(d.Key, marks&kindOfKey)
 	if r.bad {
 		return n, ErrRecord
 	}
@@ -246,6 +261,19 @@ func Unpack(b []byte, d *authority.Device) (n Numbers, err error) {
 		} else if activation.Territory == here {
 			return n, ErrRecord
 		}
+	}
+	return n, nil
+}
+
+// Sequence reads the sequence only, from a record that Pack wrote.
+func Sequence(b []byte) (uint64, error) {
+	if len(b) < 4 || b[0] != version {
+		return 0, ErrRecord
+	}
+	r := reader{b: b[3:]}
+	n := r.uvarint()
+	if r.bad {
+		return 0, ErrRecord
 	}
 	return n, nil
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -82,20 +83,47 @@ func TestRecordsComeBack(t *testing.T) {
 	var reused authority.Device
 	rapid.Check(t, func(t *rapid.T) {
 		d, n := drawDevice(t, keys)
-		b, err := Pack(d, n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, back := range []*authority.Device{{}, &reused} {
-			numbers, err := Unpack(b, back)
-			if err != nil || numbers != n {
-				t.Fatalf("%x: %v, %v", b, numbers, err)
+		for _, write := range []func([]byte, *authority.Device, Numbers) ([]byte, error){Append, AppendSmall} {
+			b, err := write(nil, d, n)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if differ := cmp.Diff(d, back, cmpopts.EquateEmpty()); differ != "" {
-				t.Fatal(differ)
+			for _, back := range []*authority.Device{{}, &reused, &reused} {
+				numbers, err := Unpack(b, back)
+				if err != nil || numbers != n {
+					t.Fatalf("%x: %v, %v", b, numbers, err)
+				}
+				if differ := cmp.Diff(d, back, cmpopts.EquateEmpty()); differ != "" {
+					t.Fatal(differ)
+				}
 			}
 		}
 	})
+}
+
+func TestSmallKeys(t *testing.T) {
+	key := someKeys(t)[3]
+	long, err1 := Pack(&authority.Device{Key: key}, Numbers{})
+	small, err2 := AppendSmall(nil, &authority.Device{Key: key}, Numbers{})
+	if err1 != nil || err2 != nil || len(long)-len(small) != 31 {
+		t.Errorf("%d and %d bytes, %v, %v", len(long), len(small), err1, err2)
+	}
+	off := bytes.Clone(key)
+	off[90] ^= 2 // a point that is not on the curve
+	b, err := AppendSmall(nil, &authority.Device{Key: off}, Numbers{})
+	var d authority.Device
+	if _, e := Unpack(b, &d); err != nil || e != nil || !bytes.Equal(d.Key, off) {
+		t.Errorf("%x: %v, %v", d.Key, err, e)
+	}
+	for i := byte(0); ; i++ { // half of all numbers are on no point
+		small[len(small)-1] ^= i
+		if _, err := Unpack(small, &d); errors.Is(err, ErrRecord) {
+			break
+		}
+		if i == 100 {
+			t.Fatal("any number is on a point")
+		}
+	}
 }
 
 func TestWhatCannotBeKept(t *testing.T) {
@@ -162,6 +190,10 @@ func FuzzRecord(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(b)
+		if b, err = AppendSmall(nil, d, Numbers{3, 300}); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d authority.Device
@@ -169,7 +201,11 @@ func FuzzRecord(f *testing.F) {
 		if err != nil {
 			return
 		}
-		back, err := Pack(&d, n)
+		write := Append
+		if b[2]&kindOfKey == p256Small {
+			write = AppendSmall
+		}
+		back, err := write(nil, &d, n)
 		if err != nil || !bytes.Equal(back, b) {
 			t.Fatalf("%x was read as %+v and written as %x (%v)", b, d, back, err)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
@@ -16,7 +17,7 @@ func (t *tx) LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, caus
 	lifted := stamp(at)
 	for i := range ids {
 		n, err := t.exec(`UPDATE restriction SET stage = 3, lifted_at = ?4, cause = ?5, appealing = 0
-			WHERE device = ?1 AND ground_kind = ?2 AND ground = ?3 AND stage IN (1, 2)`, ids[i][:], int64(g.Kind), g.ID, lifted, int64(cause))
+			WHERE device = ?1 AND ground_kind = ?2 AND ground = ?3 AND stage IN (1, 2)`, record.Number(ids[i]), int64(g.Kind), g.ID, lifted, int64(cause))
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +93,7 @@ func (t *tx) Unsettled(g order.Ground, after device.ID, limit int) ([]*authority
 	return rows(t, scanOrder, "SELECT "+orderColumns+` FROM orders AS o
 		WHERE ground_kind = ?1 AND ground = ?2 AND device > ?3 AND settled = 0 AND NOT EXISTS (SELECT 1 FROM orders AS n
 			WHERE n.device = o.device AND n.ground_kind = ?1 AND n.ground = ?2 AND n.settled = 0 AND (n.issued_at, n.number) > (o.issued_at, o.number))
-		ORDER BY device LIMIT ?4`, int64(g.Kind), g.ID, after[:], limit)
+		ORDER BY device LIMIT ?4`, int64(g.Kind), g.ID, record.Number(after), limit)
 }
 
 func (t *tx) CountActiveOn(g order.Ground) (n int, err error) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 )
 
 // ForgetOrders looks no further than the first order that is young enough: they were inserted in the order of time.
@@ -35,12 +36,16 @@ func (t *tx) forget(limit int, query string, args ...any) (int, error) {
 }
 
 func (t *tx) ForgetHistory(id device.ID) (total int, err error) {
-	for _, query := range []string{
-		"DELETE FROM event WHERE device = ?",
-		"DELETE FROM orders WHERE device = ? AND settled = 1 AND leaf_index IS NOT NULL",
-		"UPDATE appeal SET words = '', contact = '', answer = '' WHERE device = ? AND state <> 'open' AND words || contact || answer <> ''",
+	number := record.Number(id)
+	for _, part := range []struct {
+		query string
+		of    any
+	}{
+		{"DELETE FROM event WHERE device = ?", id[:]},
+		{"DELETE FROM orders WHERE device = ? AND settled = 1 AND leaf_index IS NOT NULL", number},
+		{"UPDATE appeal SET words = '', contact = '', answer = '' WHERE device = ? AND state <> 'open' AND words || contact || answer <> ''", number},
 	} {
-		n, err := t.exec(query, id[:])
+		n, err := t.exec(part.query, part.of)
 		if err != nil {
 			return 0, err
 		}

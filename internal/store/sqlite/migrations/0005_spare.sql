@@ -1,1 +1,0 @@
--- Step 5 is for records that are stored compactly.
