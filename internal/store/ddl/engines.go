@@ -14,6 +14,7 @@ var tables = []Table{
 	{"device", ByDevice, "number"},
 	{"event", Distributed, "device"},
 	{"wave", Reference, ""},
+	{"job", Reference, ""},
 	{"restriction", ByDevice, "device"},
 	{"orders", ByDevice, "device"},
 	{"appeal", ByDevice, "device"},
