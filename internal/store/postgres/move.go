@@ -10,9 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"github.com/bailiwick-dev/bailiwick/internal/authority"
-	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 )
 
 var (
@@ -29,31 +26,14 @@ var (
 // closing is how long a connection is given to say good-bye.
 const closing = 2 * time.Second
 
-// serversOwn are the tables that say who runs on a database and how, and the population, which is counted at the end: they hold nothing of the fleet.
+// serversOwn are the tables that say who runs on a database and how: they hold nothing of the fleet.
 // The ledger is brought in by the first server that starts on the database with the data folder.
-var serversOwn = []string{"schema_step", "server", "receipt", "leader", "belongs", "move", "ledger", "ledger_tile", "ledger_bundle",
-	"population"}
-
-// Unmatched reports whether SQLite's column is one that has no counterpart here: there check-ins compare revisions, here they have the row to
-// themselves.
-func Unmatched(table, column string) bool { return table == "device" && column == "revision" }
-
-// Brought is a value of SQLite's column as it is kept here: a key takes less room in a record.
-func Brought(table, column string, value any) (any, error) {
-	b, ok := value.([]byte)
-	if table != "device" || column != "record" || !ok {
-		return value, nil
-	}
-	var d authority.Device
-	n, err := record.Unpack(b, &d)
-	if err != nil {
-		return nil, err
-	}
-	return record.AppendSmall(nil, &d, n)
-}
+var serversOwn = []string{"schema_step", "server", "receipt", "leader", "belongs", "move", "ledger", "ledger_tile", "ledger_bundle"}
 
 // ServersOwn reports whether a table says who runs on a database, and so has no counterpart in a data folder.
-func ServersOwn(table string) bool { return slices.Contains(serversOwn, table) }
+func ServersOwn(table string) bool {
+	return slices.Contains(serversOwn, table) || strings.HasPrefix(table, "river_") // the queue that hands work to a server
+}
 
 // Move is a database into which somebody moves the records of a data folder. As long as the table move is there no server starts on it,
 // also when the process that moves is gone: the next one goes on. It is dropped with the end of the move.
@@ -233,12 +213,6 @@ func (m *Move) Finish(ctx context.Context, ledger string, last func(pgx.Tx) erro
 	if _, err := m.tx.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true)
 		WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')`); err != nil {
 		return fmt.Errorf("postgres: %w", err)
-	}
-	// A move lets no trigger count.
-	for _, statement := range []string{"DELETE FROM population", "INSERT INTO population SELECT place, stage, count(*) FROM device GROUP BY place, stage"} {
-		if _, err := m.tx.Exec(ctx, statement); err != nil {
-			return fmt.Errorf("postgres: %w", err)
-		}
 	}
 	if _, err := m.tx.Exec(ctx, "INSERT INTO belongs (ledger) VALUES ($1)", ledger); err != nil {
 		return fmt.Errorf("postgres: %w", err)
