@@ -193,14 +193,6 @@ func checkText(what, s string, least, most int) error {
 	return nil
 }
 
-func sealedToWire(sealed []order.Sealed) []wireSealed {
-	var out []wireSealed
-	for i := range sealed {
-		out = append(out, wireSealed{Leaf: sealed[i].Leaf, Salt: sealed[i].Salt[:], Proof: sealed[i].Proof})
-	}
-	return out
-}
-
 func sealedFromWire(wire []wireSealed) ([]order.Sealed, error) {
 	var out []order.Sealed
 	for _, w := range wire {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/backup"
@@ -28,6 +29,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
+	"github.com/bailiwick-dev/bailiwick/internal/span"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
@@ -51,6 +53,8 @@ type Config struct {
 
 	Witnesses     []ledger.Witness // who cosign the ledger's checkpoints; devices are told their keys when they enrol
 	WitnessQuorum int              // how many of them must; more than half when 0
+
+	Tracer trace.Tracer // makes spans of requests, of the periodic work and of commits; none when nil
 
 	Now          func() time.Time // time.Now when nil
 	ClockEvery   time.Duration    // how often Now is compared with the database's clock; 15 s when 0
@@ -405,7 +409,7 @@ func (a *App) Handler() http.Handler { return a.handler }
 func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	server := httpapi.NewServer(a.handler, a.cfg.Logger)
 	ended := make(chan error, 2)
-	working, stopWork := context.WithCancel(context.WithoutCancel(ctx)) // requests that finish may wait for it
+	working, stopWork := context.WithCancel(span.With(context.WithoutCancel(ctx), a.cfg.Tracer)) // requests that finish may wait for it
 	defer stopWork()
 	jobs := 1
 	go func() { ended <- server.Serve(l) }()

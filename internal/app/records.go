@@ -8,10 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/span"
 	"github.com/bailiwick-dev/bailiwick/internal/store/move"
 	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
@@ -46,7 +49,7 @@ func (a *App) openRecords(ctx context.Context) error {
 		if marked {
 			return fmt.Errorf("the records of the data folder %s are in PostgreSQL: name it with --database (%s)", a.cfg.Dir, said(mark))
 		}
-		store, err := sqlite.Open(ctx, a.cfg.Dir, sqlite.Options{Progress: func(what string, done, total int) {
+		store, err := sqlite.Open(ctx, a.cfg.Dir, sqlite.Options{Committed: a.committed(), Progress: func(what string, done, total int) {
 			a.cfg.Logger.Info("bringing the records to this release's schema", "what", what, "done", done, "of", total)
 		}})
 		if err == nil {
@@ -57,11 +60,32 @@ func (a *App) openRecords(ctx context.Context) error {
 	if there {
 		return fmt.Errorf("the records of the data folder %s are in its file %s: leave out --database, move them with bailiwick store copy, or name another data folder", a.cfg.Dir, sqlite.FileName)
 	}
-	store, err := postgres.Open(ctx, a.cfg.Database, postgres.Options{})
+	var options postgres.Options
+	if heard := a.committed(); heard != nil {
+		options.Committed = func(began time.Time, took time.Duration, durable bool) { heard(began, took, 0, durable) }
+	}
+	store, err := postgres.Open(ctx, a.cfg.Database, options)
 	if err == nil {
 		a.store = store
 	}
 	return err
+}
+
+// committed makes a span of each commit, which many requests may share; nil without a tracer.
+func (a *App) committed() func(began time.Time, took time.Duration, updates int, durable bool) {
+	if a.cfg.Tracer == nil {
+		return nil
+	}
+	return func(began time.Time, took time.Duration, updates int, durable bool) {
+		_, sp := a.cfg.Tracer.Start(context.Background(), "store commit", trace.WithTimestamp(began))
+		if updates > 0 {
+			span.Count(sp, "updates", updates)
+		}
+		if !durable {
+			span.Fail(sp, "not-durable")
+		}
+		sp.End(trace.WithTimestamp(began.Add(took)))
+	}
 }
 
 // bindRecords ties records in a database to their ledger and to the keys that all its servers have.

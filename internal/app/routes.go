@@ -25,7 +25,7 @@ func (a *App) routes() (http.Handler, error) {
 	}
 	cfg := httpapi.Config{
 		Authority: a.Service, Pages: pages, Ready: a.ready, Logger: a.cfg.Logger, Registry: a.Registry,
-		TrustedProxies: a.cfg.TrustedProxies, MetricsFrom: a.cfg.MetricsFrom, Production: readProduction, Advice: a.advice,
+		TrustedProxies: a.cfg.TrustedProxies, MetricsFrom: a.cfg.MetricsFrom, Tracer: a.cfg.Tracer, Production: readProduction, Advice: a.advice,
 	}
 	if a.cfg.Unlimited {
 		none := httpapi.Rate{PerSecond: -1}

@@ -9,7 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/span"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 )
 
@@ -112,12 +115,24 @@ func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Secon
 
 // update runs fn in a durable transaction and gives what fails its name.
 func (s *Service) update(ctx context.Context, fn func(Tx) error) error {
-	return s.told(storeFault(s.cfg.Store.Update(ctx, fn)))
+	ctx, sp := span.Start(ctx, "store update")
+	defer sp.End()
+	return marked(sp, s.told(storeFault(s.cfg.Store.Update(ctx, fn))))
 }
 
 // view runs fn on a snapshot.
 func (s *Service) view(ctx context.Context, fn func(Tx) error) error {
-	return s.told(storeFault(s.cfg.Store.View(ctx, fn)))
+	ctx, sp := span.Start(ctx, "store view")
+	defer sp.End()
+	return marked(sp, s.told(storeFault(s.cfg.Store.View(ctx, fn))))
+}
+
+// marked says on a span that what it is of failed, by the error's stable name, and passes the error on.
+func marked(sp trace.Span, err error) error {
+	if err != nil && sp.IsRecording() {
+		span.Fail(sp, AsError(err).Name)
+	}
+	return err
 }
 
 // told logs why the store fails, which those who asked are not told; at most once a second, since all of them get the same.

@@ -9,6 +9,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
+	"github.com/bailiwick-dev/bailiwick/internal/span"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
@@ -21,6 +22,12 @@ const (
 // Sweep does what time alone makes due: metadata that are signed anew, lifts at their end, warrants that ended, locks put into the open wave or taken out of it,
 // sessions that expired, and what an interrupted approval left. It also reads anew what is kept in memory.
 func (s *Service) Sweep(ctx context.Context) error {
+	ctx, sp := span.Start(ctx, "sweep")
+	defer sp.End()
+	return marked(sp, s.sweepAll(ctx))
+}
+
+func (s *Service) sweepAll(ctx context.Context) error {
 	s.sweep.Lock()
 	defer s.sweep.Unlock()
 	now := s.now()

@@ -13,6 +13,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"github.com/bailiwick-dev/bailiwick/internal/backup"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/store/ddl"
 	"github.com/bailiwick-dev/bailiwick/internal/store/move"
@@ -84,6 +85,9 @@ func (c *storeCopyCommand) Run(ctx context.Context, env Environment) error {
 		if _, secret := there.User.Password(); secret && there.User != nil {
 			return usageError{errors.New("--to holds a password, which others on this machine can read: put it into PGPASSWORD or ~/.pgpass")}
 		}
+	}
+	if _, err := backup.Admit(c.Data); err != nil { // what may not be served may not be moved either
+		return err
 	}
 	key, err := ledger.PublicKey(filepath.Join(c.Data, "ledger"))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/admission"
@@ -103,6 +104,8 @@ type Config struct {
 
 	Logger   *slog.Logger         // default: nothing is logged; sees no identifiers and no addresses
 	Registry *prometheus.Registry // what /metrics shows, and where this package counts; default: a registry of its own
+
+	Tracer trace.Tracer // makes a span of each request, and of its parts; default: none
 
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; default: nobody's
 	MetricsFrom    []netip.Prefix // who may read /metrics; default: loopback

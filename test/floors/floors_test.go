@@ -19,9 +19,9 @@ const module = "github.com/bailiwick-dev/bailiwick"
 var floors = [][]string{
 	{"device", "territory/...", "order/...", "evidence", "protocol", "ledger/proof", "unlock", "tuf/...", "internal/dcbor", "internal/sign1", "internal/corpus", "internal/npm"},
 	{"agent/..."},
-	{"internal/policy", "policies", "internal/messages", "internal/restriction", "internal/custody", "internal/cohort", "internal/escrow"},
+	{"internal/policy", "policies", "internal/messages", "internal/restriction", "internal/custody", "internal/cohort", "internal/span", "internal/escrow"},
 	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness", "internal/tufrepo", "internal/targets"},
-	{"internal/store/...", "internal/ipterritory/...", "internal/backup", "internal/doctor"},
+	{"internal/store/...", "internal/ipterritory/...", "internal/backup", "internal/doctor", "internal/traces"},
 	{"internal/admission", "internal/web/...", "internal/qr", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage", "internal/escrowpage"},
 	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet/...", "internal/bench", "internal/simulate", "internal/cli"},
 	{"cmd/..."},

@@ -76,7 +76,12 @@ func BeginMove(ctx context.Context, url, ledger string) (_ *Move, err error) {
 	if m.tx, err = m.conn.Begin(ctx); err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	_, err = m.tx.Exec(ctx, "SELECT FROM move FOR UPDATE NOWAIT")
+	// One that was killed is let go of when the server notices, which takes a moment.
+	for _, statement := range []string{"SET LOCAL lock_timeout = '5s'", "SELECT FROM move FOR UPDATE", "SET LOCAL lock_timeout = 0"} {
+		if _, err = m.tx.Exec(ctx, statement); err != nil {
+			break
+		}
+	}
 	var e *pgconn.PgError
 	if errors.As(err, &e) && e.Code == "55P03" {
 		return nil, fmt.Errorf("postgres: %w: another bailiwick store copy moves records into it", ErrInUse)

@@ -96,6 +96,8 @@ type writer struct {
 	maxBatch int
 	linger   time.Duration
 
+	committed func(began time.Time, took time.Duration, updates int, durable bool) // may be nil
+
 	batches, updates, failed, turnedAway, largest atomic.Int64
 
 	// ---
@@ -242,6 +244,7 @@ func (w *writer) commit() {
 	if !w.open {
 		return
 	}
+	began := time.Now()
 	w.writeRows()
 	if w.broken == nil {
 		_, err := w.s.exec("COMMIT")
@@ -257,6 +260,9 @@ func (w *writer) commit() {
 		w.failed.Add(1)
 		// SQLite may have rolled back by itself, and then this fails; either way no transaction is open after it.
 		_, _ = w.s.exec("ROLLBACK")
+	}
+	if w.committed != nil {
+		w.committed(began, time.Since(began), len(w.batch), w.broken == nil)
 	}
 	w.batches.Add(1)
 	w.updates.Add(int64(len(w.batch)))
