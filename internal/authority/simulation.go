@@ -398,28 +398,28 @@ func (c *Simulation) sample(d *Device, model string, place territory.Code, rule 
 }
 
 // merge adds what was counted in a part.
-func (r *Simulation) merge(c *Simulation) {
-	r.Total.add(c.Total)
-	for place, n := range c.ByTerritory {
-		into(r.ByTerritory, place).add(*n)
+func (c *Simulation) merge(part *Simulation) {
+	c.Total.add(part.Total)
+	for place, n := range part.ByTerritory {
+		into(c.ByTerritory, place).add(*n)
 	}
-	models := make([]string, 0, len(c.ByModel))
-	for model := range c.ByModel {
+	models := make([]string, 0, len(part.ByModel))
+	for model := range part.ByModel {
 		models = append(models, model)
 	}
 	slices.SortFunc(models, func(a, b string) int { // the most frequent first, so that they are told apart
-		return cmp.Or(c.ByModel[b].After.Devices-c.ByModel[a].After.Devices, strings.Compare(a, b))
+		return cmp.Or(part.ByModel[b].After.Devices-part.ByModel[a].After.Devices, strings.Compare(a, b))
 	})
 	for _, model := range models {
 		name := model
-		if r.ByModel[name] == nil && len(r.ByModel) >= simulationModels {
+		if c.ByModel[name] == nil && len(c.ByModel) >= simulationModels {
 			name = "others"
 		}
-		into(r.ByModel, name).add(*c.ByModel[model])
+		into(c.ByModel, name).add(*part.ByModel[model])
 	}
-	for _, s := range c.Samples {
-		if n := count(r.Samples, func(o SimulationSample) bool { return o.What == s.What }); n < simulationSamples {
-			r.Samples = append(r.Samples, s)
+	for _, s := range part.Samples {
+		if n := count(c.Samples, func(o SimulationSample) bool { return o.What == s.What }); n < simulationSamples {
+			c.Samples = append(c.Samples, s)
 		}
 	}
 }

@@ -58,13 +58,6 @@ func maybe[T, V any](v *T, view func(*T) V) *V {
 	return &w
 }
 
-func orEmpty(m map[string]int) map[string]int {
-	if m == nil {
-		return map[string]int{}
-	}
-	return m
-}
-
 type officerView struct {
 	Name       string     `json:"name"`
 	Role       string     `json:"role"`
