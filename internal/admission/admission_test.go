@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,8 +26,9 @@ func (s *server) call(ctx context.Context, class Class) error {
 	if err != nil {
 		return err
 	}
+	each := s.each
 	s.workers <- struct{}{}
-	time.Sleep(s.each)
+	time.Sleep(each)
 	<-s.workers
 	leave(true)
 	return nil
@@ -133,6 +135,33 @@ func TestNobodyIsTurnedAwayBelowCapacity(t *testing.T) {
 			wait.Wait()
 		})
 	}
+}
+
+// A store that becomes slower for good, and serves as many as before, costs some calls at first and none later.
+func TestAStoreThatBecomesSlower(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const perSecond = 500
+		s := newServer(Config{}, 1000, 5*time.Millisecond)
+		var wait sync.WaitGroup
+		var late atomic.Int64
+		began := time.Now()
+		for range 60 * perSecond {
+			if time.Since(began) > 5*time.Second {
+				s.each = 400 * time.Millisecond
+			}
+			after := time.Since(began) > 30*time.Second
+			wait.Go(func() {
+				if err := s.call(t.Context(), Plain); err != nil && after {
+					late.Add(1)
+				}
+			})
+			time.Sleep(time.Second / perSecond)
+		}
+		wait.Wait()
+		if n := late.Load(); n > 0 {
+			t.Errorf("%d of %d calls were turned away 25 seconds after the store became slower", n, 30*perSecond)
+		}
+	})
 }
 
 // A stuck server turns calls away in time, holds a bounded number, and lets in again when it moves.

@@ -56,13 +56,13 @@ func (p *pace) measure(passed time.Duration) {
 
 // move changes the limit after an interval whose calls took mean on average.
 func (p *pace) move(mean time.Duration, cfg *Config) {
+	most, least := float64(cfg.Most), float64(cfg.Least)
 	switch {
 	case p.base == 0 || mean < p.base:
 		p.base = mean
-	case !p.waited: // the disk may have become slower for good
+	case !p.waited || p.limit == least: // it has become slower for good, and not by what is inside at once
 		p.base += (mean - p.base) / 64
 	}
-	most, least := float64(cfg.Most), float64(cfg.Least)
 	switch {
 	case mean > max(cfg.Target, 3*p.base):
 		p.limit = max(least, p.limit*7/8)

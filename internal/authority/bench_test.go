@@ -147,7 +147,8 @@ func service(b testing.TB, store authority.Store, now time.Time) (*authority.Ser
 	online, err := tufrepo.NewKey(tufrepo.Ed25519, "test server", rand.Reader)
 	must(b, err)
 	s, err := authority.New(authority.Config{Store: store, Ledger: &brokenLedger{}, Verifier: v, Now: func() time.Time { return now },
-		Online: online, Signer: officers, EpochSecret: [32]byte{1}, UnlockMaster: [32]byte{2}, PasswordCost: 4})
+		Online: online, Signer: officers, EpochSecret: [32]byte{1}, UnlockMaster: [32]byte{2}, PasswordCost: 4,
+		Pace: authority.Pace{Burst: -1}})
 	must(b, err)
 	must(b, s.EnsureFounded(ctx))
 	_, err = s.EnsurePolicy(ctx, "terms-2021-09.yaml", policies.Terms202109)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
@@ -41,11 +42,25 @@ func (s *Service) enrol(ctx context.Context, token []byte) (*protocol.EnrolAnswe
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := s.newDeviceID()
+	id, err := s.member(ctx, proved, now)
+	for again := 0; errors.Is(err, ErrConflict) && again < 3; again++ { // the ID is taken, or somebody else enrols the device just now
+		id, err = s.member(ctx, proved, now)
+	}
 	if err != nil {
 		return nil, err
 	}
-	var id device.ID
+	return &protocol.EnrolAnswer{
+		Device: id, UnlockSecret: unlock.DeriveSecret(s.cfg.UnlockMaster, id), Trust: s.cfg.Trust, Policy: e.extract,
+		Epoch: s.verifier.Epochs().At(now), Time: now, Metadata: g.repository.Update(0),
+	}, nil
+}
+
+// member gives a device a record, or its record the device's new key, and returns its ID.
+func (s *Service) member(ctx context.Context, proved *verifier.Enrolled, now time.Time) (id device.ID, err error) {
+	fresh, err := s.newDeviceID()
+	if err != nil {
+		return id, err
+	}
 	err = s.turn(ctx, now, nil, func(t *turn) error {
 		d, err := t.tx.DeviceByIMEI(proved.IMEI)
 		switch {
@@ -61,13 +76,7 @@ func (s *Service) enrol(ctx context.Context, token []byte) (*protocol.EnrolAnswe
 		}
 		return t.admitAgain(d, proved)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &protocol.EnrolAnswer{
-		Device: id, UnlockSecret: unlock.DeriveSecret(s.cfg.UnlockMaster, id), Trust: s.cfg.Trust, Policy: e.extract,
-		Epoch: s.verifier.Epochs().At(now), Time: now, Metadata: g.repository.Update(0),
-	}, nil
+	return id, err
 }
 
 func (t *turn) admit(id device.ID, proved *verifier.Enrolled) error {

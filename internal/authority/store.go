@@ -53,7 +53,7 @@ type DeviceTx interface {
 	Production(imei device.IMEI) (Production, error)
 	Productions(consignment string, after device.IMEI, limit int) ([]Production, error)
 
-	// InsertDevice fails with ErrConflict when the ID or the IMEI is taken.
+	// InsertDevice fails with ErrConflict when the IMEI is taken, or the first 8 bytes of the ID, which keys are made of.
 	InsertDevice(d *Device) error
 	// UpdateDeviceIfNewer replaces the record if the stored sequence is still was; it is the guard against replays. Where d has a Revision,
 	// the record must also still be of that revision, so that d may be of an earlier transaction.
@@ -65,6 +65,10 @@ type DeviceTx interface {
 	Devices(q DeviceQuery) ([]*Device, error)
 	// EachDevice calls fn for every device in the order of IDs after the given one, until fn returns an error.
 	EachDevice(after device.ID, fn func(*Device) error) error
+	// ScanDevices calls fn for every device from an ID on to just before another, the zero ID for the end, in the order of IDs, until fn
+	// returns an error. It is for looking at very many: d is good until fn returns, and fn must not use the Tx. Views of parts of the
+	// range may run at once.
+	ScanDevices(from, to device.ID, fn func(d *Device) error) error
 	CountDevices() (int, error)
 
 	AddEvent(e Event) error

@@ -74,7 +74,6 @@ type measurement struct {
 	name, unit string
 	boundName  string
 	about      string // one sentence: what is measured, against what
-	higher     bool   // a higher value is better
 	run        func(context.Context, *session) (Row, error)
 }
 
@@ -87,6 +86,10 @@ type session struct {
 	templates []template // records that the authority itself made
 	sizes     map[string]*recordSizes
 	cluster   *cluster
+
+	largest       *fleetOf // the largest population, see large
+	largestIn     string
+	removeLargest func()
 }
 
 // These begin the notes of rows without a value.
@@ -191,6 +194,9 @@ func (m *measurement) measure(ctx context.Context, s *session) (Row, error) {
 
 // end gives back what the session holds.
 func (s *session) end() error {
+	if s.largest != nil {
+		s.removeLargest()
+	}
 	if s.cluster == nil {
 		return nil
 	}

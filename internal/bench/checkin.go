@@ -20,14 +20,14 @@ const mixNote = "98 % without news, 2 % changes"
 
 // checkIns measures check-ins through the handler of a whole server on every processor: from the bytes of a request to those of its answer,
 // durable in between, in the order of IDs.
-func (s *session) checkIns(ctx context.Context, dir, database string, population int) (p localPeak, err error) {
+func (s *session) checkIns(ctx context.Context, dir, database string, f *fleetOf) (p localPeak, err error) {
 	duration := pick(s, 15*time.Second, 6*time.Second)
 	glance, err := es256Rate(300 * time.Millisecond)
 	if err != nil {
 		return p, err
 	}
 	n := int(min(glance*.9*duration.Seconds(), 1_500_000)) // nobody beats the bound
-	w, err := s.enter(ctx, dir, database, population, n)
+	w, err := s.enter(ctx, dir, database, f, n)
 	if err != nil {
 		return p, err
 	}
@@ -54,7 +54,11 @@ func (s *session) inSQLite(ctx context.Context) (*localPeak, error) {
 		return nil, err
 	}
 	defer remove()
-	p, err := s.checkIns(ctx, dir, "", s.few())
+	f, err := s.populate(ctx, dir, "", s.few())
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.checkIns(ctx, dir, "", f)
 	if err != nil {
 		return nil, err
 	}
@@ -75,18 +79,12 @@ func checkin10m(ctx context.Context, s *session) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	dir, remove, err := s.scratch("checkin-10m")
+	dir, f, err := s.large(ctx)
 	if err != nil {
 		return Row{}, err
 	}
-	defer remove()
-	population := pick(s, 10_000_000, 300_000)
-	p, err := s.checkIns(ctx, dir, "", population)
-	note := fmt.Sprintf("%s devices, in the order of the schedule; %.2f of bare ES256 in the same run", thousands(population), p.rate/p.bound)
-	if s.Quick {
-		note += "; quick: not 10,000,000"
-	}
-	return Row{Value: p.rate, Bound: few.rate, Note: note}, err
+	p, err := s.checkIns(ctx, dir, "", f)
+	return Row{Value: p.rate, Bound: few.rate, Note: fmt.Sprintf("%s; in the order of the schedule; %.2f of bare ES256 in the same run", s.largeNote(), p.rate/p.bound)}, err
 }
 
 func checkinPostgres(ctx context.Context, s *session) (Row, error) {
@@ -99,7 +97,11 @@ func checkinPostgres(ctx context.Context, s *session) (Row, error) {
 		return Row{}, errors.Join(err, drop())
 	}
 	defer remove()
-	p, err := s.checkIns(ctx, dir, database, s.few())
+	var p localPeak
+	f, err := s.populate(ctx, dir, database, s.few())
+	if err == nil {
+		p, err = s.checkIns(ctx, dir, database, f)
+	}
 	note := fmt.Sprintf("PostgreSQL on the same processors, %s devices; %s", thousands(s.few()), mixNote)
 	return Row{Value: p.rate, Bound: p.bound, Note: note}, errors.Join(err, drop())
 }

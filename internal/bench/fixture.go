@@ -238,9 +238,8 @@ type world struct {
 	worked  chan error
 }
 
-// enter makes a server whose store holds n devices, of which the first count in the order of IDs check in. Its own work, sweeps and the
-// ledger, goes on beside. leave must be called.
-func (s *session) enter(ctx context.Context, dir, database string, n, count int) (*world, error) {
+// populate makes a data folder whose store holds n devices.
+func (s *session) populate(ctx context.Context, dir, database string, n int) (*fleetOf, error) {
 	templates, err := s.records(ctx)
 	if err != nil {
 		return nil, err
@@ -258,14 +257,40 @@ func (s *session) enter(ctx context.Context, dir, database string, n, count int)
 		return nil, err
 	}
 	f := &fleetOf{n: n, templates: templates, now: time.Now()}
-	if err := errors.Join(f.fill(ctx, db, s.Progress), db.Close()); err != nil {
-		return nil, err
+	return f, errors.Join(f.fill(ctx, db, s.Progress), db.Close())
+}
+
+// large is the largest population, in SQLite, which rows share because it takes long to make. The run removes it at its end.
+func (s *session) large(ctx context.Context) (dir string, f *fleetOf, err error) {
+	if s.largest == nil {
+		if s.largestIn, s.removeLargest, err = s.scratch("large"); err != nil {
+			return "", nil, err
+		}
+		if s.largest, err = s.populate(ctx, s.largestIn, "", pick(s, 10_000_000, 300_000)); err != nil {
+			s.largest = nil
+			s.removeLargest()
+			return "", nil, err
+		}
 	}
+	return s.largestIn, s.largest, nil
+}
+
+// largeNote says how large it is.
+func (s *session) largeNote() string {
+	if s.Quick || s.tiny {
+		return thousands(s.largest.n) + " devices; quick: not 10,000,000"
+	}
+	return thousands(s.largest.n) + " devices"
+}
+
+// enter opens the server of a population, of which the first count devices in the order of IDs check in. Its own work, sweeps and the
+// ledger, goes on beside. leave must be called.
+func (s *session) enter(ctx context.Context, dir, database string, f *fleetOf, count int) (*world, error) {
 	w := &world{dir: dir}
 	if err := w.open(ctx, database); err != nil {
 		return nil, err
 	}
-	if err := w.choose(ctx, s, f, min(count, n)); err != nil {
+	if err := w.choose(ctx, s, f, min(count, f.n)); err != nil {
 		return nil, errors.Join(err, w.leave())
 	}
 	return w, nil

@@ -52,7 +52,11 @@ func (s *session) overHTTP(ctx context.Context) (*peak, error) {
 		return nil, err
 	}
 	n := int(min(glance*.7*duration.Seconds(), 1_000_000))
-	w, err := s.enter(ctx, dir, "", s.few(), n)
+	f, err := s.populate(ctx, dir, "", s.few())
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.enter(ctx, dir, "", f, n)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/app"
@@ -131,6 +132,8 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 		return errors.Join(err, a.Close())
 	}
 	c.greet(env, a, cfg, keys.Founded)
+	spare := spareHeap()
+	defer runtime.KeepAlive(spare)
 	return errors.Join(a.Serve(ctx, listener), a.Close())
 }
 

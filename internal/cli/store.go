@@ -120,8 +120,7 @@ func (c *storeCopyCommand) stop(ctx context.Context, env Environment, show *copy
 	return func(ctx context.Context, held error) error {
 		show.end()
 		if !c.Wait {
-			fmt.Fprintf(env.Stderr, "%s\n", plain(held))
-			if _, err := prompt.line("Stop the server now, then press Enter: "); err != nil {
+			if _, err := prompt.line("Little is left to copy. Stop the server now, then press Enter: "); err != nil {
 				return fmt.Errorf("%w\n  Stop the server and run this command again, or run it with --wait and stop the server then. What was copied stays copied", held)
 			}
 			return nil

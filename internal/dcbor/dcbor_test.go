@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/fxamacker/cbor/v2"
@@ -169,5 +170,34 @@ func TestSeeds(t *testing.T) {
 	}
 	if err := dcbor.Check(corpus.Read(t, "FuzzCheck", "refused")); err == nil {
 		t.Error("accepted")
+	}
+}
+
+// What is appended is what Marshal writes.
+func TestAppend(t *testing.T) {
+	type two struct {
+		_ struct{} `cbor:",toarray"`
+		A string
+		B []byte
+	}
+	for _, n := range []uint64{0, 1, 23, 24, 255, 256, 65535, 65536, 1<<32 - 1, 1 << 32, 1<<64 - 1} {
+		want, err := dcbor.Marshal(n)
+		if got := dcbor.AppendUint([]byte{9}, n); err != nil || !bytes.Equal(got[1:], want) || got[0] != 9 {
+			t.Errorf("%d: %x, want %x, %v", n, got, want, err)
+		}
+	}
+	for _, n := range []int{0, 1, 23, 24, 255, 256, 70000} {
+		s := strings.Repeat("x", n)
+		want, err := dcbor.Marshal(two{A: s, B: []byte(s)})
+		if got := dcbor.AppendBytes(dcbor.AppendText(dcbor.AppendArray(nil, 2), s), []byte(s)); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("strings of %d are written otherwise, %v", n, err)
+		}
+	}
+	want, err := dcbor.Marshal(struct {
+		A uint64 `cbor:"1,keyasint"`
+		B uint64 `cbor:"2,keyasint"`
+	}{7, 8})
+	if got := dcbor.AppendUint(dcbor.AppendUint(dcbor.AppendUint(dcbor.AppendUint(dcbor.AppendMap(nil, 2), 1), 7), 2), 8); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%x, want %x, %v", got, want, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -98,6 +99,9 @@ func problemOf(err error) *Problem {
 			p.Errors = append(p.Errors, Fault{At: strings.TrimSuffix(at.String(), ": "), Message: f.Message, Hint: f.Hint})
 		}
 	}
+	if e.Name == authority.ErrTooOften.Name {
+		return retryIn(p, 60)
+	}
 	switch p.Status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return retryLater(p)
@@ -114,12 +118,14 @@ func busy(s *admission.Shed) *Problem {
 		p = newProblem(http.StatusServiceUnavailable, statusNames[http.StatusServiceUnavailable],
 			"too many devices call at once", "come back at the time that Retry-After names: it is this device's own")
 	}
-	p.Header = http.Header{"Retry-After": {strconv.FormatInt(int64(s.RetryAfter/time.Second), 10)}}
-	return p
+	return retryIn(p, int(s.RetryAfter/time.Second))
 }
 
-func retryLater(p *Problem) *Problem {
-	p.Header = http.Header{"Retry-After": {"5"}}
+// retryLater asks for another try in 5 to 34 seconds, so that those who were refused together do not come back together.
+func retryLater(p *Problem) *Problem { return retryIn(p, 5+rand.IntN(30)) }
+
+func retryIn(p *Problem, seconds int) *Problem {
+	p.Header = http.Header{"Retry-After": {strconv.Itoa(seconds)}}
 	return p
 }
 

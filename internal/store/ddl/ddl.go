@@ -63,51 +63,80 @@ func Of(engine Engine) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Schema{Engine: engine, Step: steps[len(steps)-1].Number}
-	var change func(string) string
-	var after string
+	list := chained(steps)
+	s := &Schema{Engine: engine, Step: steps[len(steps)-1].Number, Tables: present(list)}
+	change, after := func(statement string) string { return statement }, ""
 	switch engine {
 	case Postgres:
-		change = func(statement string) string { return statement }
 	case Citus:
-		s.Tables, s.Exceptions = tables, citusExceptions
-		change, after = onCitus, citusLayout()
+		s.Exceptions, after = citusExceptions, citusLayout(s.Tables)
 	case Yugabyte:
-		s.Tables, s.Exceptions = tables, yugabyteExceptions
-		change = onYugabyte
+		s.Exceptions, change = yugabyteExceptions, onYugabyte
 	case Cockroach:
-		s.Tables, s.Exceptions = tables, cockroachExceptions
-		change = onCockroach
+		s.Exceptions, change = cockroachExceptions, onCockroach
 	default:
 		return nil, fmt.Errorf("ddl: there is no layout for %q: take postgres, citus, yugabyte or cockroach", engine)
 	}
-	var b strings.Builder
-	b.WriteString(s.header())
 	if engine == Postgres {
-		b.WriteString("BEGIN;\n\n")
+		s.Tables = nil
+		s.SQL = s.header() + "BEGIN;\n\n" + written(list, change) + "COMMIT;\n"
+		return s, nil
 	}
-	for _, step := range steps {
-		if step.Number > 0 {
-			fmt.Fprintf(&b, "-- Step %d: %s\n\n", step.Number, step.Name)
-		}
-		for _, p := range pieces(step.SQL) {
-			if p.comment {
-				b.WriteString(p.text)
-			} else if statement := change(p.text); statement != "" {
-				b.WriteString(statement)
-				b.WriteString("\n\n")
-			}
-		}
-		if step.Number > 0 {
-			fmt.Fprintf(&b, "INSERT INTO schema_step (number, name) VALUES (%d, '%s');\n\n", step.Number, step.Name)
-		}
-	}
-	b.WriteString(after)
-	if engine == Postgres {
-		b.WriteString("COMMIT;\n")
-	}
-	s.SQL = b.String()
+	s.SQL = s.header() + written(flattened(list), change) + after
 	return s, nil
+}
+
+// chained is all steps as pieces, each with the statement that says that it ran.
+func chained(steps []postgres.Step) (list []piece) {
+	for _, step := range steps {
+		list = append(list, pieces(step.SQL)...)
+		if step.Number > 0 {
+			list = append(list, piece{text: fmt.Sprintf("INSERT INTO schema_step (number, name) VALUES (%d, '%s');", step.Number, step.Name)})
+		}
+	}
+	return list
+}
+
+// flattened takes out what later steps undo, and the comments in front of it.
+func flattened(list []piece) (left []piece) {
+	var statements []string
+	for _, p := range list {
+		if !p.comment {
+			statements = append(statements, p.text)
+		}
+	}
+	statements = flatten(statements)
+	var said []piece
+	for _, p := range list {
+		switch {
+		case p.comment && p.loose && !aside(p.text):
+			left, said = append(append(left, said...), p), nil
+		case p.comment && !aside(p.text):
+			said = append(said, p)
+		case !p.comment:
+			if p.text = statements[0]; p.text != "" {
+				left = append(append(left, said...), p)
+			}
+			statements, said = statements[1:], nil
+		}
+	}
+	return left
+}
+
+func written(list []piece, change func(string) string) string {
+	var b strings.Builder
+	for _, p := range list {
+		if p.comment {
+			b.WriteString(p.text)
+			if p.loose {
+				b.WriteString("\n")
+			}
+			continue
+		}
+		b.WriteString(change(p.text))
+		b.WriteString("\n\n")
+	}
+	return b.String()
 }
 
 func (s *Schema) header() string {
@@ -146,6 +175,7 @@ func (t *Table) how() string {
 type piece struct {
 	text    string
 	comment bool
+	loose   bool // a comment with a blank line behind it, which is on no statement
 }
 
 // pieces takes SQL apart: at semicolons, but for those in quotes, in comments, and in bodies between dollars.
@@ -153,11 +183,11 @@ func pieces(source string) (list []piece) {
 	for source = strings.TrimLeft(source, " \t\n"); source != ""; source = strings.TrimLeft(source, " \t\n") {
 		if strings.HasPrefix(source, "--") {
 			line, rest, _ := strings.Cut(source, "\n")
-			list, source = append(list, piece{line + "\n", true}), rest
+			list, source = append(list, piece{line + "\n", true, strings.HasPrefix(rest, "\n")}), rest
 			continue
 		}
 		n := end(source)
-		list, source = append(list, piece{strings.TrimSpace(source[:n]), false}), source[n:]
+		list, source = append(list, piece{text: strings.TrimSpace(source[:n])}), source[n:]
 	}
 	return list
 }
@@ -187,6 +217,18 @@ func skip(rest, mark string, first int) int {
 		return len(rest) - 1
 	}
 	return first + n + len(mark) - 1
+}
+
+// present are the tables that the schema has.
+func present(list []piece) []Table {
+	var statements []string
+	for _, p := range list {
+		if !p.comment {
+			statements = append(statements, p.text)
+		}
+	}
+	names := tablesIn(statements)
+	return slices.DeleteFunc(slices.Clone(tables), func(t Table) bool { return !slices.Contains(names, t.Name) })
 }
 
 // spread finds how a table is spread.

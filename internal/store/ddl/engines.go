@@ -8,13 +8,16 @@ import (
 
 // tables is how each table is spread, on every engine; a table comes behind those that it refers to.
 var tables = []Table{
-	{"device", ByDevice, "id"},
-	{"event", ByDevice, "device"},
+	{"device", ByDevice, "number"},
 	{"wave", Reference, ""},
 	{"restriction", ByDevice, "device"},
 	{"orders", ByDevice, "device"},
 	{"appeal", ByDevice, "device"},
+	{"event", Distributed, "device"}, // whose device is its whole id, and may be none
 	{"production", Distributed, "imei"},
+	{"model", Reference, ""},
+	{"finding", Reference, ""},
+	{"lot", Reference, ""},
 	{"cases", Reference, ""},
 	{"warrant", Reference, ""},
 	{"cohort", Reference, ""},
@@ -23,6 +26,8 @@ var tables = []Table{
 	{"target", Reference, ""},
 	{"officer", Reference, ""},
 	{"session", Reference, ""},
+	{"population", Local, ""},
+	{"job", Local, ""}, // long work, done by the server that leads
 	{"series", Local, ""},
 	{"server", Local, ""},
 	{"receipt", Local, ""},
@@ -37,6 +42,7 @@ var tables = []Table{
 const (
 	uniqueByChance = "The number is random or counted by a sequence, so that no two rows have it; nothing but the constraint is lost"
 	claimed        = "Two enrolments of one IMEI at the same instant could both succeed: the IMEI has to be claimed first in a table that is spread by it, which the store does not do"
+	countedByHand  = "The counts by place and stage (population) have to be summed up from the table instead, which the store does not do"
 	lookedUp       = "The ledger gives an index once, to the entry that has it; the constraint was a second lock on that door"
 )
 
@@ -47,9 +53,12 @@ var citusExceptions = []Exception{
 	{"orders", "orders_id_key", "an index that is not unique", "The id is the SHA-256 of a leaf with a random salt; nothing but the constraint is lost"},
 	{"orders", "orders_leaf_index", "an index that is not unique", lookedUp},
 	{"appeal", "appeal_pkey", "a primary key of device and number", uniqueByChance},
-	{"restriction", "restriction_noticed", "nothing: a trigger on a shard must not write to another table",
+	{"device", "device_added", "nothing: a trigger on a shard must not write to another table", countedByHand},
+	{"device", "device_gone", "nothing, likewise", countedByHand},
+	{"device", "device_moved", "nothing, likewise", countedByHand},
+	{"restriction", "restriction_noticed", "nothing, likewise",
 		"The column device.stage has to be kept by the statement that moves a restriction; the store leaves it to the trigger, so that this has to come first"},
-	{"restriction", "restriction_moved", "nothing: a trigger on a shard must not write to another table", "As restriction_noticed"},
+	{"restriction", "restriction_moved", "nothing, likewise", "As restriction_noticed"},
 }
 
 // citusChanges makes place for the layout.
@@ -63,15 +72,16 @@ CREATE INDEX orders_leaf_index ON orders (leaf_index) WHERE leaf_index IS NOT NU
 ALTER TABLE appeal DROP CONSTRAINT appeal_pkey;
 ALTER TABLE appeal ADD CONSTRAINT appeal_pkey PRIMARY KEY (device, number);
 CREATE INDEX appeal_number ON appeal (number);
+DROP TRIGGER device_added ON device;
+DROP TRIGGER device_gone ON device;
+DROP TRIGGER device_moved ON device;
 DROP TRIGGER restriction_noticed ON restriction;
 DROP TRIGGER restriction_moved ON restriction;
 
 `
 
-func onCitus(statement string) string { return statement }
-
 // citusLayout spreads the tables.
-func citusLayout() string {
+func citusLayout(tables []Table) string {
 	var b strings.Builder
 	b.WriteString(citusChanges)
 	b.WriteString("-- The triggers that are left look at one row and write nothing, so that they are safe on workers.\nSET citus.enable_unsafe_triggers TO on;\n\n")
@@ -104,6 +114,7 @@ var yugabyteExceptions = []Exception{
 var cockroachExceptions = []Exception{
 	{"device", "device_pkey", "hash-sharded", "Devices check in in the order of their ids, which would heat up one range after the other"},
 	{"device", "device_imei_key", "kept: a unique index of its own", "An enrolment is a transaction over several ranges; a check-in is only when its territory or stage changes"},
+	{"device", "device_moved", "looks at each update, not only at those of two columns", "Its condition says the same"},
 	{"orders", "orders_id_key", "kept in the same way", "Writing an order is a transaction over several ranges"},
 	{"orders", "orders_leaf_index", "kept in the same way", "So is marking it as sequenced"},
 	{"appeal", "appeal_pkey", "kept: the table is ordered by its number", "Appeals are few"},
@@ -115,6 +126,8 @@ var (
 	deviceKey  = regexp.MustCompile(`(?s)^(CREATE TABLE device \(.*?\n    (?:id|number) [^\n]*?)PRIMARY KEY`)
 )
 
+var columnList = regexp.MustCompile(`(?s)^(CREATE TRIGGER .*? UPDATE) OF [\w, ]+ ON (.* WHEN )`)
+
 // onYugabyte: the first column of a primary key is hashed there by default, and the first of an index, too, which would lose its order.
 func onYugabyte(statement string) string {
 	statement = storage.ReplaceAllString(statement, ");")
@@ -123,7 +136,8 @@ func onYugabyte(statement string) string {
 		statement = statement[:m[4]] + columns + statement[m[5]:]
 	}
 	if strings.HasPrefix(statement, "CREATE TABLE device (") {
-		statement += "\n\n-- Walks over all devices go by this index; no check-in writes to it.\nCREATE INDEX device_order ON device (id ASC);"
+		device, _ := spread("device")
+		statement += "\n\n-- Walks over all devices go by this index; no check-in writes to it.\nCREATE INDEX device_order ON device (" + device.Column + " ASC);"
 	}
 	return statement
 }
@@ -131,6 +145,7 @@ func onYugabyte(statement string) string {
 // onCockroach: text is ordered by its bytes there, whatever collation is asked for, and the clock has no beginning at minus infinity.
 func onCockroach(statement string) string {
 	statement = storage.ReplaceAllString(statement, ");")
+	statement = columnList.ReplaceAllString(statement, "$1 ON $2")
 	statement = strings.ReplaceAll(statement, ` COLLATE "C"`, "")
 	statement = strings.ReplaceAll(statement, `'-infinity'`, `'1970-01-01 00:00:00+00'`)
 	return deviceKey.ReplaceAllString(statement, "${1}PRIMARY KEY USING HASH")

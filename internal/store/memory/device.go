@@ -89,7 +89,8 @@ func (t *tx) InsertDevice(d *authority.Device) error {
 	if err := checkDevice(d); err != nil {
 		return err
 	}
-	if _, taken := t.devices[d.ID]; taken {
+	half := [8]byte(d.ID[:8])
+	if t.halves[half] {
 		return authority.ErrConflict
 	}
 	if _, taken := t.byIMEI[d.IMEI]; taken {
@@ -99,6 +100,7 @@ func (t *tx) InsertDevice(d *authority.Device) error {
 	c.Revision = 1
 	put(t, t.devices, d.ID, c)
 	put(t, t.byIMEI, d.IMEI, d.ID)
+	put(t, t.halves, half, true)
 	return nil
 }
 
@@ -211,6 +213,20 @@ func (t *tx) EachDevice(after device.ID, fn func(*authority.Device) error) error
 			continue
 		}
 		if err := fn(t.read(d)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) ScanDevices(from, to device.ID, fn func(*authority.Device) error) error {
+	ids := slices.SortedFunc(maps.Keys(t.devices), compareIDs)
+	first, _ := slices.BinarySearchFunc(ids, from, compareIDs)
+	for _, id := range ids[first:] {
+		if !to.IsZero() && compareIDs(id, to) >= 0 {
+			return nil
+		}
+		if err := fn(t.read(t.devices[id])); err != nil {
 			return err
 		}
 	}

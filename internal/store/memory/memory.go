@@ -47,6 +47,7 @@ type tables struct {
 	production map[device.IMEI]authority.Production
 	devices    map[device.ID]*authority.Device
 	byIMEI     map[device.IMEI]device.ID
+	halves     map[[8]byte]bool // the first halves of devices' IDs
 	events     []authority.Event
 	eventsOf   map[device.ID][]authority.Event
 
@@ -87,7 +88,7 @@ var (
 // New returns an empty store.
 func New() *DB {
 	return &DB{tables: &tables{
-		production: map[device.IMEI]authority.Production{}, devices: map[device.ID]*authority.Device{}, byIMEI: map[device.IMEI]device.ID{},
+		production: map[device.IMEI]authority.Production{}, devices: map[device.ID]*authority.Device{}, byIMEI: map[device.IMEI]device.ID{}, halves: map[[8]byte]bool{},
 		eventsOf: map[device.ID][]authority.Event{}, restrictions: map[device.ID][]*restriction.Restriction{}, orders: map[order.ID]*row{},
 		ordersOf: map[device.ID][]order.ID{}, pending: map[order.ID]bool{}, atIndex: map[uint64]order.ID{}, salts: map[[32]byte]bool{},
 		cases: map[string]*authority.Case{}, warrants: map[string]*authority.Warrant{}, series: map[string]int64{},
@@ -101,6 +102,7 @@ func (t *tables) clone() *tables {
 	c := *t
 	c.views = 0
 	c.production, c.devices, c.byIMEI = maps.Clone(t.production), maps.Clone(t.devices), maps.Clone(t.byIMEI)
+	c.halves = maps.Clone(t.halves)
 	c.events, c.eventsOf = slices.Clip(t.events), clipped(t.eventsOf)
 	c.restrictions, c.orders, c.ordersOf = maps.Clone(t.restrictions), maps.Clone(t.orders), clipped(t.ordersOf)
 	c.pending, c.atIndex, c.salts = maps.Clone(t.pending), maps.Clone(t.atIndex), maps.Clone(t.salts)

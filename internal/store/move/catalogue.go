@@ -18,6 +18,7 @@ type column struct {
 	name     string
 	oid      uint32 // PostgreSQL's type
 	identity bool   // PostgreSQL counts it
+	rewrite  func([]byte) ([]byte, error)
 }
 
 // table is one that both sides have.
@@ -44,7 +45,7 @@ func catalogue(ctx context.Context, from *sql.DB, to *pgx.Conn) ([]*table, error
 		return nil, err
 	}
 	for _, name := range ours {
-		if !slices.ContainsFunc(theirs, func(t *table) bool { return t.name == name }) {
+		if counted[name] == "" && !slices.ContainsFunc(theirs, func(t *table) bool { return t.name == name }) {
 			return nil, fmt.Errorf("move: the table %s of the data folder has no counterpart in PostgreSQL: this program is not whole", name)
 		}
 	}
@@ -78,7 +79,7 @@ func tablesOf(ctx context.Context, c *pgx.Conn) ([]*table, error) {
 	var t table
 	var col column
 	_, err = pgx.ForEachRow(rows, []any{&t.name, &col.name, &col.oid, &col.identity, &t.triggers, &t.parents, &t.referred}, func() error {
-		if postgres.ServersOwn(t.name) {
+		if postgres.ServersOwn(t.name) || counted[t.name] != "" {
 			return nil
 		}
 		if _, known := types[col.oid]; !known {
@@ -88,6 +89,7 @@ func tablesOf(ctx context.Context, c *pgx.Conn) ([]*table, error) {
 			list = append(list, &table{name: t.name, triggers: t.triggers, parents: slices.Clone(t.parents), referred: t.referred})
 		}
 		last := list[len(list)-1]
+		col.rewrite = rewritten[t.name+"."+col.name]
 		last.columns = append(last.columns, col)
 		return nil
 	})
@@ -110,7 +112,7 @@ func (t *table) match(ctx context.Context, from *sql.DB) error {
 		}
 	}
 	for _, name := range ours {
-		if t.column(name) < 0 && !slices.Contains(number, name) {
+		if t.column(name) < 0 && !slices.Contains(number, name) && !folderOnly[t.name+"."+name] {
 			return fmt.Errorf("move: PostgreSQL has no %s.%s: this program is not whole", t.name, name)
 		}
 	}

@@ -115,26 +115,65 @@ type run struct {
 // beside copies while a server may run, until it does not run any more and the folder is held.
 func (r *run) beside(ctx context.Context) error {
 	return r.copying(ctx, func(c *copier) (err error) {
-		for {
-			if err := r.pass(ctx, c, false); err != nil {
+		for waiting := false; ; {
+			if waiting {
+				err = r.passUntilFree(ctx, c)
+			} else {
+				err = r.pass(ctx, c, false)
+			}
+			if err != nil || r.held != nil {
 				return err
 			}
-			if !r.small() {
+			if !waiting && !r.small() {
 				continue
 			}
-			for tries := 0; tries < 2; tries++ {
+			for asked := false; ; asked = true {
 				if r.held, err = sqlite.Hold(r.opts.Dir); err == nil || !errors.Is(err, sqlite.ErrLocked) {
 					return err
 				}
-				if tries > 0 {
+				if asked {
 					break
 				}
 				if err := r.opts.Stop(ctx, fmt.Errorf("%w: %w", ErrRuns, err)); err != nil {
 					return err
 				}
 			}
+			waiting = true
 		}
 	})
+}
+
+// freeEvery is how often a folder is tried while the end of its server is waited for.
+const freeEvery = 200 * time.Millisecond
+
+// passUntilFree makes a pass and breaks it off when the folder comes free: from then on devices wait, and the rest is due.
+func (r *run) passUntilFree(ctx context.Context, c *copier) error {
+	passing, breakOff := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(freeEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-passing.Done():
+				return
+			case <-tick.C:
+			}
+			if held, err := sqlite.Hold(r.opts.Dir); err == nil {
+				r.held = held
+				breakOff()
+				return
+			}
+		}
+	}()
+	err := r.pass(passing, c, false)
+	breakOff()
+	<-ended
+	if r.held != nil {
+		return nil // however far it came, the next one begins anew
+	}
+	return err
 }
 
 // small reports whether another pass beside the server would not leave much less: little changed in the last one, or no less than in
@@ -180,9 +219,13 @@ func (r *run) pass(ctx context.Context, c *copier, quiet bool) error {
 func (r *run) alone(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.held.Close()) }()
 	var tables []*table
+	var given map[string]int64
 	if err := r.copying(ctx, func(c *copier) (err error) {
 		tables = c.tables
 		if err := r.rest(ctx, c); err != nil {
+			return err
+		}
+		if given, err = c.from.given(ctx); err != nil {
 			return err
 		}
 		r.report.Tables, err = c.verify(ctx)
@@ -198,7 +241,9 @@ func (r *run) alone(ctx context.Context) (err error) {
 	if err := r.held.WriteMark(Mark, text); err != nil {
 		return err
 	}
-	if err := r.move.Finish(ctx, r.opts.Ledger, func(tx pgx.Tx) error { return sequences(ctx, tx, tables) }); err != nil {
+	if err := r.move.Finish(ctx, r.opts.Ledger, func(tx pgx.Tx) error {
+		return errors.Join(sequences(ctx, tx, tables, given), sums(ctx, tx))
+	}); err != nil {
 		return err
 	}
 	return r.held.PutAway(PutAway)

@@ -301,7 +301,7 @@ func TestGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer raw.Close()
-	for _, statement := range []string{"DELETE FROM orders", "DELETE FROM restriction", "DELETE FROM event WHERE number % 3 = 0", "DELETE FROM device WHERE imei <= '" + string(imeiOf(50)) + "'"} {
+	for _, statement := range []string{"DELETE FROM orders", "DELETE FROM restriction", "DELETE FROM event WHERE number % 3 = 0", "DELETE FROM device WHERE imei IN (SELECT imei FROM device ORDER BY imei LIMIT 51)"} {
 		if _, err := raw.Exec(statement); err != nil {
 			t.Fatal(err)
 		}
@@ -432,5 +432,40 @@ func TestDamage(t *testing.T) {
 	}
 	if _, err := Run(t.Context(), f.options(url, nil)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestBreaksOff: while a server's end is waited for, a pass does not go on when it has come, since devices wait from then on.
+func TestBreaksOff(t *testing.T) {
+	f, url := newFleet(t), pgtest.Database(t)
+	f.enrol(0, 100)
+	opts := f.options(url, func(context.Context, error) error { return nil })
+	opts.Progress = func(at Progress) {
+		if at.Pass != 2 || f.db == nil {
+			return
+		}
+		f.checkIn(7)
+		f.stop()
+		for { // until the move has the folder
+			held, err := sqlite.Hold(f.dir)
+			if errors.Is(err, sqlite.ErrLocked) {
+				return
+			} else if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := held.Close(); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	report, err := Run(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := report.Passes[len(report.Passes)-1]
+	if len(report.Passes) != 2 || !last.Quiet || last.Changed != 1 {
+		t.Errorf("%+v", report.Passes)
 	}
 }

@@ -83,6 +83,9 @@ func (f *folder) stretch(ctx context.Context, t *table, after row) (list []row, 
 				return nil, false, fmt.Errorf("move: %s.%s holds a %T, which PostgreSQL's column does not take", t.name, t.columns[i].name, v)
 			}
 		}
+		if err := t.rewrite(r); err != nil {
+			return nil, false, err
+		}
 		list = append(list, r)
 		if bytes += r.size(); bytes > stretchBytes {
 			return list, false, nil
@@ -114,6 +117,29 @@ func (f *folder) count(ctx context.Context, t *table) (n int64, err error) {
 		err = fmt.Errorf("move: counting %s: %w", t.name, err)
 	}
 	return n, err
+}
+
+// given reads how far tables have counted whose numbers are never used again.
+func (f *folder) given(ctx context.Context) (map[string]int64, error) {
+	far := map[string]int64{}
+	there, err := texts(ctx, f.db, "SELECT name FROM sqlite_schema WHERE name = 'sqlite_sequence'")
+	if err != nil || len(there) == 0 {
+		return far, err
+	}
+	rows, err := f.db.QueryContext(ctx, "SELECT name, seq FROM sqlite_sequence")
+	if err != nil {
+		return nil, fmt.Errorf("move: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var n int64
+		if err := rows.Scan(&name, &n); err != nil {
+			return nil, fmt.Errorf("move: %w", err)
+		}
+		far[name] = n
+	}
+	return far, rows.Err()
 }
 
 // database is the side of PostgreSQL.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -174,16 +175,28 @@ func columnOf[T any](rows []row, i int) []T {
 	return list
 }
 
-// sequences lets identities go on behind what was copied.
-func sequences(ctx context.Context, tx pgx.Tx, tables []*table) error {
+// sequences lets identities go on behind what was copied, and behind what the folder has given away.
+func sequences(ctx context.Context, tx pgx.Tx, tables []*table, given map[string]int64) error {
 	for _, t := range tables {
 		for _, c := range t.columns {
 			if !c.identity {
 				continue
 			}
-			if _, err := tx.Exec(ctx, fmt.Sprintf("SELECT setval(pg_get_serial_sequence($1, $2), coalesce(max(%[1]s), 0) + 1, false) FROM %[2]s", quoted(c.name), quoted(t.name)),
-				quoted(t.name), c.name); err != nil {
+			if _, err := tx.Exec(ctx, fmt.Sprintf("SELECT setval(pg_get_serial_sequence($1, $2), greatest(coalesce(max(%[1]s), 0), $3) + 1, false) FROM %[2]s", quoted(c.name), quoted(t.name)),
+				quoted(t.name), c.name, given[t.name]); err != nil {
 				return fmt.Errorf("move: %s.%s: %w", t.name, c.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// sums makes the tables anew that sum others up.
+func sums(ctx context.Context, tx pgx.Tx) error {
+	for _, name := range slices.Sorted(maps.Keys(counted)) {
+		for _, statement := range []string{"DELETE FROM " + quoted(name), counted[name]} {
+			if _, err := tx.Exec(ctx, statement); err != nil {
+				return fmt.Errorf("move: %s: %w", name, err)
 			}
 		}
 	}

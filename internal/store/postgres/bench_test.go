@@ -33,6 +33,16 @@ func fleetDevice(n int) *authority.Device {
 		Model: "Model A5", Key: make([]byte, 91), Days: []territory.DayRecord{{Day: 20000, Territory: "DE", Percent: 97, Agree: 3}}}
 }
 
+// rowOf is a device as the store writes it.
+func rowOf(t testing.TB, db *DB, d *authority.Device) written {
+	t.Helper()
+	w, err := (&tx{ctx: t.Context(), books: &db.books}).written(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 // withFleet puts the fleet in past the store, with COPY's speed.
 func withFleet(b testing.TB, opts Options) *DB {
 	db := opened(b, opts)
@@ -45,11 +55,8 @@ func withFleet(b testing.TB, opts Options) *DB {
 		batch := new(pgx.Batch)
 		for n := from; n < from+5000; n++ {
 			d := fleetDevice(n)
-			row, err := rowOf(d)
-			if err != nil {
-				b.Fatal(err)
-			}
-			batch.Queue(insertDevice, identified(d, &row)...)
+			row := rowOf(b, db, d)
+			batch.Queue(insertDevice, row.args()...)
 		}
 		if err := conn.SendBatch(b.Context(), batch).Close(); err != nil {
 			b.Fatal(err)
@@ -140,11 +147,8 @@ func boundBatches(b *testing.B, db *DB) float64 {
 		var columns deviceColumnsOf
 		for j := range each {
 			n := (i*each + j) * 7919 % fleet
-			row, err := rowOf(fleetDevice(n))
-			if err != nil {
-				b.Fatal(err)
-			}
-			columns.add(fleetID(n), &row)
+			row := rowOf(b, db, fleetDevice(n))
+			columns.add(&row)
 		}
 		if _, err := conn.Exec(b.Context(), setDevices, columns.args()...); err != nil {
 			b.Fatal(err)
@@ -164,11 +168,8 @@ func boundSingle(b *testing.B, db *DB) float64 {
 	began := time.Now()
 	for i := range n {
 		d := fleetDevice(i * 7919 % fleet)
-		row, err := rowOf(d)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := conn.Exec(b.Context(), setDevice, identified(d, &row)...); err != nil {
+		row := rowOf(b, db, d)
+		if _, err := conn.Exec(b.Context(), setDevice, row.args()...); err != nil {
 			b.Fatal(err)
 		}
 	}

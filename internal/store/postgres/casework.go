@@ -6,6 +6,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
@@ -87,13 +88,13 @@ func (t *tx) Warrants(caseID string) ([]*authority.Warrant, error) {
 	return rows(t, scanWarrant, "SELECT "+warrantColumns+" FROM warrant WHERE case_id = $1 ORDER BY drafted_at, id", caseID)
 }
 
-const appealColumns = `number, device, ground_kind, ground, words, contact, opened_at, due_at, state, answered_by, answered_at,
+const appealColumns = "number, " + idColumns + `, ground_kind, ground, words, contact, opened_at, due_at, state, answered_by, answered_at,
 	answer, stopped_lock`
 
 func scanAppeal(s scanner) (*authority.Appeal, error) {
 	a := new(authority.Appeal)
 	var kind int64
-	err := s.Scan(&a.ID, fixed{a.Device[:]}, &kind, &a.Ground.ID, &a.Text, &a.Contact, when{&a.OpenedAt}, when{&a.DueAt}, &a.State,
+	err := s.Scan(&a.ID, identity{&a.Device}, rest{&a.Device}, &kind, &a.Ground.ID, &a.Text, &a.Contact, when{&a.OpenedAt}, when{&a.DueAt}, &a.State,
 		&a.AnsweredBy, when{&a.AnsweredAt}, &a.Answer, &a.StoppedLock)
 	a.Ground.Kind = order.GroundKind(kind)
 	return a, err
@@ -121,7 +122,7 @@ func (t *tx) Appeals(state authority.AppealState, limit int) ([]*authority.Appea
 }
 
 func (t *tx) AppealsOf(id device.ID) ([]*authority.Appeal, error) {
-	return rows(t, scanAppeal, "SELECT "+appealColumns+" FROM appeal WHERE device = $1 ORDER BY number", id[:])
+	return rows(t, scanAppeal, "SELECT "+appealColumns+" FROM appeal WHERE device = $1 ORDER BY number", record.Number(id))
 }
 
 func (t *tx) AnswerIfOpen(id int64, s authority.AppealState, by string, at time.Time, answer string) error {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
@@ -57,6 +59,24 @@ func (f fixed) Scan(v any) error {
 	copy(f.b, b)
 	return nil
 }
+
+// identity reads the number of a device into the first half of its ID.
+type identity struct{ id *device.ID }
+
+func (i identity) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("%T is no number of a device", v)
+	}
+	id, err := record.ID(n, i.id[8:])
+	*i.id = id
+	return err
+}
+
+// rest reads the other half.
+type rest struct{ id *device.ID }
+
+func (r rest) Scan(v any) error { return fixed{r.id[8:]}.Scan(v) }
 
 // maybe is fixed for a column that may be NULL, which stands for zeros.
 type maybe struct{ b []byte }

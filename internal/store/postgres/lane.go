@@ -8,11 +8,11 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
+	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
@@ -26,14 +26,15 @@ type call struct {
 	row *storedDevice // nil when there is no such device, or another transaction has it
 
 	batch  *sync.WaitGroup // to be told when fn has returned
-	put    *deviceRow      // to be written; nil for nothing
+	put    *written        // to be written; nil for nothing
 	answer chan outcome    // holds one; only for those that write
 }
 
 // light runs fn on the record of one device, read and written together with those of others. Anything else that fn asks for outgrows
 // it: then it leaves no trace, and runs again in a transaction of its own.
 func (db *DB) light(ctx context.Context, fn func(authority.Tx) error) outcome {
-	l := &light{db: db, ctx: ctx}
+	l := &light{db: db}
+	l.ctx, l.books = ctx, &db.books
 	defer l.leave() // also when fn ends its goroutine
 	err := protected(fn, l)
 	l.over = true
@@ -60,7 +61,6 @@ func (db *DB) light(ctx context.Context, fn func(authority.Tx) error) outcome {
 type light struct {
 	tx
 	db    *DB
-	ctx   context.Context
 	call  *call
 	fault error // why the record could not be read
 	given bool  // it is the caller who gave up
@@ -135,7 +135,16 @@ func (l *light) Device(id device.ID) (*authority.Device, error) {
 	case l.call.row == nil || l.call.put != nil:
 		return l.tx.Device(id)
 	}
-	return l.call.row.device()
+	d, err := l.device(l.call.row)
+	l.asked(err)
+	return d, err
+}
+
+// asked notes that the books could not be asked.
+func (l *light) asked(err error) {
+	if err != nil && l.cause != nil {
+		l.fault = l.cause
+	}
 }
 
 // unrestricted reports whether the device at hand never had a restriction.
@@ -159,10 +168,11 @@ func (l *light) Restriction(id device.ID, g order.Ground) (*restriction.Restrict
 
 func (l *light) UpdateDeviceIfNewer(d *authority.Device, was uint64) error {
 	return l.write(d, func(stored *storedDevice) error {
-		if uint64(stored.sequence) != was {
-			return authority.ErrConflict
+		sequence, err := record.Sequence(stored.record)
+		if err == nil && sequence != was {
+			err = authority.ErrConflict
 		}
-		return nil
+		return err
 	})
 }
 
@@ -177,15 +187,19 @@ func (l *light) write(d *authority.Device, guard func(*storedDevice) error) erro
 	}
 	stored := l.call.row
 	switch {
-	case stored == nil || l.call.put != nil || stored.imei != string(d.IMEI) || stored.serial != d.Serial || stored.model != d.Model:
+	case stored == nil || l.call.put != nil:
 		return l.usable() // notes that it was outgrown
 	}
 	if err := guard(stored); err != nil {
 		return err
 	}
-	row, err := rowOf(d)
+	row, err := l.written(d)
 	if err != nil {
+		l.asked(err)
 		return err
+	}
+	if row.imei != stored.imei {
+		return l.usable()
 	}
 	l.call.put = &row
 	return nil
@@ -276,7 +290,7 @@ func (l *lane) serve(batch map[device.ID]*call) {
 	}
 	slices.SortFunc(writing, func(a, b *call) int { return bytes.Compare(a.id[:], b.id[:]) }) // neighbours in the index, one after the other
 	for _, c := range writing {
-		columns.add(c.id, c.put)
+		columns.add(c.put)
 	}
 	if len(writing) == 0 {
 		return
@@ -292,68 +306,47 @@ func (l *lane) serve(batch map[device.ID]*call) {
 	}
 }
 
-const loadDevices = "SELECT " + deviceColumns + devicesMade + " WHERE d.id = ANY($1) ORDER BY d.id" + ownRow + " SKIP LOCKED"
+const loadDevices = "SELECT " + deviceColumns + " FROM device AS d WHERE d.number = ANY($1) ORDER BY d.number" + ownRow + " SKIP LOCKED"
 
 // load reads in one round trip what a plain check-in asks for. After that nothing of these devices can change but here. A device that
 // another transaction has, perhaps that of a server that stands still, is left out: who wants it waits by itself, not the whole batch.
 func (l *lane) load(ctx context.Context, batch map[device.ID]*call) error {
-	ids := make([][]byte, 0, len(batch))
+	numbers := make([]int64, 0, len(batch))
 	for id := range batch {
-		ids = append(ids, id[:])
+		numbers = append(numbers, record.Number(id))
 	}
+	slices.Sort(numbers)
 	b := new(pgx.Batch)
 	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
 	l.s.file(b)
-	b.Queue(loadDevices, ids).Query(func(rows pgx.Rows) error {
+	b.Queue(loadDevices, numbers).Query(func(rows pgx.Rows) error {
 		return read(rows, func(r pgx.Rows) error {
-			row := new(storedDevice)
-			if err := r.Scan(row.columns()...); err != nil {
+			row, err := scanDevice(r)
+			if err != nil {
 				return err
 			}
-			batch[device.ID(row.id)].row = row
-			return nil
+			id, err := row.id()
+			if c := batch[id]; c != nil { // nil when another device has that number
+				c.row = row
+			}
+			return err
 		})
 	})
 	return l.s.conn.SendBatch(ctx, b).Close()
 }
 
-const setDevices = "UPDATE device AS d SET (" + restColumns + `) = ROW(v.sequence, v.unlocks, v.enrolled_at, v.last_seen, v.decided_at,
-	v.attestation, v.key_ceiling, v.boot, v.verdict, v.clock_doubt, v.activation_day, v.activation_mixed, v.attestation_key, v.days, v.policy,
-	v.software, v.place, v.verdict_rule, v.reasons, v.licences, v.activation)
-	FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::smallint[], $8::smallint[],
-		$9::smallint[], $10::smallint[], $11::boolean[], $12::integer[], $13::boolean[], $14::bytea[], $15::bytea[], $16::bytea[],
-		$17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[]) AS v(id, ` + restColumns + ") WHERE d.id = v.id"
+const setDevices = `UPDATE device AS d SET place = v.place, record = v.record
+	FROM unnest($1::bigint[], $2::text[], $3::bytea[]) AS v(number, place, record) WHERE d.number = v.number`
 
-// deviceColumnsOf are many rows as columns, in the order of restColumns, behind the ids.
+// deviceColumnsOf are many rows as columns.
 type deviceColumnsOf struct {
-	id, key, days, policy                    [][]byte
-	sequence, unlocks                        []int64
-	enrolled, seen, decided                  []*int64
-	attestation, ceiling, boot, verdict      []int16
-	doubt                                    []bool
-	day                                      []*int32
-	mixed                                    []*bool
-	software, place, rule, reasons, licences []string
-	activation                               []pgtype.Text
+	numbers []int64
+	places  []string
+	records [][]byte
 }
 
-func (v *deviceColumnsOf) add(id device.ID, r *deviceRow) {
-	v.id, v.key, v.days, v.policy = append(v.id, id[:]), append(v.key, r.key), append(v.days, r.days), append(v.policy, r.policy)
-	v.sequence, v.unlocks = append(v.sequence, r.sequence), append(v.unlocks, r.unlocks)
-	v.enrolled, v.seen, v.decided = append(v.enrolled, r.enrolled), append(v.seen, r.seen), append(v.decided, r.decided)
-	v.attestation, v.ceiling = append(v.attestation, r.attestation), append(v.ceiling, r.ceiling)
-	v.boot, v.verdict, v.doubt = append(v.boot, r.boot), append(v.verdict, r.verdict), append(v.doubt, r.doubt)
-	v.day, v.mixed = append(v.day, r.activationDay), append(v.mixed, r.mixed)
-	v.software, v.place, v.rule = append(v.software, r.software), append(v.place, r.place), append(v.rule, r.rule)
-	v.reasons, v.licences = append(v.reasons, r.reasons), append(v.licences, r.licences)
-	var activation pgtype.Text
-	if r.activation != nil {
-		activation = pgtype.Text{String: *r.activation, Valid: true}
-	}
-	v.activation = append(v.activation, activation)
+func (v *deviceColumnsOf) add(w *written) {
+	v.numbers, v.places, v.records = append(v.numbers, w.number), append(v.places, w.place), append(v.records, w.record)
 }
 
-func (v *deviceColumnsOf) args() []any {
-	return []any{v.id, v.sequence, v.unlocks, v.enrolled, v.seen, v.decided, v.attestation, v.ceiling, v.boot, v.verdict, v.doubt,
-		v.day, v.mixed, v.key, v.days, v.policy, v.software, v.place, v.rule, v.reasons, v.licences, v.activation}
-}
+func (v *deviceColumnsOf) args() []any { return []any{v.numbers, v.places, v.records} }

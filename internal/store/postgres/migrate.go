@@ -25,11 +25,9 @@ const silence = 6 * time.Second
 
 var errOlder = errors.New("servers of an earlier release run on this database")
 
-// serversStep made several servers possible; before, one held a lease.
-const serversStep = 6
-
-// migrate brings the database to the newest schema, all steps in one transaction. The table schema_step holds those that ran; it is
-// locked meanwhile, so that of two servers that start at once one waits for the other.
+// migrate brings the database to the newest schema: in one transaction, but for records that have to be brought over, a stretch in each
+// (compact.go). The table schema_step holds the steps that ran; it is locked meanwhile, so that of two servers that start at once one waits
+// for the other.
 func migrate(ctx context.Context, c *pgx.Conn) error {
 	if current, err := isCurrent(ctx, c); current || err != nil {
 		return err
@@ -37,7 +35,11 @@ func migrate(ctx context.Context, c *pgx.Conn) error {
 	const attempts = 10
 	began := time.Now()
 	for i := 0; ; i++ {
-		err := migrateOnce(ctx, c)
+		more, err := migrateOnce(ctx, c)
+		if more && err == nil {
+			i = 0
+			continue
+		}
 		if errors.Is(err, errOlder) && time.Since(began) < 4*silence/3 { // perhaps it is gone and has not been silent for long enough
 			select {
 			case <-ctx.Done():
@@ -56,13 +58,18 @@ func migrate(ctx context.Context, c *pgx.Conn) error {
 	}
 }
 
-func migrateOnce(ctx context.Context, c *pgx.Conn) error {
-	return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+// migrateOnce goes as far as one transaction should, and reports whether there is more to do.
+func migrateOnce(ctx context.Context, c *pgx.Conn) (more bool, err error) {
+	err = pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+		more = false
 		if err := ours(ctx, tx); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, stepsTable); err != nil {
 			return fmt.Errorf("postgres: cannot make tables: %w (the role needs CREATE on the schema)", err)
+		}
+		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
+			return fmt.Errorf("postgres: %w", err)
 		}
 		if _, err := tx.Exec(ctx, "LOCK TABLE schema_step IN ACCESS EXCLUSIVE MODE"); err != nil {
 			return fmt.Errorf("postgres: %w", err)
@@ -89,13 +96,14 @@ func migrateOnce(ctx context.Context, c *pgx.Conn) error {
 				return fmt.Errorf("postgres: %s is not step %d", name, firstStep+i)
 			}
 			if number > version {
-				if err := step(ctx, tx, name, number); err != nil {
+				if more, err = step(ctx, tx, name, number); more || err != nil {
 					return err
 				}
 			}
 		}
 		return nil
 	})
+	return more, err
 }
 
 // newestStep is the schema that this program knows.
@@ -119,7 +127,11 @@ func alone(ctx context.Context, tx pgx.Tx, version int) error {
 	switch {
 	case version < firstStep:
 		return nil
-	case version < serversStep:
+	case version < compactStep: // which takes their lease away
+		var begun bool
+		if err := tx.QueryRow(ctx, "SELECT to_regclass('lease') IS NULL").Scan(&begun); err != nil || begun {
+			return err
+		}
 		query = "SELECT holder, term FROM lease WHERE expires_at > clock_timestamp()"
 	}
 	rows, err := tx.Query(ctx, query)
@@ -156,17 +168,29 @@ func ours(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-func step(ctx context.Context, tx pgx.Tx, name string, number int) error {
-	source, err := migrations.ReadFile(name)
+// step runs a step, or as much of it as one transaction should.
+func step(ctx context.Context, tx pgx.Tx, name string, number int) (more bool, err error) {
+	b, err := migrations.ReadFile(name)
 	if err != nil {
-		return err
+		return false, err
 	}
-	// Without arguments a text of many statements runs as it is.
-	if _, err := tx.Conn().PgConn().Exec(ctx, string(source)).ReadAll(); err != nil {
-		return fmt.Errorf("postgres: %s: %w", name, err)
+	source := string(b)
+	if number == compactStep {
+		if source, more, err = compact(ctx, tx, source); more || err != nil {
+			return more, err
+		}
+	}
+	if err := run(ctx, tx, source); err != nil {
+		return false, fmt.Errorf("postgres: %s: %w", name, err)
 	}
 	if _, err := tx.Exec(ctx, "INSERT INTO schema_step (number, name) VALUES ($1, $2)", number, strings.TrimPrefix(name, "migrations/")); err != nil {
-		return fmt.Errorf("postgres: %s: %w", name, err)
+		return false, fmt.Errorf("postgres: %s: %w", name, err)
 	}
-	return nil
+	return false, nil
+}
+
+// run runs many statements: without arguments a text of them runs as it is.
+func run(ctx context.Context, tx pgx.Tx, source string) error {
+	_, err := tx.Conn().PgConn().Exec(ctx, source).ReadAll()
+	return err
 }

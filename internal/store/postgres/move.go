@@ -31,7 +31,9 @@ const closing = 2 * time.Second
 var serversOwn = []string{"schema_step", "server", "receipt", "leader", "belongs", "move", "ledger", "ledger_tile", "ledger_bundle"}
 
 // ServersOwn reports whether a table says who runs on a database, and so has no counterpart in a data folder.
-func ServersOwn(table string) bool { return slices.Contains(serversOwn, table) }
+func ServersOwn(table string) bool {
+	return slices.Contains(serversOwn, table) || strings.HasPrefix(table, "river_") // the queue that hands work to a server
+}
 
 // Move is a database into which somebody moves the records of a data folder. As long as the table move is there no server starts on it,
 // also when the process that moves is gone: the next one goes on. It is dropped with the end of the move.

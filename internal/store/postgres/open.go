@@ -53,6 +53,7 @@ type DB struct {
 	opts     Options
 	config   *pgx.ConnConfig
 	member   member
+	books    books
 	writers  chan *session
 	readers  chan *session
 	arrivals chan *call // light updates
@@ -86,6 +87,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	set(config, "idle_in_transaction_session_timeout", "10000") // a connection that was lost on our side only lets go of its rows
 	db := &DB{opts: opts, config: config, stop: make(chan struct{}), empty: make(chan struct{}),
 		arrivals: make(chan *call, opts.Queue), looks: make(chan *look, opts.Queue)}
+	db.config.AfterConnect = db.books.watch
 	db.member.length, db.member.slots = opts.Lease, opts.Lanes+opts.Writers
 	db.closing, db.close = context.WithCancel(context.Background())
 	c, err := pgx.ConnectConfig(ctx, config)
@@ -173,6 +175,7 @@ func (db *DB) start() {
 		l := &looker{db: db, s: &session{config: db.config}}
 		db.work.Go(l.run)
 	}
+	db.books.s = &session{config: db.config}
 	db.work.Go(func() { db.member.keep(db.config, db.stop) })
 }
 
@@ -217,6 +220,7 @@ func (db *DB) Close() error {
 				(<-pool).drop()
 			}
 		}
+		db.books.s.drop()
 		db.ended = db.member.leave(db.config)
 	})
 	return db.ended

@@ -5,11 +5,12 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
 const (
-	orderColumns = `id, device, leaf, salt, kind, ground_kind, ground, issued_at, coalesce(leaf_index, 0), leaf_index IS NOT NULL,
+	orderColumns = `id, ` + idColumns + `, leaf, salt, kind, ground_kind, ground, issued_at, coalesce(leaf_index, 0), leaf_index IS NOT NULL,
 	delivered_at, settled, refusal`
 	orderExists = "SELECT 1 FROM orders WHERE id = $1"
 )
@@ -17,7 +18,7 @@ const (
 func scanOrder(s scanner) (*authority.Order, error) {
 	o := new(authority.Order)
 	var kind, groundKind int64
-	err := s.Scan(fixed{o.ID[:]}, fixed{o.Device[:]}, &o.Leaf, fixed{o.Salt[:]}, &kind, &groundKind, &o.Ground.ID, when{&o.IssuedAt},
+	err := s.Scan(fixed{o.ID[:]}, identity{&o.Device}, rest{&o.Device}, &o.Leaf, fixed{o.Salt[:]}, &kind, &groundKind, &o.Ground.ID, when{&o.IssuedAt},
 		counter{&o.Index}, &o.Sequenced, when{&o.DeliveredAt}, &o.Settled, &o.Refusal)
 	o.Kind, o.Ground.Kind = order.Kind(kind), order.GroundKind(groundKind)
 	return o, err
@@ -34,10 +35,10 @@ func (t *tx) InsertOrder(o *authority.Order) error {
 	}
 	kind, id := ground(o.Ground)
 	n, err := t.exec(`INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at,
-		settled, refusal) SELECT $1::bytea, $2::bytea, $3::bytea, $4::bytea, $5::smallint, $6::smallint, $7::text, $8::bigint, $9::bigint,
+		settled, refusal) SELECT $1::bytea, $2::bigint, $3::bytea, $4::bytea, $5::smallint, $6::smallint, $7::text, $8::bigint, $9::bigint,
 			$10::bigint, $11::boolean, $12::text
 		WHERE NOT EXISTS (SELECT 1 FROM orders WHERE device = $2 AND salt = $4) ON CONFLICT (id) DO NOTHING`,
-		o.ID[:], o.Device[:], blob(o.Leaf), o.Salt[:], int64(o.Kind), kind, id, stamp(o.IssuedAt), index, stamp(o.DeliveredAt),
+		o.ID[:], record.Number(o.Device), blob(o.Leaf), o.Salt[:], int64(o.Kind), kind, id, stamp(o.IssuedAt), index, stamp(o.DeliveredAt),
 		o.Settled, o.Refusal)
 	if err == nil && n == 0 {
 		err = authority.ErrConflict
@@ -66,7 +67,7 @@ func (t *tx) SequenceIfPending(id order.ID, index uint64) error {
 
 func (t *tx) Deliverable(id device.ID) ([]*authority.Order, error) {
 	return rows(t, scanOrder, "SELECT "+orderColumns+` FROM orders
-		WHERE device = $1 AND NOT settled AND leaf_index IS NOT NULL ORDER BY issued_at, number`, id[:])
+		WHERE device = $1 AND NOT settled AND leaf_index IS NOT NULL ORDER BY issued_at, number`, record.Number(id))
 }
 
 func (t *tx) MarkDelivered(id order.ID, at time.Time) error {
@@ -103,7 +104,7 @@ func (t *tx) OrdersOf(id device.ID, limit int) ([]*authority.Order, error) {
 		return nil, err
 	}
 	return rows(t, scanOrder, "SELECT "+orderColumns+` FROM orders WHERE device = $1
-		ORDER BY issued_at DESC, number DESC LIMIT $2`, id[:], limit)
+		ORDER BY issued_at DESC, number DESC LIMIT $2`, record.Number(id), limit)
 }
 
 func (t *tx) CountUnsettled(g order.Ground) (n int, err error) {

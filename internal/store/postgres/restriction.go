@@ -6,24 +6,26 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
+	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 	"github.com/bailiwick-dev/bailiwick/order"
-	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
 const (
-	restrictionColumns = `device, ground_kind, ground, round, stage, territory, authority, reference, noticed_at, deadline, shown_days,
+	// idColumns are read by identity and rest. An id is a number here, and a rest in its device's row.
+	idColumns          = "device, (SELECT d.rest FROM device AS d WHERE d.number = device)"
+	restrictionColumns = idColumns + `, ground_kind, ground, round, stage, territory, authority, reference, noticed_at, deadline, shown_days,
 	coalesce(wave, 0), locked_at, effect_at, ends_at, lifted_at, cause, appealing, applied, applied_at, applied_note`
 	onGround          = " WHERE device = $1 AND ground_kind = $2 AND ground = $3"
 	restrictionExists = "SELECT 1 FROM restriction" + onGround
 )
 
 // one is the key of a restriction, in the order of onGround.
-func one(id device.ID, g order.Ground) []any { return key(id[:], int64(g.Kind), g.ID) }
+func one(id device.ID, g order.Ground) []any { return key(record.Number(id), int64(g.Kind), g.ID) }
 
 func scanRestriction(s scanner) (*restriction.Restriction, error) {
 	r := new(restriction.Restriction)
 	var kind, stage, cause, applied int64
-	err := s.Scan(fixed{r.Device[:]}, &kind, &r.Ground.ID, &r.Round, &stage, &r.Territory, fixed{r.Authority[:]}, &r.Reference,
+	err := s.Scan(identity{&r.Device}, rest{&r.Device}, &kind, &r.Ground.ID, &r.Round, &stage, &r.Territory, fixed{r.Authority[:]}, &r.Reference,
 		when{&r.NoticedAt}, when{&r.Deadline}, &r.ShownDays, &r.Wave, when{&r.LockedAt}, when{&r.EffectAt}, when{&r.EndsAt},
 		when{&r.LiftedAt}, &cause, &r.Appealing, &applied, when{&r.AppliedAt}, &r.AppliedNote)
 	r.Ground.Kind, r.Stage, r.Cause, r.Applied = order.GroundKind(kind), order.Stage(stage), order.Cause(cause), order.Stage(applied)
@@ -36,15 +38,19 @@ func (t *tx) Restriction(id device.ID, g order.Ground) (*restriction.Restriction
 
 func (t *tx) Restrictions(id device.ID) ([]*restriction.Restriction, error) {
 	return rows(t, scanRestriction, "SELECT "+restrictionColumns+` FROM restriction WHERE device = $1
-		ORDER BY ground_kind, ground`, id[:])
+		ORDER BY ground_kind, ground`, record.Number(id))
 }
 
 func (t *tx) ActiveOn(g order.Ground, after device.ID, limit int) ([]*restriction.Restriction, error) {
 	if err := within(limit); err != nil {
 		return nil, err
 	}
+	first, more := behind(after)
+	if !more {
+		return nil, nil
+	}
 	return rows(t, scanRestriction, "SELECT "+restrictionColumns+` FROM restriction
-		WHERE ground_kind = $1 AND ground = $2 AND device > $3 AND stage IN (1, 2) ORDER BY device LIMIT $4`, int64(g.Kind), g.ID, after[:], limit)
+		WHERE ground_kind = $1 AND ground = $2 AND device >= $3 AND stage IN (1, 2) ORDER BY device LIMIT $4`, int64(g.Kind), g.ID, first, limit)
 }
 
 // NoticeIfFree: a new round starts with nothing shown, nothing applied and no wave.
@@ -109,15 +115,4 @@ func (t *tx) ReportApplied(id device.ID, g order.Ground, stage order.Stage, show
 func (t *tx) SetAppealing(id device.ID, g order.Ground, on bool) error {
 	return t.guarded(restrictionExists, one(id, g), `UPDATE restriction SET appealing = $4
 		WHERE device = $1 AND ground_kind = $2 AND ground = $3 AND stage IN (1, 2)`, append(one(id, g), on)...)
-}
-
-func (t *tx) StageCounts() ([]authority.StageCount, error) {
-	scan := func(s scanner) (c authority.StageCount, err error) {
-		var place string
-		var stage int64
-		err = s.Scan(&place, &stage, &c.Devices)
-		c.Territory, c.Stage = territory.Code(place), order.Stage(stage)
-		return c, err
-	}
-	return rows(t, scan, "SELECT place, stage, count(*) FROM device GROUP BY place, stage ORDER BY place, stage")
 }

@@ -76,7 +76,7 @@ func (m *member) register(ctx context.Context, c *pgx.Conn) (int64, error) {
 	return number, err
 }
 
-// keep renews the row and takes away old ones until stop is closed. While the database cannot be reached there is nothing to do: nobody
+// keep renews the row and takes away old ones until stop is closed, and adds the population up. While the database cannot be reached there is nothing to do: nobody
 // else can be fenced then either.
 func (m *member) keep(config *pgx.ConnConfig, stop <-chan struct{}) {
 	s := &session{config: config}
@@ -96,6 +96,9 @@ func (m *member) keep(config *pgx.ConnConfig, stop <-chan struct{}) {
 		}
 		if err == nil {
 			err = m.fence(ctx, s.conn)
+		}
+		if err == nil {
+			err = addUp(ctx, s.conn)
 		}
 		if err != nil && !again(err) {
 			s.drop()

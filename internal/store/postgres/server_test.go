@@ -310,13 +310,33 @@ func TestAnotherSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close(context.Background())
-	err = pgx.BeginFunc(t.Context(), c, func(tx pgx.Tx) error { return alone(t.Context(), tx, serversStep) })
+	err = pgx.BeginFunc(t.Context(), c, func(tx pgx.Tx) error { return alone(t.Context(), tx, compactStep+1) })
 	if !errors.Is(err, errOlder) || !strings.Contains(err.Error(), holderName()) {
 		t.Errorf("a schema that changes under a server that lives: %v", err)
 	}
 	exec("UPDATE server SET seen_at = clock_timestamp() - interval '1 minute'")
-	err = pgx.BeginFunc(t.Context(), c, func(tx pgx.Tx) error { return alone(t.Context(), tx, serversStep) })
+	err = pgx.BeginFunc(t.Context(), c, func(tx pgx.Tx) error { return alone(t.Context(), tx, compactStep+1) })
 	if err != nil {
 		t.Errorf("under one that is gone: %v", err)
+	}
+}
+
+func databaseOf(t *testing.T, url string) string {
+	t.Helper()
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config.Database
+}
+
+func withModel(model string) func(authority.Tx) error {
+	return func(tx authority.Tx) error {
+		d, err := tx.Device(fleetID(0))
+		if err != nil {
+			return err
+		}
+		d.Model = model
+		return tx.PutDevice(d)
 	}
 }

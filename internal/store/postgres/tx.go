@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 )
 
@@ -25,6 +26,9 @@ type tx struct {
 	over   bool  // fn has returned
 	broken error // it can only be rolled back
 	cause  error // of broken, as the database said it
+
+	books     *books
+	sequences map[device.ID]uint64 // of devices whose rows this transaction has to itself
 
 	outgrown bool // something was asked that a light update cannot do
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 )
 
 // View implements authority.Store. A view that finds all readers busy waits for one until its context ends. One that only looks at one
@@ -23,7 +24,7 @@ func (db *DB) View(ctx context.Context, fn func(authority.Tx) error) error {
 
 func (db *DB) view(ctx context.Context, fn func(authority.Tx) error) outcome {
 	v := &viewing{db: db}
-	v.ctx, v.before = ctx, v.start
+	v.ctx, v.before, v.books = ctx, v.start, &db.books
 	defer v.finish()
 	err := fn(v)
 	v.over = true
@@ -70,7 +71,7 @@ func (v *viewing) start() error {
 		return nil
 	}
 	now := new(storedDevice)
-	err := v.s.conn.QueryRow(v.ctx, "SELECT "+deviceColumns+devicesMade+" WHERE d.id = $1", v.seen.id[:]).Scan(now.columns()...)
+	err := v.s.conn.QueryRow(v.ctx, selectDevice, record.Number(v.seen.id), record.Rest(v.seen.id)).Scan(now.columns()...)
 	switch {
 	case err == pgx.ErrNoRows && v.seen.row == nil:
 		return nil
@@ -117,7 +118,7 @@ func (v *viewing) Device(id device.ID) (*authority.Device, error) {
 		return nil, authority.ErrAbsent
 	}
 	v.seen = k
-	return k.row.device()
+	return v.device(k.row)
 }
 
 // look is a view of one device on its way.
@@ -175,22 +176,23 @@ func (l *looker) read(ctx context.Context, batch []*look) (map[device.ID]*stored
 	if err := l.s.ready(ctx); err != nil {
 		return nil, err
 	}
-	ids := make([][]byte, len(batch))
+	numbers := make([]int64, len(batch))
 	for i, k := range batch {
-		ids[i] = k.id[:]
+		numbers[i] = record.Number(k.id)
 	}
-	cursor, err := l.s.conn.Query(ctx, "SELECT "+deviceColumns+devicesMade+" WHERE d.id = ANY($1)", ids)
+	cursor, err := l.s.conn.Query(ctx, "SELECT "+deviceColumns+" FROM device AS d WHERE d.number = ANY($1)", numbers)
 	if err != nil {
 		return nil, err
 	}
 	found := make(map[device.ID]*storedDevice, len(batch))
 	err = read(cursor, func(r pgx.Rows) error {
-		row := new(storedDevice)
-		if err := r.Scan(row.columns()...); err != nil {
+		row, err := scanDevice(r)
+		if err != nil {
 			return err
 		}
-		found[device.ID(row.id)] = row
-		return nil
+		id, err := row.id()
+		found[id] = row
+		return err
 	})
 	return found, err
 }

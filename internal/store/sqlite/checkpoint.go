@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"errors"
 	"os"
 	"time"
@@ -53,7 +52,7 @@ func (k *logKeeper) run() {
 // and start the log over.
 func (k *logKeeper) shorten() error {
 	for range 2 {
-		if _, err := k.s.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
+		if err := k.s.pragma("wal_checkpoint(PASSIVE)"); err != nil {
 			return err
 		}
 	}
@@ -71,14 +70,9 @@ var errLogInUse = errors.New("sqlite: a view still reads the log")
 // restartLog runs on the writer's goroutine, between batches. It waits for views only as long as nobody would notice.
 func (w *writer) restartLog() error {
 	var busy, frames, copied int
-	ctx := context.Background()
-	if _, err := w.s.conn.ExecContext(ctx, "PRAGMA busy_timeout = 20"); err != nil {
-		return err
-	}
-	err := w.s.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &copied)
-	if _, e := w.s.conn.ExecContext(ctx, "PRAGMA busy_timeout = 5000"); e != nil {
-		return e
-	}
+	w.s.conn.SetBusyTimeout(20 * time.Millisecond)
+	err := w.s.pragma("wal_checkpoint(TRUNCATE)", &busy, &frames, &copied)
+	w.s.conn.SetBusyTimeout(busyTimeout)
 	if err == nil && busy != 0 {
 		err = errLogInUse
 	}

@@ -6,6 +6,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
@@ -57,6 +59,23 @@ func (m maybe) Scan(v any) error {
 	}
 	return fixed(m).Scan(v)
 }
+
+// identity and rest read the two halves of a device's ID.
+type identity struct{ id *device.ID }
+
+func (i identity) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("%v is no number of a device", v)
+	}
+	var err error
+	*i.id, err = record.ID(n, i.id[8:])
+	return err
+}
+
+type rest struct{ id *device.ID }
+
+func (r rest) Scan(v any) error { return fixed{r.id[8:]}.Scan(v) }
 
 // orNull is the column of a hash that is not there yet.
 func orNull(h *[32]byte) any {

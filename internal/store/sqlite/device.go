@@ -1,255 +1,245 @@
 package sqlite
 
 import (
-	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"zombiezen.com/go/sqlite"
 
 	"github.com/bailiwick-dev/bailiwick/device"
-	"github.com/bailiwick-dev/bailiwick/evidence"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
-	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/store/days"
+	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
-func (t *tx) PutProduction(rows []authority.Production) error {
-	for i := range rows {
-		p := &rows[i]
-		_, err := t.exec(`INSERT OR REPLACE INTO production (imei, serial, model, market, consignment, consignee, shipped_on)
-			VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			string(p.IMEI), p.Serial, p.Model, string(p.Market), p.Consignment, p.Consignee, int64(p.ShippedOn))
-		if err != nil {
-			return err
-		}
+// deviceColumns are read by their numbers: see held.
+const deviceColumns = "number, rest, imei, place, stage, lot, revision, record"
+
+// held is a device's row beside its record.
+type held struct {
+	number, imei, stage, lot, revision int64
+	place                              territory.Code
+}
+
+// device reads the row at which a statement stands into d, which may be one that was read before (package record).
+func (t *tx) device(st *sqlite.Stmt, d *authority.Device) (h held, err error) {
+	h = held{number: st.ColumnInt64(0), imei: st.ColumnInt64(2), stage: st.ColumnInt64(4), lot: st.ColumnInt64(5), revision: st.ColumnInt64(6)}
+	buffer := t.s.buffer
+	if d.ID, err = record.ID(h.number, buffer[:st.ColumnBytes(1, buffer)]); err != nil {
+		return h, err
 	}
-	return nil
-}
-
-const productionColumns = "imei, serial, model, market, consignment, consignee, shipped_on"
-
-func (t *tx) Production(imei device.IMEI) (authority.Production, error) {
-	var p authority.Production
-	err := t.row("SELECT "+productionColumns+" FROM production WHERE imei = ?", key(string(imei)), production(&p)...)
-	return p, err
-}
-
-func (t *tx) Productions(consignment string, after device.IMEI, limit int) ([]authority.Production, error) {
-	if err := within(limit); err != nil {
-		return nil, err
-	}
-	scan := func(s scanner) (p authority.Production, err error) { return p, s.Scan(production(&p)...) }
-	if consignment == "" { // production records without a consignment are no consignment
-		return nil, nil
-	}
-	return rows(t, scan, "SELECT "+productionColumns+` FROM production
-		WHERE consignment = ? AND consignment <> '' AND imei > ? ORDER BY imei LIMIT ?`, consignment, string(after), limit)
-}
-
-func production(p *authority.Production) []any {
-	return key(&p.IMEI, &p.Serial, &p.Model, &p.Market, &p.Consignment, &p.Consignee, &p.ShippedOn)
-}
-
-// deviceRow is a device as columns: first those that indexes are made of, then the rest, which a check-in may change.
-type deviceRow struct {
-	id                         []byte
-	imei, serial, model, place string
-	rest                       []any
-}
-
-func rowOf(d *authority.Device) (*deviceRow, error) {
-	sequence, err1 := count("sequence", d.Sequence)
-	unlocks, err2 := count("unlock counter", d.Unlocks)
-	packed, err3 := days.Pack(d.Days)
-	reasons, err4 := texts(d.Reasons)
-	licences, err5 := texts(d.LicenceNames)
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
-		return nil, err
-	}
-	r := &deviceRow{id: d.ID[:], imei: string(d.IMEI), serial: d.Serial, model: d.Model, place: string(placeOf(d))}
-	var activation, activationDay, mixed any
-	if a := d.Activation; a != nil {
-		activation, activationDay, mixed = string(a.Territory), int64(a.Day), a.Mixed
-	}
-	r.rest = []any{blob(d.Key), int64(d.Attestation), int64(d.KeyCeiling), int64(d.Boot), d.Software, sequence, stamp(d.EnrolledAt), stamp(d.LastSeen),
-		packed, activation, activationDay, mixed, d.ClockDoubt, unlocks, int64(d.Verdict), d.VerdictRule, reasons,
-		orNull(&d.PolicyHash), stamp(d.DecidedAt), licences}
-	return r, nil
-}
-
-// placeOf is the territory under which a device is counted.
-func placeOf(d *authority.Device) territory.Code {
-	if d.Activation != nil {
-		return d.Activation.Territory
-	}
-	return d.Present()
-}
-
-const restColumns = `attestation_key, attestation, key_ceiling, boot, software, sequence, enrolled_at, last_seen, days, activation,
-	activation_day, activation_mixed, clock_doubt, unlocks, verdict, verdict_rule, reasons, policy, decided_at, licences`
-
-const (
-	deviceColumns = `d.id, d.imei, d.serial, d.model, attestation_key, attestation, key_ceiling, boot, software, sequence, enrolled_at,
-	last_seen, days, activation, activation_day, activation_mixed, clock_doubt, unlocks, verdict, verdict_rule, reasons, policy, decided_at,
-	licences, d.stage, p.model, p.market, p.consignment, p.consignee, p.shipped_on`
-	devicesMade = " FROM device d LEFT JOIN production p ON p.imei = d.imei"
-)
-
-func (t *tx) InsertDevice(d *authority.Device) error {
-	r, err := rowOf(d)
+	h.place = days.Code(buffer[:st.ColumnBytes(3, buffer)])
+	numbers, err := record.Unpack(buffer[:st.ColumnBytes(7, buffer)], d)
 	if err != nil {
-		return err
+		return h, fmt.Errorf("sqlite: device %v: %w", d.ID, err)
 	}
-	args := append([]any{r.id, r.imei, r.serial, r.model, r.place}, r.rest...)
-	_, err = t.exec("INSERT INTO device (id, imei, serial, model, place, "+restColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
-	return err
+	if d.IMEI, err = record.IMEI(h.imei); err != nil {
+		return h, err
+	}
+	if d.Model, err = t.model(numbers.Model); err != nil {
+		return h, err
+	}
+	finding, err := t.finding(numbers.Finding)
+	if err != nil {
+		return h, err
+	}
+	finding.Put(d)
+	d.Stage, d.Revision = order.Stage(h.stage), uint64(h.revision)
+	d.Made, err = t.lot(h.lot)
+	return h, err
 }
 
-const (
-	setRest = `UPDATE device SET attestation_key = ?, attestation = ?, key_ceiling = ?, boot = ?, software = ?, sequence = ?, enrolled_at = ?,
-	last_seen = ?, days = ?, activation = ?, activation_day = ?, activation_mixed = ?, clock_doubt = ?, unlocks = ?, verdict = ?,
-	verdict_rule = ?, reasons = ?, policy = ?, decided_at = ?, licences = ?`
-	// SQLite rewrites an index whenever one of its columns is set, changed or not. Most updates change none of them.
-	setRestOnly = setRest + " WHERE id = ? AND imei = ? AND serial = ? AND model = ? AND place = ?"
-	setAll      = setRest + ", imei = ?, serial = ?, model = ?, place = ? WHERE id = ?"
-
-	deviceExists = "SELECT 1 FROM device WHERE id = ?"
-)
-
-func (t *tx) UpdateDeviceIfNewer(d *authority.Device, was uint64) error {
-	r, err := rowOf(d)
+func (t *tx) deviceBy(query string, args ...any) (d *authority.Device, h held, err error) {
+	err = t.each(func(st *sqlite.Stmt) (err error) {
+		d = new(authority.Device)
+		h, err = t.device(st, d)
+		return err
+	}, query, args...)
+	if err == nil && d == nil {
+		err = authority.ErrAbsent
+	}
 	if err != nil {
-		return err
+		return nil, h, err
 	}
-	stored, err := count("sequence", was)
-	if err != nil {
-		return err
-	}
-	n, err := t.exec(setRestOnly+" AND sequence = ?", append(r.rest, r.id, r.imei, r.serial, r.model, r.place, stored)...)
-	if err != nil || n > 0 {
-		return err
-	}
-	return t.guarded(deviceExists, key(r.id), setAll+" AND sequence = ?",
-		append(r.rest, r.imei, r.serial, r.model, r.place, r.id, stored)...)
+	return d, h, nil
 }
 
-func (t *tx) PutDevice(d *authority.Device) error {
-	r, err := rowOf(d)
-	if err != nil {
-		return err
-	}
-	n, err := t.exec(setRestOnly, append(r.rest, r.id, r.imei, r.serial, r.model, r.place)...)
-	if err != nil || n > 0 {
-		return err
-	}
-	return t.put(setAll, append(r.rest, r.imei, r.serial, r.model, r.place, r.id)...)
-}
+const deviceByID = "SELECT " + deviceColumns + " FROM device WHERE number = ? AND rest = ?"
 
 func (t *tx) Device(id device.ID) (*authority.Device, error) {
-	return t.deviceBy("SELECT "+deviceColumns+devicesMade+" WHERE d.id = ?", id[:])
+	d, _, err := t.deviceBy(deviceByID, record.Number(id), record.Rest(id))
+	return d, err
 }
 
 func (t *tx) DeviceByIMEI(imei device.IMEI) (*authority.Device, error) {
-	return t.deviceBy("SELECT "+deviceColumns+devicesMade+" WHERE d.imei = ?", string(imei))
+	number, err := record.IMEINumber(imei)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", authority.ErrAbsent, err)
+	}
+	d, _, err := t.deviceBy("SELECT "+deviceColumns+" FROM device WHERE imei = ?", number)
+	return d, err
 }
 
-func (t *tx) deviceBy(query string, by any) (*authority.Device, error) {
-	row := new(storedDevice)
-	if err := t.row(query, key(by), row.columns()...); err != nil {
+// lotOf is the lot of an IMEI's production record, 0 without one.
+const lotOf = "coalesce((SELECT lot FROM production WHERE imei = ?1), 0)"
+
+func (t *tx) InsertDevice(d *authority.Device) error {
+	imei, err := record.IMEINumber(d.IMEI)
+	if err != nil {
+		return err
+	}
+	packed, err := t.packed(d)
+	if err != nil {
+		return err
+	}
+	place := string(record.Place(d))
+	_, err = t.exec("INSERT INTO device (imei, number, rest, place, lot, record) VALUES (?1, ?2, ?3, ?4, "+lotOf+", ?5)",
+		imei, record.Number(d.ID), record.Rest(d.ID), place, packed)
+	if err != nil {
+		return err
+	}
+	n, err := t.exec("UPDATE population SET devices = devices + 1 WHERE place = ? AND stage = 0", place)
+	if err == nil && n == 0 {
+		_, err = t.exec("INSERT INTO population (place, stage, devices) VALUES (?, 0, 1)", place)
+	}
+	return err
+}
+
+// packed is a device's record, until the next one.
+func (t *tx) packed(d *authority.Device) ([]byte, error) {
+	numbers, err := t.numbers(d)
+	if err != nil {
 		return nil, err
 	}
-	return row.device()
-}
-
-// storedDevice is where a row is read into.
-type storedDevice struct {
-	d                    authority.Device
-	attestation, ceiling int64
-	boot, verdict, stage int64
-	days                 []byte
-	activation           *string
-	activationDay        *int64
-	mixed                *bool
-	reasons, licences    string
-	made                 made
-}
-
-func (s *storedDevice) columns() []any {
-	d := &s.d
-	return []any{fixed{d.ID[:]}, &d.IMEI, &d.Serial, &d.Model, &d.Key, &s.attestation, &s.ceiling, &s.boot, &d.Software, counter{&d.Sequence},
-		when{&d.EnrolledAt}, when{&d.LastSeen}, &s.days, &s.activation, &s.activationDay, &s.mixed, &d.ClockDoubt,
-		counter{&d.Unlocks}, &s.verdict, &d.VerdictRule, &s.reasons, maybe{d.PolicyHash[:]}, when{&d.DecidedAt}, &s.licences,
-		&s.stage, &s.made.model, &s.made.market, &s.made.consignment, &s.made.consignee, &s.made.shippedOn}
-}
-
-func (s *storedDevice) device() (*authority.Device, error) {
-	d := &s.d
-	d.Attestation, d.KeyCeiling = policy.Attestation(s.attestation), policy.Attestation(s.ceiling)
-	d.Boot, d.Verdict, d.Stage = evidence.Boot(s.boot), policy.Verdict(s.verdict), order.Stage(s.stage)
-	var err1, err2, err3 error
-	d.Days, err1 = days.Unpack(s.days)
-	d.Reasons, err2 = readTexts[policy.Reason](s.reasons)
-	d.LicenceNames, err3 = readTexts[string](s.licences)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, fmt.Errorf("sqlite: device %v: %w", d.ID, err)
+	packed, err := record.Append(t.scratch[:0], d, numbers)
+	if err == nil {
+		t.scratch = packed
 	}
-	if len(d.Key) == 0 {
-		d.Key = nil
-	}
-	if s.activation != nil {
-		d.Activation = &territory.Activation{Territory: territory.Code(*s.activation), Day: territory.Day(*s.activationDay), Mixed: *s.mixed}
-	}
-	d.Made = s.made.lot()
-	return d, nil
+	return packed, err
 }
 
-// made is what a production record says, all NULL when there is none.
-type made struct {
-	model, market, consignment, consignee *string
-	shippedOn                             *int64
-}
-
-func (m *made) lot() *authority.Lot {
-	if m.model == nil {
+func (t *tx) UpdateDeviceIfNewer(d *authority.Device, was uint64) error {
+	return t.replace(d, func(sequence, revision uint64) error {
+		if sequence != was || d.Revision != 0 && revision != d.Revision {
+			return authority.ErrConflict
+		}
 		return nil
-	}
-	return &authority.Lot{Model: *m.model, Market: territory.Code(*m.market), Consignment: *m.consignment, Consignee: *m.consignee,
-		ShippedOn: territory.Day(*m.shippedOn)}
+	})
 }
 
-func scanDevice(s scanner) (*authority.Device, error) {
-	row := new(storedDevice)
-	if err := s.Scan(row.columns()...); err != nil {
-		return nil, err
-	}
-	return row.device()
+func (t *tx) PutDevice(d *authority.Device) error {
+	return t.replace(d, func(uint64, uint64) error { return nil })
 }
 
-func (t *tx) Devices(q authority.DeviceQuery) ([]*authority.Device, error) {
+const (
+	// SQLite rewrites an index whenever one of its columns is set, changed or not. Most updates change none of them.
+	setRecord = "UPDATE device SET revision = revision + 1, record = ?2 WHERE number = ?1"
+	setPlace  = "UPDATE device SET revision = revision + 1, record = ?2, place = ?3 WHERE number = ?1"
+	setIMEI   = "UPDATE device SET revision = revision + 1, record = ?3, place = ?4, imei = ?1, lot = " + lotOf + " WHERE number = ?2"
+)
+
+// replace writes a device's record if the stored one's sequence and revision pass the guard.
+func (t *tx) replace(d *authority.Device, guard func(sequence, revision uint64) error) error {
+	if !t.writes && t.s != nil {
+		return errReadOnly
+	}
+	var stored held
+	var sequence uint64
+	number, found := record.Number(d.ID), false
+	err := t.each(func(st *sqlite.Stmt) (err error) {
+		found = true
+		stored.imei, stored.place = st.ColumnInt64(0), days.Code(t.s.buffer[:st.ColumnBytes(1, t.s.buffer)])
+		sequence, err = record.Sequence(t.s.buffer[:st.ColumnBytes(2, t.s.buffer)])
+		stored.revision = st.ColumnInt64(3)
+		return err
+	}, "SELECT imei, place, record, revision FROM device WHERE number = ? AND rest = ?", number, record.Rest(d.ID))
+	if err != nil {
+		return err
+	}
+	if !found {
+		return authority.ErrAbsent
+	}
+	if err := guard(sequence, uint64(stored.revision)); err != nil {
+		return err
+	}
+	imei, err := record.IMEINumber(d.IMEI)
+	if err != nil {
+		return err
+	}
+	packed, err := t.packed(d)
+	if err != nil {
+		return err
+	}
+	switch place := record.Place(d); {
+	case imei != stored.imei:
+		return t.put(setIMEI, imei, number, packed, string(place))
+	case place != stored.place:
+		return t.put(setPlace, number, packed, string(place))
+	}
+	return t.put(setRecord, number, packed)
+}
+
+func (t *tx) Devices(q authority.DeviceQuery) (list []*authority.Device, err error) {
 	if q.Limit < 1 || q.Limit > 1000 {
 		return nil, fmt.Errorf("sqlite: a list of devices has a limit of 1 to 1,000, not %d", q.Limit)
 	}
-	query, args := "SELECT "+deviceColumns+devicesMade+" WHERE d.id > ?", []any{q.After[:]}
+	query, args := "SELECT "+deviceColumns+" FROM device WHERE number >= ?", []any{int64(0)}
 	if q.Territory != territory.Unknown {
-		query, args = query+" AND d.place = ?", append(args, string(q.Territory))
+		query, args = query+" AND place = ?", append(args, string(q.Territory))
 	}
 	if q.Stage != nil {
-		query, args = query+" AND d.stage = ?", append(args, int64(*q.Stage))
-	}
-	if q.Model != "" {
-		query, args = query+" AND d.model = ?", append(args, q.Model)
+		query, args = query+" AND stage = ?", append(args, int64(*q.Stage))
+		if *q.Stage != order.Observed { // so that SQLite sees that its index has all of them
+			query += " AND stage <> 0"
+		}
 	}
 	if q.Consignment != "" {
-		query += " AND d.imei IN (SELECT imei FROM production WHERE consignment = ? AND consignment <> '')"
+		query += " AND imei IN (SELECT imei FROM production WHERE lot IN (SELECT number FROM lot WHERE consignment = ?))"
 		args = append(args, q.Consignment)
 	}
-	return rows(t, scanDevice, query+" ORDER BY d.id LIMIT ?", append(args, q.Limit)...)
+	query, args = query+" ORDER BY number LIMIT ?", append(args, q.Limit)
+	// The model is in the record: devices of other models are passed over here, a page after the other.
+	for after, read := q.After, q.Limit; len(list) < q.Limit && read == q.Limit; {
+		first, more := behind(after)
+		if !more {
+			return list, nil
+		}
+		args[0], read = first, 0
+		err := t.each(func(st *sqlite.Stmt) error {
+			d := new(authority.Device)
+			_, err := t.device(st, d)
+			read, after = read+1, d.ID
+			if err == nil && (q.Model == "" || d.Model == q.Model) && len(list) < q.Limit {
+				list = append(list, d)
+			}
+			return err
+		}, query, args...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// behind is the least number of a device behind the given one, whose ID is zero for the beginning.
+func behind(id device.ID) (number int64, more bool) {
+	number = record.Number(id)
+	if id.IsZero() {
+		return number, true
+	}
+	if number == math.MaxInt64 {
+		return 0, false
+	}
+	return number + 1, true
 }
 
 // EachDevice reads pages rather than one long cursor, so that fn may write.
 func (t *tx) EachDevice(after device.ID, fn func(*authority.Device) error) error {
-	const page = 256
+	const page = 512
 	for {
 		list, err := t.Devices(authority.DeviceQuery{After: after, Limit: page})
 		if err != nil {
@@ -267,8 +257,140 @@ func (t *tx) EachDevice(after device.ID, fn func(*authority.Device) error) error
 	}
 }
 
+// ScanDevices reads one long cursor into one Device.
+func (t *tx) ScanDevices(from, to device.ID, fn func(*authority.Device) error) error {
+	last := int64(math.MaxInt64)
+	if !to.IsZero() {
+		if last = record.Number(to); last == math.MinInt64 {
+			return nil
+		}
+		last--
+	}
+	d := new(authority.Device)
+	var stopped error
+	err := t.each(func(st *sqlite.Stmt) error {
+		if _, err := t.device(st, d); err != nil {
+			return err
+		}
+		stopped = fn(d)
+		return stopped
+	}, "SELECT "+deviceColumns+" FROM device WHERE number BETWEEN ? AND ? ORDER BY number", record.Number(from), last)
+	if stopped != nil {
+		return stopped
+	}
+	return err
+}
+
 func (t *tx) CountDevices() (n int, err error) {
-	return n, t.row("SELECT count(*) FROM device", nil, &n)
+	return n, t.row("SELECT coalesce(sum(devices), 0) FROM population", nil, &n)
+}
+
+func (t *tx) StageCounts() ([]authority.StageCount, error) {
+	scan := func(s scanner) (c authority.StageCount, err error) {
+		var place string
+		var stage int64
+		err = s.Scan(&place, &stage, &c.Devices)
+		c.Territory, c.Stage = territory.Code(place), order.Stage(stage)
+		return c, err
+	}
+	return rows(t, scan, "SELECT place, stage, devices FROM population WHERE devices > 0 ORDER BY place, stage")
+}
+
+// Two plain statements instead of one with ON CONFLICT or REPLACE: for those SQLite keeps a journal, as in step 5.
+const (
+	addProduction = "INSERT OR IGNORE INTO production (imei, serial, lot) VALUES (?1, ?2, ?3)"
+	setProduction = "UPDATE production SET serial = ?2, lot = ?3 WHERE imei = ?1"
+	setLot        = "UPDATE device SET lot = ?2, revision = revision + 1 WHERE imei = ?1 AND lot <> ?2"
+)
+
+func (t *tx) PutProduction(list []authority.Production) error {
+	for i := range list {
+		p := &list[i]
+		imei, err := record.IMEINumber(p.IMEI)
+		if err != nil {
+			return err
+		}
+		lot, err := t.lotNumber(p.Lot())
+		if err != nil {
+			return err
+		}
+		n, err := t.exec(addProduction, imei, p.Serial, lot)
+		if err == nil && n == 0 {
+			_, err = t.exec(setProduction, imei, p.Serial, lot)
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(setLot, imei, lot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) Production(imei device.IMEI) (p authority.Production, err error) {
+	number, err := record.IMEINumber(imei)
+	if err != nil {
+		return p, fmt.Errorf("%w: %w", authority.ErrAbsent, err)
+	}
+	list, err := t.productions("SELECT imei, serial, lot FROM production WHERE imei = ?", number)
+	if err == nil && len(list) == 0 {
+		err = authority.ErrAbsent
+	}
+	if err != nil {
+		return p, err
+	}
+	return list[0], nil
+}
+
+func (t *tx) productions(query string, args ...any) (list []authority.Production, err error) {
+	var lots []int64
+	err = t.each(func(st *sqlite.Stmt) error {
+		imei, err := record.IMEI(st.ColumnInt64(0))
+		list, lots = append(list, authority.Production{IMEI: imei, Serial: st.ColumnText(1)}), append(lots, st.ColumnInt64(2))
+		return err
+	}, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		l, err := t.lot(lots[i])
+		if err != nil {
+			return nil, err
+		}
+		p := &list[i]
+		p.Model, p.Market, p.Consignment, p.Consignee, p.ShippedOn = l.Model, l.Market, l.Consignment, l.Consignee, l.ShippedOn
+	}
+	return list, nil
+}
+
+// Productions merges a page of each lot of the consignment; most have one.
+func (t *tx) Productions(consignment string, after device.IMEI, limit int) (list []authority.Production, err error) {
+	if err := within(limit); err != nil {
+		return nil, err
+	}
+	if consignment == "" { // production records without a consignment are no consignment
+		return nil, nil
+	}
+	last := int64(-1)
+	if after != "" {
+		if last, err = record.IMEINumber(after); err != nil {
+			return nil, err
+		}
+	}
+	lots, err := rows(t, func(s scanner) (n int64, err error) { return n, s.Scan(&n) }, "SELECT number FROM lot WHERE consignment = ?", consignment)
+	for _, lot := range lots {
+		if err == nil {
+			var page []authority.Production
+			page, err = t.productions("SELECT imei, serial, lot FROM production WHERE lot = ? AND imei > ? ORDER BY imei LIMIT ?", lot, last, limit)
+			list = append(list, page...)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b authority.Production) int { return strings.Compare(string(a.IMEI), string(b.IMEI)) })
+	return list[:min(limit, len(list))], nil
 }
 
 func (t *tx) AddEvent(e authority.Event) error {

@@ -72,12 +72,15 @@ func limitPages(t *testing.T, db *DB) (take, give func()) {
 			}
 		}
 	}
-	return set("PRAGMA max_page_count = 100"), set("PRAGMA max_page_count = 1073741823")
+	return set("max_page_count = 200"), set("max_page_count = 1073741823")
 }
 
 func setPages(t authority.Tx, pragma string) error {
-	_, err := t.(*tx).s.conn.ExecContext(context.Background(), pragma)
-	return err
+	heavy, ok := t.(*tx)
+	if !ok {
+		return t.(*light).usable() // come back on the writer
+	}
+	return heavy.s.pragma(pragma)
 }
 
 // limitFileSize bounds every file that this process writes, the log among them (RLIMIT_FSIZE). Go ignores the signal

@@ -28,6 +28,9 @@ type Options struct {
 	Committed func(began time.Time, took time.Duration, updates int, durable bool)
 
 	LogBytes int64 // size of the write-ahead log that starts a checkpoint; default 32 MiB
+
+	// Progress hears of migrations of large files, from Open; nil hears nothing.
+	Progress func(what string, done, total int)
 }
 
 func (o Options) withDefaults() Options {
@@ -44,6 +47,9 @@ func (o Options) withDefaults() Options {
 	if o.LogBytes <= 0 {
 		o.LogBytes = 32 << 20
 	}
+	if o.Progress == nil {
+		o.Progress = func(string, int, int) {}
+	}
 	return o
 }
 
@@ -51,8 +57,7 @@ func (o Options) withDefaults() Options {
 type DB struct {
 	path    string
 	lock    *os.File
-	pool    *sql.DB // connections that write
-	reading *sql.DB // connections that cannot
+	books   books
 	writer  *writer
 	readers chan *session
 	log     *logKeeper
@@ -89,36 +94,30 @@ func (db *DB) start(ctx context.Context, dir string, opts Options) error {
 		return fmt.Errorf("sqlite: cannot open the records: %w", err)
 	}
 	f.Close()
-	if db.pool, err = sql.Open("sqlite", dsn(db.path, "_pragma=cache_size(-65536)")); err != nil {
+	if err := db.migrate(ctx, opts.Progress); err != nil {
+		return err
+	}
+	if err := syncFolder(dir); err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}
-	if db.reading, err = sql.Open("sqlite", dsn(db.path, "_query_only=1&_pragma=cache_size(-8192)")); err != nil {
-		return fmt.Errorf("sqlite: %w", err)
-	}
-	writing, err := newSession(ctx, db.pool)
+	writing, err := newSession(db.path, "cache_size = -65536")
 	if err != nil {
 		return fmt.Errorf("sqlite: cannot open %s: %w", db.path, err)
 	}
-	if err := migrate(ctx, writing.conn); err != nil {
-		return errors.Join(err, writing.close())
-	}
-	if err := syncFolder(dir); err != nil {
-		return errors.Join(fmt.Errorf("sqlite: %w", err), writing.close())
-	}
 	db.writer = &writer{
-		s: writing, queue: make(chan *request, opts.Queue), restart: make(chan chan error),
+		s: writing, books: &db.books, queue: make(chan *request, opts.Queue), restart: make(chan chan error),
 		stop: make(chan struct{}), ended: make(chan struct{}), maxBatch: opts.MaxBatch, linger: opts.Linger, committed: opts.Committed,
 	}
 	go db.writer.run() // ends with Close
 	db.readers = make(chan *session, opts.Readers)
 	for range opts.Readers {
-		s, err := newSession(ctx, db.reading)
+		s, err := newSession(db.path, "query_only = 1", "cache_size = -8192")
 		if err != nil {
 			return fmt.Errorf("sqlite: cannot open %s for reading: %w", db.path, err)
 		}
 		db.readers <- s
 	}
-	copying, err := newSession(ctx, db.pool)
+	copying, err := newSession(db.path)
 	if err != nil {
 		return fmt.Errorf("sqlite: cannot open %s: %w", db.path, err)
 	}
@@ -128,8 +127,24 @@ func (db *DB) start(ctx context.Context, dir string, opts Options) error {
 	return nil
 }
 
-// dsn names the file with what every connection needs. The writer has nobody to wait for but a checkpoint; a short wait
-// is enough.
+// migrate brings the file to the newest schema, over a connection of its own.
+func (db *DB) migrate(ctx context.Context, progress func(what string, done, total int)) (err error) {
+	if err := numberOf(); err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	pool, err := sql.Open("sqlite", dsn(db.path, "_pragma=cache_size(-65536)"))
+	if err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	c, err := pool.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("sqlite: cannot open %s: %w", db.path, err)
+	}
+	return errors.Join(migrate(ctx, c, progress), c.Close())
+}
+
+// dsn names the file for database/sql, which what is not hot uses, with what every connection needs.
 func dsn(path, more string) string {
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
 	return u.String() + "?_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_busy_timeout=5000&_txlock=immediate" +
@@ -162,47 +177,55 @@ func (db *DB) release() error {
 			}
 		}
 	}
-	if db.writer != nil {
+	if db.writer != nil { // the last one takes the log back into the file
 		close(db.writer.stop)
 		<-db.writer.ended
 		errs = append(errs, db.writer.s.close())
-	}
-	for _, pool := range []*sql.DB{db.reading, db.pool} { // the writing one last: it takes the log back into the file
-		if pool != nil {
-			errs = append(errs, pool.Close())
-		}
 	}
 	return errors.Join(append(errs, db.lock.Close())...)
 }
 
 // View implements authority.Store. A view that finds all readers busy waits for one until its context ends.
 func (db *DB) View(ctx context.Context, fn func(authority.Tx) error) error {
-	if err := ctx.Err(); err != nil {
+	s, err := db.reader(ctx)
+	if err != nil {
 		return err
-	}
-	select {
-	case <-db.leaving:
-		return ErrClosed
-	default:
-	}
-	var s *session
-	select {
-	case s = <-db.readers:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-db.leaving:
-		return ErrClosed
 	}
 	defer func() { db.readers <- s }()
 	if _, err := s.exec("BEGIN"); err != nil {
 		return unavailable(err)
 	}
-	t := &tx{s: s}
+	t := &tx{s: s, books: &db.books}
 	defer func() {
 		t.over = true
 		_, _ = s.exec("ROLLBACK") // nothing was written; it only ends the snapshot
 	}()
 	return fn(t)
+}
+
+// reader waits for a connection that reads. Whoever gets it puts it back.
+func (db *DB) reader(ctx context.Context) (*session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case <-db.leaving:
+		return nil, ErrClosed
+	default:
+	}
+	select {
+	case s := <-db.readers:
+		return s, nil
+	default:
+	}
+	select {
+	case s := <-db.readers:
+		return s, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-db.leaving:
+		return nil, ErrClosed
+	}
 }
 
 // Stats tells what the store has done since it was opened.

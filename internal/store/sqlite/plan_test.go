@@ -94,7 +94,7 @@ func TestNothingOftenCalledScans(t *testing.T) {
 func planOf(t *testing.T, db *DB, query string) (steps []string) {
 	t.Helper()
 	args := make([]any, strings.Count(query, "?"))
-	cursor, err := db.pool.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+	cursor, err := file(t, db).QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}

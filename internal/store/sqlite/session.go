@@ -1,13 +1,12 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"reflect"
+	"time"
 
-	driver "modernc.org/sqlite"
-	code "modernc.org/sqlite/lib"
+	"zombiezen.com/go/sqlite"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 )
@@ -15,52 +14,218 @@ import (
 // session is one connection with the statements that were prepared on it. Statements are constants of this package, so
 // the cache is bounded. One goroutine uses a session at a time.
 type session struct {
-	conn       *sql.Conn
-	statements map[string]*sql.Stmt
+	conn       *sqlite.Conn
+	statements map[string]*sqlite.Stmt
+	buffer     []byte // what a record is read into
 }
 
-func newSession(ctx context.Context, pool *sql.DB) (*session, error) {
-	c, err := pool.Conn(ctx)
+// busyTimeout is how long a connection waits for another. The writer has nobody to wait for but a checkpoint.
+const busyTimeout = 5 * time.Second
+
+// newSession opens a connection, and runs the given pragmas on it.
+func newSession(path string, pragmas ...string) (*session, error) {
+	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate)
 	if err != nil {
 		return nil, err
 	}
-	return &session{c, make(map[string]*sql.Stmt)}, nil
+	conn.SetBusyTimeout(busyTimeout)
+	s := &session{conn: conn, statements: make(map[string]*sqlite.Stmt), buffer: make([]byte, 8192)}
+	err = conn.SetDefensive(true)
+	for _, pragma := range append([]string{"journal_mode = WAL", "synchronous = FULL", "foreign_keys = 1", "wal_autocheckpoint = 0", "temp_store = MEMORY"}, pragmas...) {
+		if err == nil {
+			err = s.pragma(pragma)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return s, nil
 }
 
-func (s *session) statement(query string) (*sql.Stmt, error) {
-	if st, ok := s.statements[query]; ok {
-		return st, nil
+// pragma runs a pragma and passes over what it answers; into takes its first row, if it is wanted.
+func (s *session) pragma(text string, into ...any) error {
+	st, _, err := s.conn.PrepareTransient("PRAGMA " + text)
+	if err != nil {
+		return err
 	}
-	st, err := s.conn.PrepareContext(context.Background(), query)
-	if err == nil {
+	found, err := st.Step()
+	if err == nil && found && len(into) > 0 {
+		err = row{st}.Scan(into...)
+	}
+	return errors.Join(err, st.Finalize())
+}
+
+// statement returns a statement with its parameters bound. Whoever gets it resets it.
+func (s *session) statement(query string, args ...any) (*sqlite.Stmt, error) {
+	st, ok := s.statements[query]
+	if !ok {
+		var err error
+		if st, err = s.conn.Prepare(query); err != nil {
+			return nil, err
+		}
 		s.statements[query] = st
 	}
-	return st, err
+	for i, arg := range args {
+		if err := bind(st, i+1, arg); err != nil {
+			return nil, err
+		}
+	}
+	return st, nil
 }
 
-func (s *session) exec(query string, args ...any) (sql.Result, error) {
-	st, err := s.statement(query)
-	if err != nil {
-		return nil, err
+func bind(st *sqlite.Stmt, at int, arg any) error {
+	switch v := arg.(type) {
+	case nil:
+		st.BindNull(at)
+	case int64:
+		st.BindInt64(at, v)
+	case int:
+		st.BindInt64(at, int64(v))
+	case string:
+		st.BindText(at, v)
+	case []byte:
+		if v == nil {
+			st.BindNull(at)
+		} else {
+			st.BindBytes(at, v)
+		}
+	case bool:
+		st.BindBool(at, v)
+	default:
+		return bindKind(st, at, reflect.ValueOf(arg))
 	}
-	return st.Exec(args...)
+	return nil
+}
+
+// bindKind binds values of named types.
+func bindKind(st *sqlite.Stmt, at int, v reflect.Value) error {
+	switch {
+	case v.Kind() == reflect.String:
+		st.BindText(at, v.String())
+	case v.CanInt():
+		st.BindInt64(at, v.Int())
+	case v.CanUint() && v.Uint() <= 1<<63-1:
+		st.BindInt64(at, int64(v.Uint()))
+	default:
+		return fmt.Errorf("%T cannot be a parameter", v.Interface())
+	}
+	return nil
+}
+
+// exec runs a statement to its end and returns how many rows it hit.
+func (s *session) exec(query string, args ...any) (int64, error) {
+	st, err := s.statement(query, args...)
+	if err != nil {
+		return 0, err
+	}
+	if err = finish(st); err != nil {
+		return 0, err
+	}
+	return int64(s.conn.Changes()), nil
+}
+
+// finish runs what is left of a statement.
+func finish(st *sqlite.Stmt) error {
+	for {
+		found, err := st.Step()
+		if err != nil {
+			_ = st.Reset() // it says the same again
+			return err
+		}
+		if !found {
+			return st.Reset()
+		}
+	}
+}
+
+// each runs fn on every row.
+func (s *session) each(fn func(*sqlite.Stmt) error, query string, args ...any) error {
+	st, err := s.statement(query, args...)
+	if err != nil {
+		return err
+	}
+	for {
+		found, err := st.Step()
+		if err == nil && found {
+			err = fn(st)
+		}
+		if err != nil {
+			_ = st.Reset()
+			return err
+		}
+		if !found {
+			return st.Reset()
+		}
+	}
 }
 
 func (s *session) close() error {
-	var errs []error
-	for _, st := range s.statements {
-		errs = append(errs, st.Close())
+	return s.conn.Close() // and its statements
+}
+
+// row is where a statement stands.
+type row struct{ st *sqlite.Stmt }
+
+// Scan reads the columns from the first on.
+func (r row) Scan(into ...any) error {
+	for i, to := range into {
+		if err := r.column(i, to); err != nil {
+			return fmt.Errorf("column %s: %w", r.st.ColumnName(i), err)
+		}
 	}
-	return errors.Join(append(errs, s.conn.Close())...)
+	return nil
+}
+
+func (r row) column(i int, to any) error {
+	st := r.st
+	kind := st.ColumnType(i)
+	if special, ok := to.(interface{ Scan(any) error }); ok {
+		return special.Scan(r.value(i, kind))
+	}
+	if bytes, ok := to.(*[]byte); ok && (kind == sqlite.TypeBlob || kind == sqlite.TypeNull) {
+		*bytes, _ = r.value(i, kind).([]byte)
+		return nil
+	}
+	v := reflect.ValueOf(to).Elem()
+	switch {
+	case v.Kind() == reflect.String && kind == sqlite.TypeText:
+		v.SetString(st.ColumnText(i))
+	case v.Kind() == reflect.Bool && kind == sqlite.TypeInteger:
+		v.SetBool(st.ColumnInt64(i) != 0)
+	case v.CanInt() && kind == sqlite.TypeInteger && !v.OverflowInt(st.ColumnInt64(i)):
+		v.SetInt(st.ColumnInt64(i))
+	default:
+		return fmt.Errorf("%v does not fit %T", kind, to)
+	}
+	return nil
+}
+
+func (r row) value(i int, kind sqlite.ColumnType) any {
+	switch kind {
+	case sqlite.TypeInteger:
+		return r.st.ColumnInt64(i)
+	case sqlite.TypeText:
+		return r.st.ColumnText(i)
+	case sqlite.TypeBlob:
+		b := make([]byte, r.st.ColumnLen(i))
+		r.st.ColumnBytes(i, b)
+		return b
+	}
+	return nil
 }
 
 // tx is what functions given to Update and View get. It is good until they return.
 type tx struct {
-	s      *session
-	writes bool
-	saved  bool  // the savepoint is open: something may have been written
-	over   bool  // fn has returned
-	broken error // SQLite has lost the transaction; nothing of the batch can be committed
+	s        *session // nil in a light update
+	books    *books
+	writes   bool
+	alone    bool     // nobody else has written in this transaction: it needs no savepoint
+	saved    bool     // the savepoint, if it needs one, is open: something may have been written
+	over     bool     // fn has returned
+	broken   error    // SQLite has lost the transaction; nothing of the batch can be committed
+	outgrown bool     // something was asked that a light update cannot do
+	learned  []func() // what the dictionaries remember once it is durable
+	scratch  []byte
 }
 
 var (
@@ -69,46 +234,45 @@ var (
 
 	errOver     = errors.New("sqlite: a Tx was used after its function had returned")
 	errReadOnly = errors.New("sqlite: View may not write; use Update")
+	errOutgrown = errors.New("sqlite: a light update asked for more than it can have")
 )
 
 // exec runs a statement that writes, and returns how many rows it hit.
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	result, err := t.write(query, args)
-	if err != nil {
+	if err := t.writable(); err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	n, err := t.s.exec(query, args...)
+	if err != nil {
+		return 0, t.failed(err)
+	}
+	return n, nil
+}
+
+// writable is asked before each statement that writes. The savepoint begins with the first one, so that an Update that only looks costs
+// no more than a look.
+func (t *tx) writable() error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	if !t.writes {
+		return errReadOnly
+	}
+	if !t.saved && !t.alone {
+		if _, err := t.s.exec("SAVEPOINT one"); err != nil {
+			return t.failed(err)
+		}
+	}
+	t.saved = true
+	return nil
 }
 
 // insert runs an INSERT into a table with numbers, and returns the number of the new row.
 func (t *tx) insert(query string, args ...any) (int64, error) {
-	result, err := t.write(query, args)
-	if err != nil {
+	if _, err := t.exec(query, args...); err != nil {
 		return 0, err
 	}
-	return result.LastInsertId()
-}
-
-// write runs a statement that writes. The savepoint begins with the first one, so that an Update that only looks costs no
-// more than a look.
-func (t *tx) write(query string, args []any) (sql.Result, error) {
-	if err := t.usable(); err != nil {
-		return nil, err
-	}
-	if !t.writes {
-		return nil, errReadOnly
-	}
-	if !t.saved {
-		if _, err := t.s.exec("SAVEPOINT one"); err != nil {
-			return nil, t.failed(err)
-		}
-		t.saved = true
-	}
-	result, err := t.s.exec(query, args...)
-	if err != nil {
-		return nil, t.failed(err)
-	}
-	return result, nil
+	return t.s.conn.LastInsertRowID(), nil
 }
 
 // put runs a statement that must hit a row; otherwise the record is absent.
@@ -135,76 +299,73 @@ func (t *tx) guarded(exists string, key []any, query string, args ...any) error 
 
 // row reads one row, or returns ErrAbsent.
 func (t *tx) row(query string, args []any, into ...any) error {
+	found := false
+	err := t.each(func(st *sqlite.Stmt) error {
+		if found {
+			return nil
+		}
+		found = true
+		return row{st}.Scan(into...)
+	}, query, args...)
+	if err == nil && !found {
+		err = authority.ErrAbsent
+	}
+	return err
+}
+
+// each runs fn on every row. fn must not ask for anything else meanwhile.
+func (t *tx) each(fn func(*sqlite.Stmt) error, query string, args ...any) error {
 	if err := t.usable(); err != nil {
 		return err
 	}
-	st, err := t.s.statement(query)
-	if err != nil {
-		return t.failed(err)
-	}
-	switch err := st.QueryRow(args...).Scan(into...); {
-	case err == nil:
-		return nil
-	case errors.Is(err, sql.ErrNoRows):
-		return authority.ErrAbsent
-	default:
-		return t.failed(err)
-	}
+	return t.failed(t.s.each(fn, query, args...))
 }
 
 // rows reads a list to its end before anybody sees it: no cursor stays open while records change.
 func rows[T any](t *tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	if err := t.usable(); err != nil {
-		return nil, err
-	}
-	st, err := t.s.statement(query)
-	if err != nil {
-		return nil, t.failed(err)
-	}
-	cursor, err := st.Query(args...)
-	if err != nil {
-		return nil, t.failed(err)
-	}
-	defer cursor.Close()
 	var list []T
-	for cursor.Next() {
-		record, err := scan(cursor)
-		if err != nil {
-			return nil, t.failed(err)
-		}
+	err := t.each(func(st *sqlite.Stmt) error {
+		record, err := scan(row{st})
 		list = append(list, record)
-	}
-	if err := cursor.Err(); err != nil {
-		return nil, t.failed(err)
+		return err
+	}, query, args...)
+	if err != nil {
+		return nil, err
 	}
 	return list, nil
 }
 
 func (t *tx) usable() error {
-	if t.over {
+	switch {
+	case t.over:
 		return errOver
+	case t.broken != nil:
+		return t.broken
+	case t.s == nil:
+		t.outgrown = true
+		return errOutgrown
 	}
-	return t.broken
+	return nil
 }
 
 // failed gives an error of SQLite the contract's meaning. A broken rule of the schema is a fault of the caller's and
 // leaves the transaction alone; trouble with the file ends the whole batch.
 func (t *tx) failed(err error) error {
-	var e *driver.Error
-	if !errors.As(err, &e) {
-		return fmt.Errorf("sqlite: %w", err)
+	if err == nil {
+		return nil
 	}
-	switch e.Code() {
-	case code.SQLITE_CONSTRAINT_UNIQUE, code.SQLITE_CONSTRAINT_PRIMARYKEY, code.SQLITE_CONSTRAINT_ROWID:
+	code := sqlite.ErrCode(err)
+	switch code {
+	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:
 		return fmt.Errorf("%w (%w)", authority.ErrConflict, err)
-	case code.SQLITE_CONSTRAINT_FOREIGNKEY:
+	case sqlite.ResultConstraintForeignKey:
 		return fmt.Errorf("%w: it would refer to a record that is not there (%w)", authority.ErrAbsent, err)
 	}
-	switch e.Code() & 0xff {
-	case code.SQLITE_CONSTRAINT:
+	switch code.ToPrimary() {
+	case sqlite.ResultConstraint:
 		return fmt.Errorf("sqlite: the record breaks a rule of the store: %w", err)
-	case code.SQLITE_FULL, code.SQLITE_IOERR, code.SQLITE_NOMEM, code.SQLITE_CORRUPT, code.SQLITE_NOTADB, code.SQLITE_CANTOPEN,
-		code.SQLITE_READONLY, code.SQLITE_INTERRUPT, code.SQLITE_BUSY, code.SQLITE_PROTOCOL:
+	case sqlite.ResultFull, sqlite.ResultIOErr, sqlite.ResultNoMem, sqlite.ResultCorrupt, sqlite.ResultNotADB, sqlite.ResultCantOpen,
+		sqlite.ResultReadOnly, sqlite.ResultInterrupt, sqlite.ResultBusy, sqlite.ResultProtocol:
 		t.broken = unavailable(err)
 		return t.broken
 	}

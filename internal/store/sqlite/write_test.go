@@ -37,7 +37,14 @@ func busy(t *testing.T, db *DB) (release func()) {
 	t.Helper()
 	began, gate, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- db.Update(context.Background(), func(authority.Tx) error { close(began); <-gate; return nil })
+		done <- db.Update(context.Background(), func(tx authority.Tx) error {
+			if _, err := tx.NextNumber("busy"); err != nil { // takes it to the writer
+				return err
+			}
+			close(began)
+			<-gate
+			return nil
+		})
 	}()
 	<-began
 	return func() {
@@ -97,7 +104,14 @@ func TestCancelledWhileWaiting(t *testing.T) {
 	ctx, cancel = context.WithCancel(t.Context())
 	began, gate := make(chan struct{}), make(chan struct{})
 	go func() {
-		running <- db.Update(ctx, func(tx authority.Tx) error { close(began); <-gate; return event(2, 1)(tx) })
+		running <- db.Update(ctx, func(tx authority.Tx) error {
+			if err := event(2, 1)(tx); err != nil { // takes it to the writer
+				return err
+			}
+			close(began)
+			<-gate
+			return nil
+		})
 	}()
 	<-began
 	cancel()

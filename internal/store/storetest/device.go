@@ -68,8 +68,11 @@ var deviceTests = map[string]func(*testing.T, authority.Store){
 			same(t, "by IMEI", got(t, s, func(tx authority.Tx) (*authority.Device, error) { return tx.DeviceByIMEI(d.IMEI) }), d)
 			same(t, "count", got(t, s, func(tx authority.Tx) (int, error) { return tx.CountDevices() }), n+1)
 		}
-		sameID, sameIMEI := newDevice(3), newDevice(4)
-		sameID.ID, sameIMEI.IMEI = deviceID(1), imei(1)
+		sameID, sameIMEI, halfID := newDevice(3), newDevice(4), newDevice(5)
+		sameID.ID, sameIMEI.IMEI, halfID.ID = deviceID(1), imei(1), deviceID(1)
+		halfID.ID[15]++
+		missing(t, s, func(tx authority.Tx) (*authority.Device, error) { return tx.Device(halfID.ID) })
+		refuses(t, s, authority.ErrAbsent, func(tx authority.Tx) error { return tx.PutDevice(halfID) })
 		refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error { return tx.InsertDevice(sameID) })
 		refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error { return tx.InsertDevice(sameIMEI) })
 	},
@@ -158,6 +161,33 @@ var deviceTests = map[string]func(*testing.T, authority.Store){
 
 	"list": testDeviceList,
 	"each": testEachDevice,
+	"scan": func(t *testing.T, s authority.Store) {
+		enrolled(t, s, 300)
+		for _, tc := range []struct {
+			from, to    device.ID
+			first, last int
+		}{
+			{device.ID{}, device.ID{}, 1, 300}, {deviceID(7), deviceID(280), 7, 279}, {deviceID(300), device.ID{}, 300, 300}, {deviceID(3), deviceID(3), 3, 2},
+			{deviceID(301), device.ID{}, 301, 300}, {device.ID{0xff}, device.ID{0xff, 0xff}, 1, 0},
+		} {
+			next := tc.first
+			looks(t, s, func(tx authority.Tx) error {
+				return tx.ScanDevices(tc.from, tc.to, func(d *authority.Device) error {
+					same(t, "scanned", d, newDevice(next))
+					next++
+					return nil
+				})
+			})
+			same(t, "behind the last", next, tc.last+1)
+		}
+		enough := errors.New("enough")
+		err := s.View(context.Background(), func(tx authority.Tx) error {
+			return tx.ScanDevices(device.ID{}, device.ID{}, func(*authority.Device) error { return enough })
+		})
+		if !errors.Is(err, enough) {
+			t.Fatalf("stopped with %v", err)
+		}
+	},
 
 	"events": func(t *testing.T, s authority.Store) {
 		enrolled(t, s, 2)

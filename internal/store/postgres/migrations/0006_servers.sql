@@ -1,7 +1,5 @@
 -- Any number of servers run on one database. Each has a row, which it renews; one that does not is fenced and taken away by another.
 -- Numbers are drawn at random: a standby that was promoted may not know the last ones that were given.
-DROP TABLE receipt;
-DROP TABLE lease;
 
 CREATE TABLE server (
     number     bigint      NOT NULL PRIMARY KEY CHECK (number > 0),
