@@ -25,7 +25,7 @@ func TestLockedByAnotherProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := db.Update(t.Context(), func(tx authority.Tx) error { return setPages(tx, "PRAGMA busy_timeout = 50") }); err != nil { // not five seconds
+	if err := db.Update(t.Context(), func(tx authority.Tx) error { return setPages(tx, "busy_timeout = 50") }); err != nil { // not five seconds
 		t.Fatal(err)
 	}
 	other, err := sql.Open("sqlite", "file:"+db.path)
