@@ -21,12 +21,13 @@ func newServer(cfg Config, workers int, each time.Duration) *server {
 	return &server{gate: New(cfg), workers: make(chan struct{}, workers), each: each}
 }
 
-func (s *server) call(ctx context.Context, class Class) error {
+func (s *server) call(ctx context.Context, class Class) error { return s.callFor(ctx, class, s.each) }
+
+func (s *server) callFor(ctx context.Context, class Class, each time.Duration) error {
 	leave, err := s.gate.Enter(ctx, class)
 	if err != nil {
 		return err
 	}
-	each := s.each
 	s.workers <- struct{}{}
 	time.Sleep(each)
 	<-s.workers
@@ -144,14 +145,15 @@ func TestAStoreThatBecomesSlower(t *testing.T) {
 		s := newServer(Config{}, 1000, 5*time.Millisecond)
 		var wait sync.WaitGroup
 		var late atomic.Int64
-		began := time.Now()
+		began, each := time.Now(), s.each
 		for range 60 * perSecond {
 			if time.Since(began) > 5*time.Second {
-				s.each = 400 * time.Millisecond
+				each = 400 * time.Millisecond
 			}
+			each := each
 			after := time.Since(began) > 30*time.Second
 			wait.Go(func() {
-				if err := s.call(t.Context(), Plain); err != nil && after {
+				if err := s.callFor(t.Context(), Plain, each); err != nil && after {
 					late.Add(1)
 				}
 			})

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/bailiwick-dev/bailiwick/internal/span"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/tuf"
@@ -19,6 +20,9 @@ func (s *Service) Epoch(context.Context) protocol.EpochAnswer {
 // answer puts together what the device gets. All of it is durable by now. An order whose proof cannot be had at the moment is
 // left out: it comes with the next answer.
 func (s *Service) answer(ctx context.Context, v *visit, from netip.Addr) (*protocol.CheckInAnswer, error) {
+	ctx, sp := span.Start(ctx, "answer")
+	defer sp.End()
+	span.Count(sp, "orders", len(v.orders))
 	a := &protocol.CheckInAnswer{
 		Epoch: s.verifier.Epochs().At(v.now), Time: v.now, Sequence: v.device.Sequence, IP: s.cfg.IP(from), Unlocks: v.device.Unlocks,
 		NextCheckIn: NextCheckIn(v.device.ID, v.device.Sequence, v.now, s.cfg.CheckInEvery),

@@ -11,6 +11,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/evidence"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/span"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
@@ -65,13 +66,22 @@ func (c *contact) CheckIn(ctx context.Context, from netip.Addr) (*protocol.Check
 }
 
 func (s *Service) checkIn(ctx context.Context, u *evidence.Unverified, from netip.Addr) (*protocol.CheckInAnswer, error) {
+	ctx, sp := span.Start(ctx, "check-in")
+	defer sp.End()
+	answer, err := s.checkInStages(ctx, u, from)
+	return answer, marked(sp, err)
+}
+
+func (s *Service) checkInStages(ctx context.Context, u *evidence.Unverified, from netip.Addr) (*protocol.CheckInAnswer, error) {
 	now := s.now()
 	d, err := s.known(ctx, u.Device())
 	if err != nil {
 		return nil, err
 	}
 	known := verifier.Known{Key: d.Key, Ceiling: d.KeyCeiling, Sequence: d.Sequence}
+	_, verifying := span.Start(ctx, "verify evidence")
 	appraisal, err := s.verifier.Evidence(u, known, now)
+	verifying.End()
 	if err != nil {
 		return nil, deviceFault(err)
 	}

@@ -85,3 +85,25 @@ func TestEnrolmentRefused(t *testing.T) {
 		t.Errorf("an old token: %v", err)
 	}
 }
+
+// clashing gives out the same ID twice, and then others.
+type clashing struct{ drawn byte }
+
+func (c *clashing) Read(b []byte) (int, error) {
+	c.drawn++
+	for i := range b {
+		b[i] = max(c.drawn, 2) // the first and the second are alike
+	}
+	return len(b), nil
+}
+
+// Two devices draw the same ID: the second gets another one.
+func TestDrawnIDIsTaken(t *testing.T) {
+	ids := &clashing{}
+	r := newRig(t, func(c *authority.Config) { c.DeviceIDs = ids })
+	first := r.newPhone(r.made("C-1", "trader", "ES")).enrol()
+	second := r.newPhone(r.made("C-1", "trader", "ES")).enrol()
+	if first.id == second.id || ids.drawn != 3 {
+		t.Errorf("%v and %v after %d draws", first.id, second.id, ids.drawn)
+	}
+}

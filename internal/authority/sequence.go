@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/bailiwick-dev/bailiwick/device"
+	"github.com/bailiwick-dev/bailiwick/internal/span"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
@@ -52,6 +53,9 @@ func (s *Service) Sequence(ctx context.Context) (int, error) {
 // sequenceAll brings a window of orders into the ledger, batch by batch; while one is appended, the one before is marked. When
 // anything fails, the whole window is doubtful: what was marked is not pending any more.
 func (s *Service) sequenceAll(ctx context.Context, window []*Order) (total int, err error) {
+	ctx, sp := span.Start(ctx, "sequence")
+	span.Count(sp, "orders", len(window))
+	defer func() { _ = marked(sp, err); sp.End() }()
 	type marked struct {
 		n   int
 		err error
@@ -141,7 +145,10 @@ func (s *Service) intoLedger(ctx context.Context, batch []*Order) (indexes map[o
 		}
 	}
 	if len(leaves) > 0 {
-		fresh, err := s.cfg.Ledger.AppendBatch(ctx, leaves)
+		appending, sp := span.Start(ctx, "ledger append")
+		span.Count(sp, "leaves", len(leaves))
+		fresh, err := s.cfg.Ledger.AppendBatch(appending, leaves)
+		sp.End()
 		if err != nil {
 			return nil, ErrLedgerUnavailable.because(err)
 		}
@@ -154,19 +161,18 @@ func (s *Service) intoLedger(ctx context.Context, batch []*Order) (indexes map[o
 
 // mark notes in the store where in the ledger each order is, and returns how many it noted: those that were not before.
 func (s *Service) mark(ctx context.Context, batch []*Order, indexes map[order.ID]uint64) (total int, err error) {
+	ctx, sp := span.Start(ctx, "mark sequenced")
+	defer sp.End()
 	for part := range slices.Chunk(batch, markBatch) {
 		n := 0
-		err := s.update(ctx, func(tx Tx) error {
-			n = 0
-			for _, o := range part {
-				if err := tx.SequenceIfPending(o.ID, indexes[o.ID]); errors.Is(err, ErrConflict) {
-					continue // marked already
-				} else if err != nil {
-					return err
-				}
-				n++
-			}
-			return nil
+		places := make([]Place, len(part))
+		for i, o := range part {
+			places[i] = Place{o.ID, indexes[o.ID]}
+		}
+		err := s.update(WithManyWrites(ctx), func(tx Tx) error {
+			hit, err := tx.SequenceAllIfPending(places) // the others are marked already
+			n = trues(hit)
+			return err
 		})
 		if err != nil {
 			return total, err
@@ -174,4 +180,13 @@ func (s *Service) mark(ctx context.Context, batch []*Order, indexes map[order.ID
 		total += n
 	}
 	return total, nil
+}
+
+func trues(list []bool) (n int) {
+	for _, is := range list {
+		if is {
+			n++
+		}
+	}
+	return n
 }

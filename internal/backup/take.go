@@ -150,11 +150,12 @@ func (t *taking) records(ctx context.Context) error {
 
 // ledger copies the public files for the newest checkpoint, and the verifier key.
 func (t *taking) ledger(ctx context.Context) error {
+	if t.m.Records == "database" {
+		return nil // the ledger is there, too; what lies in the folder may be from before it was moved
+	}
 	source := ledger.Folder(filepath.Join(t.Dir, ledgerFolder))
 	signed, err := source.ReadCheckpoint(ctx)
-	if errors.Is(err, fs.ErrNotExist) && t.m.Records == "database" {
-		return nil // the ledger is there, too
-	} else if err != nil {
+	if err != nil {
 		return fmt.Errorf("the ledger has no checkpoint: %w", err)
 	}
 	key, err := source.ReadKey(ctx)

@@ -82,6 +82,7 @@ type session struct {
 	Setup
 	tiny      bool       // for tests
 	peak      *peak      // of check-ins over HTTP
+	peakFault error      // why it could not be measured: not tried again for each row that needs it
 	local     *localPeak // of check-ins without sockets
 	templates []template // records that the authority itself made
 	sizes     map[string]*recordSizes

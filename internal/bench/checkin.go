@@ -15,6 +15,9 @@ type localPeak struct{ rate, bound float64 }
 // few is the population that every fleet is compared with.
 func (s *session) few() int { return pick(s, 100_000, 100_000) }
 
+// mostTurnedAway of those who come as fast as they can: a server at its peak turns some away, and those are not counted.
+const mostTurnedAway = .5
+
 // mixNote tells of all rows of check-ins what was sent.
 const mixNote = "98 % without news, 2 % changes"
 
@@ -37,9 +40,9 @@ func (s *session) checkIns(ctx context.Context, dir, database string, f *fleetOf
 	}
 	s.Progress.Stage("checking in", n)
 	p.bound, err = between(time.Second, es256Rate, func() error {
-		r := load.Fire(ctx, load.Local(w.app.Handler()), tokens, load.Plan{Duration: duration, Connections: connections, Sent: func(int) { s.Progress.Step(1) }})
+		r := load.Fire(ctx, load.Local(w.app.Handler()), tokens, load.Plan{Duration: duration, Connections: connections, Pause: pause, Sent: func(int) { s.Progress.Step(1) }})
 		p.rate = r.Rate()
-		return refusals(r)
+		return refusals(r, mostTurnedAway)
 	})
 	return p, errors.Join(err, w.leave())
 }

@@ -83,7 +83,7 @@ func (r *recordSizes) live(ctx context.Context, s *session, dir, database string
 	}
 	t := load.Local(a.Handler())
 	s.Progress.Stage("90 days of check-ins", n*(history+1))
-	devices, facts, err := load.Enrol(ctx, t, n, seed, connections, func() { s.Progress.Step(1) })
+	devices, facts, err := load.Enrol(ctx, t, n, seed, enrolling, func() { s.Progress.Step(1) })
 	if err != nil {
 		return errors.Join(err, a.Close())
 	}
@@ -107,7 +107,7 @@ func (r *recordSizes) live(ctx context.Context, s *session, dir, database string
 		result := load.Fire(ctx, t, tokens.All, load.Plan{Connections: connections})
 		r.checkIns += result.Accepted
 		s.Progress.Step(result.Sent)
-		if err = errors.Join(refusals(result), vacuum(ctx, database)); err != nil {
+		if err = errors.Join(refusals(result, 0), vacuum(ctx, database)); err != nil {
 			break
 		}
 	}

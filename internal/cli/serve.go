@@ -17,6 +17,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/app"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
+	"github.com/bailiwick-dev/bailiwick/internal/traces"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/policies"
 )
@@ -38,6 +39,8 @@ type serveCommand struct {
 	ResetAdmin       bool           `help:"Give the officer admin a new one-time password, when the old one is lost."`
 	LogLevel         string         `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 	LogFormat        string         `help:"text, or json: one object a line." enum:"text,json" default:"text"`
+	Traces           string         `help:"OpenTelemetry collector (OTLP over HTTP) to send traces to, such as http://127.0.0.1:4318. None when left out." placeholder:"URL"`
+	TracesShare      float64        `help:"How much of all requests is traced, 0 to 1." default:"0.01" placeholder:"SHARE"`
 	Drain            time.Duration  `help:"When told to stop, go on answering for so long while /readyz says not ready, so that a proxy sends no more." default:"0s" placeholder:"DURATION"`
 }
 
@@ -107,6 +110,18 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 	}
 	if cfg.Roots, err = readRoots(c.AttestationRoots); err != nil {
 		return err
+	}
+	if c.Traces != "" {
+		sent, err := traces.Open(c.Traces, version(), c.TracesShare)
+		if err != nil {
+			return usageError{err}
+		}
+		defer func() {
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			_ = sent.Close(closing) // spans are worth less than an end in time
+		}()
+		cfg.Tracer = sent.Tracer()
 	}
 	a, err := app.Open(ctx, cfg)
 	if err != nil {

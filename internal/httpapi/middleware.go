@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/bailiwick-dev/bailiwick/internal/span"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 )
 
@@ -71,6 +72,8 @@ func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), addressKey{}, client), timeout)
 	defer cancel()
+	ctx, sp := span.Start(span.With(ctx, e.cfg.Tracer), "request")
+	defer sp.End()
 	r = r.WithContext(ctx)
 	w.Header()["X-Request-Id"] = []string{id}
 	e.recovered(w, r, client, id)
@@ -82,6 +85,8 @@ func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
+	span.Label(sp, "http.route", route)
+	span.Count(sp, "http.response.status_code", w.status)
 	took := time.Since(began)
 	e.count.WithLabelValues(route, strconv.Itoa(w.status)).Observe(took.Seconds())
 	level := levelOf(w.status)

@@ -22,8 +22,12 @@ type Plan struct {
 	Duration    time.Duration // after which nothing is sent any more; 0 for until the tokens are used up
 	Connections int           // requests under way at most
 	Seed        uint64
+	Pause       time.Duration  // without a rate: for how long a connection is quiet when the server is too busy for it (503)
 	Sent        func(sent int) // told of each, from many goroutines; may be nil
 }
+
+// busy is the kind of error of a server that has too much to do.
+const busy = "unavailable"
 
 // Result is what became of them.
 type Result struct {
@@ -40,6 +44,14 @@ func (r *Result) Rate() float64 {
 		return 0
 	}
 	return float64(r.Accepted) / r.Elapsed.Seconds()
+}
+
+// TurnedAway is the share of what was sent for which the server was too busy: it told these devices when to come back.
+func (r *Result) TurnedAway() float64 { return float64(r.Errors[busy]) / float64(max(1, r.Sent)) }
+
+// Refused is the share that was refused for any other reason, or not answered.
+func (r *Result) Refused() float64 {
+	return float64(r.Sent-r.Accepted)/float64(max(1, r.Sent)) - r.TurnedAway()
 }
 
 // Percentile is the latency that a share of the accepted check-ins did not exceed; 0 when there was none.
@@ -93,6 +105,9 @@ func Fire(ctx context.Context, t Target, tokens [][]byte, p Plan) *Result {
 					errs[kindOfFailure(err)]++
 				case status != http.StatusOK:
 					errs[kindOf(status, body)]++
+					if status == http.StatusServiceUnavailable && moments == nil {
+						until(ctx, time.Now().Add(p.Pause))
+					}
 				default:
 					mine = append(mine, took)
 				}

@@ -10,6 +10,7 @@ import (
 var tables = []Table{
 	{"device", ByDevice, "number"},
 	{"wave", Reference, ""},
+	{"job", Reference, ""},
 	{"restriction", ByDevice, "device"},
 	{"orders", ByDevice, "device"},
 	{"appeal", ByDevice, "device"},

@@ -12,15 +12,20 @@
 // with a Tx that knows only such a record: the first time that fn asks for a device it joins one of a few lanes, each of which owns a
 // connection. A lane reads and locks the records of all who wait, with one statement, hands them out, and when all functions have
 // returned writes what they want written with one UPDATE … FROM unnest and commits: two round trips for up to [Options].MaxBatch
-// check-ins. An fn that asks for anything else outgrows the lane: it leaves no trace there, and runs again in a transaction of its own.
+// check-ins; a third one, in between, reads restrictions and orders of those that have any. An fn that asks for anything else outgrows the lane: it leaves no trace there, and runs again in a transaction of its own.
 // Views of a single device share a statement in the same way.
 //
 // # Isolation
 //
 // An update of its own is SERIALIZABLE. A lane is READ COMMITTED and has every device that it read locked (FOR NO KEY UPDATE); so has an
-// update of its own that reads a device, and a transition of a restriction touches the device's row by a trigger. What lanes read beside
-// that row, production records, no transition depends on. So the two are serial with each other, device by device. A View is REPEATABLE READ
-// READ ONLY.
+// update of its own that reads a device, and every change of a restriction locks or writes the device's row by a trigger. A lane reads
+// restrictions and orders of such devices only (standing.go). So the two are serial with each other, device by device. A View is
+// REPEATABLE READ READ ONLY.
+//
+// # Records
+//
+// A device is a row of less than 300 bytes, all indexes included: package record, and the dictionaries in dictionary.go. No index has what a
+// check-in changes.
 //
 // # Once
 //

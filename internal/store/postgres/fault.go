@@ -97,6 +97,8 @@ func advice(cause error) string {
 		return " (raise max_connections, or give the role fewer other clients)"
 	case e.Code == "57014":
 		return " (a statement took longer than statement_timeout: look for locks and at the disk)"
+	case strings.HasPrefix(e.Code, "57P"):
+		return " (the database stops, starts or fails over; what was waiting is tried again: with standbys, name all hosts and target_session_attrs=read-write)"
 	case e.Code == "53100":
 		return " (the database's disk is full)"
 	case e.Code == "42501" || strings.HasPrefix(e.Code, "28"):

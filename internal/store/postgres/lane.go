@@ -11,9 +11,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
-	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
-	"github.com/bailiwick-dev/bailiwick/order"
 )
 
 // call is a light update in a lane's batch. Whoever moves claimed from 0 owns what becomes of it: the lane, or the caller, who gave up.
@@ -24,6 +22,7 @@ type call struct {
 
 	err error         // why it could not be read
 	row *storedDevice // nil when there is no such device, or another transaction has it
+	own *standing     // of a device that had restrictions
 
 	batch  *sync.WaitGroup // to be told when fn has returned
 	put    *written        // to be written; nil for nothing
@@ -147,25 +146,6 @@ func (l *light) asked(err error) {
 	}
 }
 
-// unrestricted reports whether the device at hand never had a restriction.
-func (l *light) unrestricted(id device.ID) bool {
-	return !l.over && !l.outgrown && l.call != nil && l.call.id == id && l.call.row != nil && order.Stage(l.call.row.stage) == order.Observed
-}
-
-func (l *light) Restrictions(id device.ID) ([]*restriction.Restriction, error) {
-	if l.unrestricted(id) {
-		return nil, nil
-	}
-	return l.tx.Restrictions(id)
-}
-
-func (l *light) Restriction(id device.ID, g order.Ground) (*restriction.Restriction, error) {
-	if l.unrestricted(id) {
-		return nil, authority.ErrAbsent
-	}
-	return l.tx.Restriction(id, g)
-}
-
 func (l *light) UpdateDeviceIfNewer(d *authority.Device, was uint64) error {
 	return l.write(d, func(stored *storedDevice) error {
 		sequence, err := record.Sequence(stored.record)
@@ -267,6 +247,9 @@ func (l *lane) serve(batch map[device.ID]*call) {
 	err := l.s.ready(ctx)
 	if err == nil {
 		err = l.load(ctx, batch)
+	}
+	if err == nil {
+		err = l.loadStanding(ctx, batch)
 	}
 	var running sync.WaitGroup
 	for _, c := range batch {

@@ -15,6 +15,9 @@ import (
 
 // Options tunes a store. The zero value is right for most.
 type Options struct {
+	// Committed hears of each commit: when it began, how long it took, and whether the database said that it is durable. It must not block.
+	Committed func(began time.Time, took time.Duration, durable bool)
+
 	Queue    int           // updates that may wait or run before more are turned away; default 4,096
 	MaxBatch int           // light updates committed together at most; default 256
 	Lanes    int           // connections for light updates; default 2

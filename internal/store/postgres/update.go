@@ -187,7 +187,11 @@ func (db *DB) finish(t *tx, err error) outcome {
 // commit makes a transaction durable, and finds out what became of it when the answer is lost.
 func (db *DB) commit(s *session, ctx context.Context, last *pgx.Batch) outcome {
 	db.batches.Add(1)
+	began := time.Now()
 	sure, err := s.commit(ctx, last)
+	if db.opts.Committed != nil {
+		db.opts.Committed(began, time.Since(began), err == nil)
+	}
 	if err == nil {
 		return outcome{}
 	}

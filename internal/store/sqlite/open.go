@@ -28,6 +28,8 @@ type Options struct {
 
 	// Progress hears of migrations of large files, from Open; nil hears nothing.
 	Progress func(what string, done, total int)
+	// Committed hears of each commit: when it began, how long it took, how many updates share it, and whether they are durable. It must not block.
+	Committed func(began time.Time, took time.Duration, updates int, durable bool)
 }
 
 func (o Options) withDefaults() Options {
@@ -103,7 +105,7 @@ func (db *DB) start(ctx context.Context, dir string, opts Options) error {
 	}
 	db.writer = &writer{
 		s: writing, books: &db.books, queue: make(chan *request, opts.Queue), restart: make(chan chan error),
-		stop: make(chan struct{}), ended: make(chan struct{}), maxBatch: opts.MaxBatch, linger: opts.Linger,
+		stop: make(chan struct{}), ended: make(chan struct{}), maxBatch: opts.MaxBatch, linger: opts.Linger, committed: opts.Committed,
 	}
 	go db.writer.run() // ends with Close
 	db.readers = make(chan *session, opts.Readers)

@@ -18,11 +18,26 @@ import (
 // holdFolder makes the test binary a process that holds a data folder until it is killed.
 const holdFolder = "BAILIWICK_TEST_HOLD_FOLDER"
 
+// readOnlyFolder makes the test binary a process that opens a folder, and says what came of it.
+const readOnlyFolder = "BAILIWICK_TEST_READ_ONLY"
+
+func sayOpened(dir string) {
+	db, err := Open(context.Background(), dir, Options{})
+	if err == nil {
+		err = db.Close()
+	}
+	fmt.Println("open", err)
+}
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(holdFolder); dir != "" {
 		_, err := Open(context.Background(), dir, Options{})
 		fmt.Println("open", err)
 		select {}
+	}
+	if dir := os.Getenv(readOnlyFolder); dir != "" {
+		sayOpened(dir)
+		return
 	}
 	os.Exit(m.Run())
 }

@@ -71,6 +71,7 @@ var deviceTests = map[string]func(*testing.T, authority.Store){
 		sameID, sameIMEI, halfID := newDevice(3), newDevice(4), newDevice(5)
 		sameID.ID, sameIMEI.IMEI, halfID.ID = deviceID(1), imei(1), deviceID(1)
 		halfID.ID[15]++
+		refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error { return tx.InsertDevice(halfID) })
 		missing(t, s, func(tx authority.Tx) (*authority.Device, error) { return tx.Device(halfID.ID) })
 		refuses(t, s, authority.ErrAbsent, func(tx authority.Tx) error { return tx.PutDevice(halfID) })
 		refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error { return tx.InsertDevice(sameID) })

@@ -1,0 +1,228 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bailiwick-dev/bailiwick/agent/client"
+	"github.com/bailiwick-dev/bailiwick/internal/app"
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/phone"
+	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
+	"github.com/bailiwick-dev/bailiwick/protocol"
+)
+
+// TestDatabaseInTrouble: while PostgreSQL is gone, read-only, full of other clients, or slow, a check-in is either made durable or refused with
+// 503 and a time to come back; /readyz says that it is the store; and as soon as the database can, the server goes on by itself with all that
+// it acknowledged.
+func TestDatabaseInTrouble(t *testing.T) {
+	t.Parallel()
+	cluster, err := pgtest.Start("max_connections = 60")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cluster.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	url := cluster.Database(t)
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lag := slowed(t, filepath.Join(cluster.Dir(), ".s.PGSQL.5432"))
+	s := serve(t, storyStart, func(c *app.Config) {
+		c.Database, c.Unlimited = "postgres://bailiwick@"+lag.address+"/"+config.Database+"?sslmode=disable", true
+	})
+	var last atomic.Pointer[http.Response]
+	s.http = &http.Client{Timeout: 30 * time.Second, Transport: tripper(func(r *http.Request) (*http.Response, error) {
+		answer, err := http.DefaultTransport.RoundTrip(r)
+		if err == nil && r.URL.Path == protocol.PathCheckIn {
+			last.Store(answer)
+		}
+		return answer, err
+	})}
+	p := s.enrolled(t, 1, phone.Madrid)
+	acknowledged := s.sequence(t, p)
+
+	var crowd []*pgx.Conn
+	super := func(statements ...string) {
+		c, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close(context.Background())
+		for _, q := range statements {
+			if _, err := c.Exec(t.Context(), q); err != nil {
+				t.Fatalf("%s: %v", q, err)
+			}
+		}
+	}
+	const ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'bailiwick'"
+	for _, trouble := range []struct {
+		name       string
+		begin, end func()
+	}{
+		{"gone", func() { must(t, cluster.Kill()) }, func() { must(t, cluster.Restart()) }},
+		{"read-only", func() { super("ALTER DATABASE "+config.Database+" SET default_transaction_read_only = on", ours) },
+			func() {
+				super("SET default_transaction_read_only = off", "ALTER DATABASE "+config.Database+" RESET default_transaction_read_only", ours)
+			}},
+		{"out of connections", func() { crowd = fill60(t, url, ours) }, func() {
+			for _, c := range crowd {
+				c.Close(context.Background())
+			}
+		}},
+	} {
+		trouble.begin()
+		err := p.CheckIn(t.Context())
+		var refused *client.Problem
+		if !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable || last.Load().Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %v, Retry-After %q", trouble.name, err, last.Load().Header.Get("Retry-After"))
+		}
+		if answer, err := s.http.Get(s.base + "/readyz"); err != nil || answer.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("%s: /readyz: %v, %v", trouble.name, answer, err)
+		} else {
+			text, _ := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if !strings.Contains(string(text), `"at":"store"`) {
+				t.Errorf("%s: /readyz says %s", trouble.name, text)
+			}
+		}
+		if answer, err := s.http.Get(s.base + "/healthz"); err != nil || answer.StatusCode != http.StatusOK {
+			t.Errorf("%s: /healthz: %v, %v", trouble.name, answer, err)
+		}
+		trouble.end()
+		acknowledged = s.comesBack(t, trouble.name, p, acknowledged)
+	}
+	lag.by.Store(int64(40 * time.Millisecond))
+	if err := p.CheckIn(t.Context()); err != nil {
+		t.Errorf("slow: %v", err)
+	}
+	lag.by.Store(0)
+	s.comesBack(t, "slow", p, acknowledged)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sequence is that of the last evidence of a phone that is durable.
+func (s *server) sequence(t *testing.T, p *phone.Phone) uint64 {
+	t.Helper()
+	var d *authority.Device
+	d, err := s.Service.FindDevice(t.Context(), string(p.Config().IMEI))
+	must(t, err)
+	return d.Sequence
+}
+
+// comesBack lets a phone check in until it succeeds, and compares with what was acknowledged before.
+func (s *server) comesBack(t *testing.T, name string, p *phone.Phone, before uint64) uint64 {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; pause(t.Context(), 100*time.Millisecond) {
+		err := p.CheckIn(t.Context())
+		if err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s: it does not come back: %v", name, err)
+		}
+	}
+	now := s.sequence(t, p)
+	if now <= before {
+		t.Errorf("%s: sequence %d after %d", name, now, before)
+	}
+	return now
+}
+
+// fill60 takes all connections that there are, those of the server among them.
+func fill60(t *testing.T, url, ours string) (crowd []*pgx.Conn) {
+	t.Helper()
+	grab := func() {
+		for {
+			c, err := pgx.Connect(t.Context(), url)
+			if err != nil {
+				return
+			}
+			crowd = append(crowd, c)
+		}
+	}
+	grab()
+	for range 20 { // the server connects anew all the time
+		if _, err := crowd[0].Exec(t.Context(), ours); err != nil {
+			t.Fatal(err)
+		}
+		grab()
+	}
+	return crowd
+}
+
+// lagging is a proxy before the database that can be told to hold back all that passes.
+type lagging struct {
+	address string
+	by      atomic.Int64 // nanoseconds, of each piece in each direction
+}
+
+func slowed(t *testing.T, socket string) *lagging {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	g := &lagging{address: l.Addr().String()}
+	var open sync.WaitGroup
+	t.Cleanup(func() { l.Close(); open.Wait() })
+	open.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			open.Go(func() { g.pass(c, socket) })
+		}
+	})
+	return g
+}
+
+func (g *lagging) pass(c net.Conn, socket string) {
+	defer c.Close()
+	server, err := net.Dial("unix", socket)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	var both sync.WaitGroup
+	for _, way := range [][2]net.Conn{{c, server}, {server, c}} {
+		both.Go(func() {
+			b := make([]byte, 32<<10)
+			for {
+				n, err := way[0].Read(b)
+				time.Sleep(time.Duration(g.by.Load()))
+				if n > 0 {
+					if _, e := way[1].Write(b[:n]); e != nil {
+						err = e
+					}
+				}
+				if err != nil {
+					c.Close()
+					server.Close()
+					return
+				}
+			}
+		})
+	}
+	both.Wait()
+}
