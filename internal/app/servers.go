@@ -117,6 +117,14 @@ func (o *office) turn(term context.Context) {
 	o.turned = make(chan struct{})
 }
 
+func (o *office) leave() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.term = nil
+	close(o.turned)
+	o.turned = make(chan struct{})
+}
+
 func (o *office) now() (term context.Context, turned <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -264,7 +272,7 @@ func (a *App) lead(ctx context.Context, term *postgres.Term) error {
 	a.office.turn(running)
 	err := <-led
 	cancel()
-	a.office.turn(nil)
+	a.office.leave()
 	return err
 }
 

@@ -44,7 +44,7 @@ func (l *Ledger) Lead(ctx context.Context, office Office) error {
 		return err
 	}
 	s.setTerm(ctx)
-	defer s.setTerm(nil)
+	defer s.endTerm()
 	ended := make(chan error, 2)
 	go func() { ended <- o.append(ctx) }()
 	go func() { ended <- o.publishAll(ctx) }()
@@ -57,6 +57,12 @@ func (s *tableShelf) setTerm(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.term = ctx
+}
+
+func (s *tableShelf) endTerm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.term = nil
 }
 
 // Leads reports whether this process appends: always, where the ledger is in a folder.

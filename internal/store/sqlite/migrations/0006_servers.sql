@@ -1,1 +1,0 @@
--- Nothing here: one process has this file, and its ledger lies beside it. PostgreSQL's step 6 makes room for several servers and for their ledger.
