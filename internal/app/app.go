@@ -25,6 +25,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/backup"
 	"github.com/bailiwick-dev/bailiwick/internal/httpapi"
 	"github.com/bailiwick-dev/bailiwick/internal/ipterritory"
+	"github.com/bailiwick-dev/bailiwick/internal/jobs/riverqueue"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
@@ -52,13 +53,14 @@ type Config struct {
 	Witnesses     []ledger.Witness // who cosign the ledger's checkpoints; devices are told their keys when they enrol
 	WitnessQuorum int              // how many of them must; more than half when 0
 
-	Now          func() time.Time // time.Now when nil
-	ClockEvery   time.Duration    // how often Now is compared with the database's clock; 15 s when 0
-	DeviceIDs    io.Reader        // source of device ids; crypto/rand when nil; a simulation may seed it
-	PasswordCost int              // bcrypt cost; the default when 0
-	Unlimited    bool             // no limits on the rate of requests; for simulations, whose phones share an address
-	Drain        time.Duration    // how long a server that is told to stop goes on answering while /readyz says that it is not ready
-	ManualWork   bool             // the caller drives Service.Sequence and Service.Sweep itself (the simulator)
+	Now          func() time.Time    // time.Now when nil
+	ClockEvery   time.Duration       // how often Now is compared with the database's clock; 15 s when 0
+	DeviceIDs    io.Reader           // source of device ids; crypto/rand when nil; a simulation may seed it
+	PasswordCost int                 // bcrypt cost; the default when 0
+	Unlimited    bool                // no limits on the rate of requests; for simulations, whose phones share an address
+	Drain        time.Duration       // how long a server that is told to stop goes on answering while /readyz says that it is not ready
+	Retention    authority.Retention // how long records are kept; authority.DefaultRetention when zero, unless ManualWork
+	ManualWork   bool                // the caller drives Service.Sequence and Service.Sweep itself (the simulator)
 }
 
 // Document is a policy file.
@@ -80,7 +82,8 @@ type App struct {
 
 	cfg       Config
 	store     records
-	clock     *movable // nil unless a sandbox
+	queue     *riverqueue.Queue // nil unless the records are in a database: there several servers share jobs
+	clock     *movable          // nil unless a sandbox
 	office    *office
 	watch     *watch
 	stopWatch func()   // nil when nobody looks at the clock
@@ -108,6 +111,9 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	}
 	if cfg.Registry == nil {
 		cfg.Registry = prometheus.NewRegistry()
+	}
+	if cfg.Retention == (authority.Retention{}) && !cfg.ManualWork {
+		cfg.Retention = authority.DefaultRetention()
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -212,12 +218,16 @@ func (a *App) openService(ctx context.Context) (err error) {
 	if a.Officers != nil {
 		signer = a.Officers
 	}
+	jobs, err := a.openQueue(ctx)
+	if err != nil {
+		return err
+	}
 	var pace authority.Pace // the default
 	if a.cfg.Unlimited {
 		pace.Burst = -1
 	}
 	a.Service, err = authority.New(authority.Config{
-		Pace: pace, SessionLife: sessions, Online: online, Signer: signer,
+		Jobs: jobs, Retention: a.cfg.Retention, Pace: pace, SessionLife: sessions, Online: online, Signer: signer,
 		Store: a.store, Ledger: a.Ledger, Verifier: appraiser, Now: a.cfg.Now, DeviceIDs: a.cfg.DeviceIDs,
 		Logger: a.cfg.Logger, Registry: a.Registry, PasswordCost: a.cfg.PasswordCost,
 		Trust:        a.Trust(),
@@ -404,7 +414,7 @@ func (a *App) Handler() http.Handler { return a.handler }
 // whoever spreads requests sends no more; after Config.Drain the listener is closed, and requests that are under way finish.
 func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	server := httpapi.NewServer(a.handler, a.cfg.Logger)
-	ended := make(chan error, 2)
+	ended := make(chan error, 3)
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx)) // requests that finish may wait for it
 	defer stopWork()
 	jobs := 1
@@ -412,6 +422,10 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	if !a.cfg.ManualWork {
 		jobs++
 		go func() { ended <- a.whileLeading(working, a.Service.Run) }()
+		if a.queue != nil {
+			jobs++
+			go func() { ended <- a.queue.Run(working, a.Service.StepJob) }()
+		}
 	}
 	var err error
 	select {
@@ -440,6 +454,9 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 // Close closes what is open: what was acknowledged is on disk already.
 func (a *App) Close() error {
 	var errs []error
+	if a.queue != nil {
+		a.queue.Close()
+	}
 	if a.stopWatch != nil {
 		a.stopWatch()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/jobs/riverqueue"
 	"github.com/bailiwick-dev/bailiwick/internal/store/move"
 	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
@@ -60,6 +62,19 @@ func (a *App) openRecords(ctx context.Context) error {
 		a.store = store
 	}
 	return err
+}
+
+// openQueue opens the queue by which several servers on one database share jobs. The store has made its tables by then, so that River's come
+// into a schema that is known to be ours.
+func (a *App) openQueue(ctx context.Context) (take func(context.Context, []*authority.Job) error, err error) {
+	if a.cfg.Database == "" || a.cfg.ManualWork {
+		return nil, nil
+	}
+	a.queue, err = riverqueue.Open(ctx, a.cfg.Database, riverqueue.Options{Logger: slog.New(warnings{a.cfg.Logger.Handler()})})
+	if err != nil {
+		return nil, err
+	}
+	return a.queue.Take, nil
 }
 
 // bindRecords ties records in a database to their ledger and to the keys that all its servers have.

@@ -25,7 +25,7 @@ func (a *App) routes() (http.Handler, error) {
 	}
 	cfg := httpapi.Config{
 		Authority: a.Service, Pages: pages, Ready: a.ready, Logger: a.cfg.Logger, Registry: a.Registry,
-		TrustedProxies: a.cfg.TrustedProxies, MetricsFrom: a.cfg.MetricsFrom, Production: readProduction, Advice: a.advice,
+		TrustedProxies: a.cfg.TrustedProxies, MetricsFrom: a.cfg.MetricsFrom, Production: readProduction, ProductionLines: readLines, Advice: a.advice,
 	}
 	if a.cfg.Unlimited {
 		none := httpapi.Rate{PerSecond: -1}
@@ -85,15 +85,22 @@ func parseBase(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// readProduction reads production records from CSV, in the words of the authority.
-func readProduction(r io.Reader) ([]authority.Production, error) {
-	records, err := custody.ReadRecords(r)
-	if err != nil {
-		return nil, err
-	}
+// readLines reads lines of such a file.
+func readLines(text []byte) ([]authority.Production, error) {
+	records, err := custody.ReadLines(text)
+	return inOurWords(records), err
+}
+
+func inOurWords(records []custody.Record) []authority.Production {
 	rows := make([]authority.Production, len(records))
 	for i, record := range records {
 		rows[i] = authority.Production(record)
 	}
-	return rows, nil
+	return rows
+}
+
+// readProduction reads production records from CSV, in the words of the authority.
+func readProduction(r io.Reader) ([]authority.Production, error) {
+	records, err := custody.ReadRecords(r)
+	return inOurWords(records), err
 }

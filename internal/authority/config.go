@@ -57,6 +57,12 @@ type Config struct {
 	// it: whoever foresees salts can tell which device an order in the public ledger is for.
 	Salts io.Reader
 
+	// Retention says how long records are kept; nothing is forgotten when it is zero. See DefaultRetention.
+	Retention Retention
+	// Jobs hands unfinished jobs to whoever steps them, here or on another server; it is called again and again with all that are
+	// unfinished, and has to take each once. By default this server does their steps itself.
+	Jobs func(ctx context.Context, unfinished []*Job) error
+
 	Logger   *slog.Logger          // default: nothing is logged; never sees IMEIs, references or tokens
 	Registry prometheus.Registerer // default: counters are kept and not exported
 
@@ -77,6 +83,7 @@ type Config struct {
 	PendingCheckIn time.Duration // when an order for this device waits for the ledger; default 30 s
 	SequenceEvery  time.Duration // pause of the sequencer when nothing waits; default 200 ms
 	SweepEvery     time.Duration // default 1 min
+	WorkEvery      time.Duration // unfinished jobs are looked for so often; default 2 s
 	SeenWithin     time.Duration // a lock is proposed only for devices seen within; default 14 days
 	LockMargin     time.Duration // from approval until a lock may take hold, so that devices hear of it; default 36 h
 	AppealWithin   time.Duration // in which an appeal has to be answered; default 7 days
@@ -127,6 +134,7 @@ func (c *Config) complete() error {
 	c.PendingCheckIn = or(c.PendingCheckIn, 30*time.Second)
 	c.SequenceEvery = or(c.SequenceEvery, 200*time.Millisecond)
 	c.SweepEvery = or(c.SweepEvery, time.Minute)
+	c.WorkEvery = or(c.WorkEvery, 2*time.Second)
 	c.SeenWithin = or(c.SeenWithin, 14*24*time.Hour)
 	c.LockMargin = or(c.LockMargin, 36*time.Hour)
 	c.AppealWithin = or(c.AppealWithin, 7*24*time.Hour)

@@ -118,6 +118,7 @@ var (
 	ErrAppealAnswered    = &Error{Kind: Conflict, Name: "appeal-answered", Detail: "this appeal was already answered"}
 	ErrAppealOpen        = &Error{Kind: Conflict, Name: "appeal-open", Detail: "an appeal on this ground is open already", Fix: "wait for its answer"}
 	ErrChanged           = &Error{Kind: Conflict, Name: "changed-meanwhile", Detail: "somebody else was first", Fix: "look again, then decide"}
+	ErrErasureHeld       = &Error{Kind: Conflict, Name: "erasure-held", Detail: "something hangs on the records of this device", Fix: "lift what restricts it first"}
 	ErrNotActive         = &Error{Kind: Conflict, Name: "not-active", Detail: "nothing is noticed or locked on this ground"}
 	ErrCaseConcluded     = &Error{Kind: Conflict, Name: "case-concluded", Detail: "this case is concluded"}
 	ErrWarrantDone       = &Error{Kind: Conflict, Name: "warrant-countersigned", Detail: "this warrant was already countersigned"}

@@ -18,7 +18,10 @@ type counters struct {
 	appeals      *prometheus.CounterVec
 	logins       *prometheus.CounterVec
 	unlocks      prometheus.Counter
-	signatures   *prometheus.GaugeVec // seconds until they end, by role
+	jobs         *prometheus.CounterVec // by kind and how they ended
+	steps        *prometheus.CounterVec // by kind
+	forgotten    *prometheus.CounterVec // by what it was
+	signatures   *prometheus.GaugeVec   // seconds until they end, by role
 }
 
 func newCounters(registry prometheus.Registerer) (*counters, error) {
@@ -38,6 +41,9 @@ func newCounters(registry prometheus.Registerer) (*counters, error) {
 		deviceSaysNo: many("order_refusals_total", "Orders that devices refused, by reason.", "reason"),
 		appeals:      many("appeals_total", "Appeals, by state reached.", "state"),
 		logins:       many("logins_total", "Log-ins, by outcome.", "outcome"),
+		jobs:         many("jobs_total", "Jobs that ended, by kind and outcome.", "kind", "outcome"),
+		steps:        many("job_steps_total", "Steps of jobs that are durable, by kind.", "kind"),
+		forgotten:    many("forgotten_total", "Records that retention or an erasure forgot, by kind of record.", "record"),
 		unlocks:      one("unlock_codes_total", "Unlock codes given out."),
 		signatures: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "bailiwick_officers_signatures_expire_seconds",
 			Help: "Seconds until the officers' signatures in a role end; negative when they have."}, []string{"role"}),
@@ -47,7 +53,7 @@ func newCounters(registry prometheus.Registerer) (*counters, error) {
 	}
 	var errs []error
 	for _, collector := range []prometheus.Collector{c.checkIns, c.enrolments, c.refused, c.orders, c.sequenced, c.waves,
-		c.deviceSaysNo, c.appeals, c.logins, c.unlocks, c.signatures} {
+		c.deviceSaysNo, c.appeals, c.logins, c.unlocks, c.jobs, c.steps, c.forgotten, c.signatures} {
 		errs = append(errs, registry.Register(collector))
 	}
 	return c, errors.Join(errs...)

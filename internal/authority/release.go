@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/custody"
@@ -13,9 +14,22 @@ import (
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
-// ConcludeCase writes the finding down and releases the cohort: every hold of the case is lifted for good. What an interruption
-// leaves, the next sweep lifts.
+// ConcludeCase writes the finding down and releases the cohort: every hold of the case is lifted for good. It returns when all is done;
+// see BeginConclusion for large cohorts. What an interruption leaves, its job lifts.
 func (s *Service) ConcludeCase(ctx context.Context, actor *Officer, caseID, finding string) (*Release, error) {
+	j, err := s.BeginConclusion(ctx, actor, caseID, finding)
+	if err != nil {
+		return nil, err
+	}
+	release := &Release{}
+	if err := s.finished(ctx, j, release); err != nil {
+		return nil, err
+	}
+	return release, nil
+}
+
+// BeginConclusion writes the finding down, and leaves the release to a job (ReleaseJob), whose Result is a Release.
+func (s *Service) BeginConclusion(ctx context.Context, actor *Officer, caseID, finding string) (*Job, error) {
 	if err := allow(actor, MayInvestigate); err != nil {
 		return nil, err
 	}
@@ -24,7 +38,10 @@ func (s *Service) ConcludeCase(ctx context.Context, actor *Officer, caseID, find
 		return nil, err
 	}
 	now := s.now()
-	var warrants []*Warrant
+	j, err := newJob(ReleaseJob, caseID, actor.Name, now, struct{}{})
+	if err != nil {
+		return nil, err
+	}
 	err = s.update(ctx, func(tx Tx) error {
 		c, err := tx.Case(caseID)
 		if err != nil {
@@ -43,63 +60,114 @@ func (s *Service) ConcludeCase(ctx context.Context, actor *Officer, caseID, find
 		if _, err := tx.NextNumber(rulesSeries); err != nil {
 			return err
 		}
-		if warrants, err = tx.Warrants(caseID); err != nil {
+		warrants, err := tx.Warrants(caseID)
+		if err != nil {
 			return err
 		}
-		return tx.AddEvent(Event{At: now, Kind: "case", Actor: actor.Name, Detail: "The case " + caseID + " was concluded: " + finding})
+		j.Total = 0
+		for _, w := range warrants {
+			n, err := tx.CountActiveOn(warrantGround(w.ID))
+			if err != nil {
+				return err
+			}
+			j.Total += int64(n)
+		}
+		if err := tx.AddEvent(Event{At: now, Kind: "case", Actor: actor.Name, Detail: "The case " + caseID + " was concluded: " + finding}); err != nil {
+			return err
+		}
+		return begin(tx, j)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := s.catchUp(ctx); err != nil {
-		return nil, err
-	}
-	release := &Release{}
-	for _, w := range warrants {
-		n, err := s.releaseWarrant(ctx, w, actor.Name)
-		release.Lifted += n
-		if err != nil {
-			return release, err
-		}
-	}
-	return release, s.view(ctx, func(tx Tx) (err error) {
-		release.Stragglers, err = stragglers(tx, warrants)
-		return err
-	})
+	s.handOver(ctx, j)
+	return j, s.catchUp(ctx)
 }
 
-// releaseWarrant lifts every restriction by a warrant, in transactions of lockChunk.
-func (s *Service) releaseWarrant(ctx context.Context, w *Warrant, actor string) (lifted int, err error) {
-	now := s.now()
-	for after := (device.ID{}); ; {
-		n, last := 0, after
-		err := s.turn(ctx, now, nil, func(t *turn) error {
-			n, last = 0, after
-			page, err := t.tx.ActiveOn(warrantGround(w.ID), after, lockChunk)
+// releaseCursor is where a release goes on.
+type releaseCursor struct {
+	Warrant int       `json:"warrant"` // of the case's, in their order
+	After   device.ID `json:"after"`
+}
+
+// releaseStep lifts a page of a case's holds.
+func (s *Service) releaseStep(ctx context.Context, j *Job) error {
+	var c releaseCursor
+	var result Release
+	if err := unpack(j, &struct{}{}, &c, &result); err != nil {
+		return err
+	}
+	var done bool
+	err := s.turn(WithManyWrites(ctx), s.now(), nil, func(t *turn) error {
+		next, c, result := *j, c, result
+		warrants, err := t.tx.Warrants(j.Subject)
+		if err != nil {
+			return err
+		}
+		if done = c.Warrant >= len(warrants); done {
+			next.State = JobDone
+			if result.Stragglers, err = stragglers(t.tx, warrants); err != nil {
+				return err
+			}
+			return t.advance(&next, c, result)
+		}
+		w := warrants[c.Warrant]
+		g := warrantGround(w.ID)
+		page, err := t.tx.ActiveOn(g, c.After, bulkPage)
+		if err != nil {
+			return err
+		}
+		lifted, err := t.liftAll(g, page, w.Hash, order.ByCase, j.By, "The case was concluded, and its hold released.")
+		if err != nil {
+			return err
+		}
+		result.Lifted += lifted
+		next.Done += int64(lifted)
+		if len(page) < bulkPage {
+			c = releaseCursor{Warrant: c.Warrant + 1}
+		} else {
+			c.After = page[len(page)-1].Device
+		}
+		return t.advance(&next, c, result)
+	})
+	if err == nil && done {
+		s.counters.jobs.WithLabelValues(j.Kind, string(JobDone)).Inc()
+	}
+	return err
+}
+
+// Straggler is a device that has not confirmed the lift of a hold.
+type Straggler struct {
+	Device      device.ID
+	IMEI        device.IMEI
+	Warrant     string
+	LiftedAt    time.Time
+	DeliveredAt time.Time // last put into an answer to it; zero before
+	LastSeen    time.Time
+}
+
+// Stragglers lists, by device, those that have not confirmed the lift by a warrant of a concluded case, behind the given one. limit is 1 to 1,000.
+func (s *Service) Stragglers(ctx context.Context, warrantID string, after device.ID, limit int) (list []Straggler, err error) {
+	err = s.view(ctx, func(tx Tx) error {
+		list = nil
+		w, err := tx.Warrant(warrantID)
+		if err != nil {
+			return err
+		}
+		orders, err := tx.Unsettled(warrantGround(w.ID), after, bounded(limit))
+		if err != nil {
+			return err
+		}
+		for _, o := range orders {
+			d, err := tx.Device(o.Device)
 			if err != nil {
 				return err
 			}
-			for _, r := range page {
-				last = r.Device
-				if !r.Active() {
-					continue
-				}
-				if err := t.lift(r, w.Hash, order.ByCase, actor, "The case was concluded, and its hold released."); err != nil {
-					return err
-				}
-				n++
-			}
-			return nil
-		})
-		if err != nil {
-			return lifted, err
+			list = append(list, Straggler{d.ID, d.IMEI, w.ID, o.IssuedAt, o.DeliveredAt, d.LastSeen})
 		}
-		lifted += n
-		if last == after {
-			return lifted, nil
-		}
-		after = last
-	}
+		return nil
+	})
+	return list, err
 }
 
 // stragglers counts the devices that have not reported a lift by these warrants yet.

@@ -23,14 +23,15 @@ const (
 	MayLift            Right = "lift"
 	MayGiveUnlockCodes Right = "give-unlock-codes"
 	MayAttachLicences  Right = "attach-licences"
+	MayErase           Right = "erase" // a device's history, at its owner's request
 )
 
 // rights is who may do what. An admin is an officer who also keeps the accounts.
 var rights = map[string][]Right{
 	RoleAdmin: {MayDecideWaves, MayInvestigate, MayAnswerAppeals, MayLift, MayGiveUnlockCodes, MayPublishPolicy, MayImport,
-		MayAttachLicences, MayManageOfficers},
+		MayAttachLicences, MayErase, MayManageOfficers},
 	RoleOfficer: {MayDecideWaves, MayInvestigate, MayAnswerAppeals, MayLift, MayGiveUnlockCodes, MayPublishPolicy, MayImport,
-		MayAttachLicences},
+		MayAttachLicences, MayErase},
 	RoleSupport: {MayAnswerAppeals, MayGiveUnlockCodes},
 }
 

@@ -156,17 +156,14 @@ func (s *Service) intoLedger(ctx context.Context, batch []*Order) (indexes map[o
 func (s *Service) mark(ctx context.Context, batch []*Order, indexes map[order.ID]uint64) (total int, err error) {
 	for part := range slices.Chunk(batch, markBatch) {
 		n := 0
-		err := s.update(ctx, func(tx Tx) error {
-			n = 0
-			for _, o := range part {
-				if err := tx.SequenceIfPending(o.ID, indexes[o.ID]); errors.Is(err, ErrConflict) {
-					continue // marked already
-				} else if err != nil {
-					return err
-				}
-				n++
-			}
-			return nil
+		places := make([]Place, len(part))
+		for i, o := range part {
+			places[i] = Place{o.ID, indexes[o.ID]}
+		}
+		err := s.update(WithManyWrites(ctx), func(tx Tx) error {
+			hit, err := tx.SequenceAllIfPending(places) // the others are marked already
+			n = trues(hit)
+			return err
 		})
 		if err != nil {
 			return total, err
@@ -174,4 +171,13 @@ func (s *Service) mark(ctx context.Context, batch []*Order, indexes map[order.ID
 		total += n
 	}
 	return total, nil
+}
+
+func trues(list []bool) (n int) {
+	for _, is := range list {
+		if is {
+			n++
+		}
+	}
+	return n
 }

@@ -32,10 +32,13 @@ type Service struct {
 	sequencer sequencer
 	sweep     sync.Mutex // one sweep at a time
 	wake      chan struct{}
-	logged    atomic.Int64 // second in which a failing store was logged last
-	refreshed atomic.Int64 // second in which the metadata were last tried to be signed anew
-	warned    atomic.Int64 // second in which it was last said whose signatures end
-	unsettled sync.Map     // ids of approved waves that still have restrictions to lock
+	jobs      chan struct{} // a job was made
+	working   atomic.Bool   // Run goes on with jobs
+	kept      atomic.Int64  // second in which it was last looked whether retention is due
+	logged    atomic.Int64  // second in which a failing store was logged last
+	refreshed atomic.Int64  // second in which the metadata were last tried to be signed anew
+	warned    atomic.Int64  // second in which it was last said whose signatures end
+	unsettled sync.Map      // ids of approved waves that still have restrictions to lock
 }
 
 // New returns a Service. It starts nothing; see [Service.Run].
@@ -53,11 +56,11 @@ func New(cfg Config) (*Service, error) {
 	}
 	return &Service{
 		cfg: cfg, verifier: cfg.Verifier, counters: counters, pacer: pacer,
-		passwords: newPasswords(cfg.PasswordCost), wake: make(chan struct{}, 1),
+		passwords: newPasswords(cfg.PasswordCost), wake: make(chan struct{}, 1), jobs: make(chan struct{}, 1),
 	}, nil
 }
 
-// Run sequences orders and does what time makes due, until ctx ends; then it returns nil. A failure of one pass is logged and
+// Run sequences orders, goes on with jobs, and does what time makes due, until ctx ends; then it returns nil. A failure of one pass is logged and
 // tried again. Of several servers on one store only the one that leads runs it: what another one left half done, it takes up.
 func (s *Service) Run(ctx context.Context) error {
 	s.sequencer.mu.Lock()
@@ -65,7 +68,10 @@ func (s *Service) Run(ctx context.Context) error {
 	s.sequencer.mu.Unlock()
 	s.unsettled.Delete(int64(0))
 	var wait sync.WaitGroup
+	s.working.Store(true)
+	defer s.working.Store(false)
 	wait.Go(func() { s.every(ctx, s.cfg.SweepEvery, nil, "sweep", s.Sweep) })
+	wait.Go(func() { s.every(ctx, s.cfg.WorkEvery, s.jobs, "jobs", s.dispatch) })
 	s.every(ctx, s.cfg.SequenceEvery, s.wake, "sequence", func(ctx context.Context) error {
 		_, err := s.Sequence(ctx)
 		return err

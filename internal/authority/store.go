@@ -35,6 +35,17 @@ type Store interface {
 	View(ctx context.Context, fn func(Tx) error) error
 }
 
+type writesMany struct{}
+
+// WithManyWrites marks the context of an Update that writes hundreds of records or more: a store may prefer to give it a transaction of
+// its own. What Update promises is the same.
+func WithManyWrites(ctx context.Context) context.Context {
+	return context.WithValue(ctx, writesMany{}, true)
+}
+
+// WritesMany reports whether a context is marked so.
+func WritesMany(ctx context.Context) bool { many, _ := ctx.Value(writesMany{}).(bool); return many }
+
 // Tx reads and writes records. Every Put replaces the whole record by its key; every method that names a guard writes
 // nothing and returns ErrConflict when the guard does not hold. Single look-ups return ErrAbsent.
 type Tx interface {
@@ -45,6 +56,9 @@ type Tx interface {
 	CaseTx
 	SignatureTx
 	PersonTx
+	JobTx
+	BulkTx
+	RetentionTx
 }
 
 // DeviceTx keeps production records, devices, licences and time lines.
@@ -149,7 +163,8 @@ type WaveTx interface {
 	WithdrawProposal(id device.ID, g order.Ground) error
 	Wave(id int64) (*Wave, error)
 	Waves(limit int) ([]*Wave, error) // newest first
-	WaveItems(id int64, limit int) ([]*restriction.Restriction, error)
+	// WaveItems lists restrictions of a wave behind the given one, in the order of their keys.
+	WaveItems(id int64, after RestrictionKey, limit int) ([]*restriction.Restriction, error)
 	// DecideIfOpen approves or rejects; a rejected wave's restrictions leave it.
 	DecideIfOpen(id int64, s WaveState, by string, at time.Time, note string) error
 }

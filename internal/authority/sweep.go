@@ -19,11 +19,20 @@ const (
 )
 
 // Sweep does what time alone makes due: metadata that are signed anew, lifts at their end, warrants that ended, locks put into the open wave or taken out of it,
-// sessions that expired, and what an interrupted approval left. It also reads anew what is kept in memory.
+// sessions that expired, and what something hindered of an approval. It also reads anew what is kept in memory. Unless Run does, it goes
+// on with unfinished jobs, too.
 func (s *Service) Sweep(ctx context.Context) error {
 	s.sweep.Lock()
 	defer s.sweep.Unlock()
 	now := s.now()
+	if !s.working.Load() {
+		if err := s.Work(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.beginRetention(ctx, now); err != nil {
+		return err
+	}
 	if err := s.sweepSignatures(ctx, now); err != nil {
 		return err
 	}
@@ -41,12 +50,19 @@ func (s *Service) Sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	busy, err := s.busy(ctx)
+	if err != nil {
+		return err
+	}
 	for _, g := range grounds {
+		if busy[g] {
+			continue // its release is under way
+		}
 		if err := s.sweepGround(ctx, book, g, now); err != nil {
 			return err
 		}
 	}
-	if err := s.finishWaves(ctx, now); err != nil {
+	if err := s.finishWaves(ctx, now, busy); err != nil {
 		return err
 	}
 	return s.update(ctx, func(tx Tx) error {

@@ -59,26 +59,17 @@ func (s *Service) turn(ctx context.Context, now time.Time, b *book, fn func(*tur
 // issue writes an order, pending, and lets it replace the older ones on its ground; only a lift replaces a lift, so that none gets
 // lost before its device has it (Charter C9). Its salt is random and used once.
 func (t *turn) issue(id device.ID, leaf order.Leaf) (*Order, error) {
-	o := &Order{Device: id, Kind: leaf.Kind, Ground: leaf.Ground, IssuedAt: t.now}
-	var err error
 	if leaf.Kind != order.Lift {
-		if err = t.book.current(t.tx); err != nil {
+		if err := t.book.current(t.tx); err != nil {
 			return nil, err
 		}
 	}
-	if o.Salt, err = t.s.newSalt(); err != nil {
+	o, err := t.order(id, leaf)
+	if err != nil {
 		return nil, err
 	}
-	leaf.IssuedAt = t.now
-	leaf.Commitment = order.Commit(o.Salt, id)
-	if o.Leaf, err = leaf.Marshal(); err != nil {
-		return nil, err
-	}
-	o.ID = order.LeafID(o.Leaf)
-	if err := t.tx.InsertOrder(o); errors.Is(err, ErrConflict) {
-		return nil, fmt.Errorf("%w: the source of random numbers repeats itself; stop the server and look at the machine: %w", order.ErrSaltReused, err)
-	} else if err != nil {
-		return nil, err
+	if err := t.tx.InsertOrder(o); err != nil {
+		return nil, repeated(err)
 	}
 	settle := t.tx.SettleOlderEscalations
 	if leaf.Kind == order.Lift {
@@ -90,6 +81,30 @@ func (t *turn) issue(id device.ID, leaf order.Leaf) (*Order, error) {
 	t.issued = append(t.issued, leaf.Kind)
 	t.count = append(t.count, func() { t.s.urgent.ordered(leaf.Kind, id, t.now) })
 	return o, nil
+}
+
+// order makes an order, with a salt that is used once.
+func (t *turn) order(id device.ID, leaf order.Leaf) (*Order, error) {
+	o := &Order{Device: id, Kind: leaf.Kind, Ground: leaf.Ground, IssuedAt: t.now}
+	var err error
+	if o.Salt, err = t.s.newSalt(); err != nil {
+		return nil, err
+	}
+	leaf.IssuedAt = t.now
+	leaf.Commitment = order.Commit(o.Salt, id)
+	if o.Leaf, err = leaf.Marshal(); err != nil {
+		return nil, err
+	}
+	o.ID = order.LeafID(o.Leaf)
+	return o, nil
+}
+
+// repeated says what it means that an order is there already.
+func repeated(err error) error {
+	if errors.Is(err, ErrConflict) {
+		return fmt.Errorf("%w: the source of random numbers repeats itself; stop the server and look at the machine: %w", order.ErrSaltReused, err)
+	}
+	return err
 }
 
 // note adds a line to a device's time line.
@@ -140,19 +155,10 @@ func (t *turn) tellDeadline(id device.ID, b basis, deadline time.Time) error {
 	return err
 }
 
-// lock orders a lock after its notice ran its course. endsAt is when the device lifts it by itself.
-func (t *turn) lock(r *Restriction, b basis, effectAt, endsAt time.Time) error {
-	if err := t.tx.LockIfNoticed(r.Device, r.Ground, t.now, effectAt, endsAt); err != nil {
-		return err
-	}
-	_, err := t.issue(r.Device, order.Leaf{
-		Kind: order.Lock, Ground: r.Ground, Territory: b.territory, Authority: b.authority,
-		Deadline: r.Deadline, EffectAt: effectAt, EndsAt: endsAt,
-	})
-	if err != nil {
-		return err
-	}
-	return t.note(r.Device, "locked", r.Ground, b.actor, "A lock was ordered: from %s until %s at the latest.", clock(effectAt), clock(endsAt))
+// lockedEvent is the line of a time line that says that a lock was ordered.
+func lockedEvent(r *Restriction, actor string, now, effectAt, endsAt time.Time) Event {
+	return Event{Device: r.Device, At: now, Kind: "locked", Ground: r.Ground, Actor: actor,
+		Detail: fmt.Sprintf("A lock was ordered: from %s until %s at the latest.", clock(effectAt), clock(endsAt))}
 }
 
 // lift ends a restriction, whatever its stage, and takes it out of an open wave.

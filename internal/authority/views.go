@@ -94,6 +94,7 @@ type WaveSample struct {
 type WaveDetail struct {
 	Wave        *Wave
 	Fleet       int     // enrolled devices
+	LookedAt    int     // restrictions that the counts below come from: all of them, or a sample when there are many
 	ByTerritory []Count // most first
 	ByGround    []Count
 	ByModel     []Count
@@ -112,8 +113,8 @@ type WaveApproval struct {
 
 // WaveResult is what came of an approved wave. Every restriction is looked at again at approval.
 type WaveResult struct {
-	Locked  int            // locks issued
-	Skipped map[string]int // by reason in kebab-case: "appealed", "decision-changed", "clock-doubt", …
+	Locked  int            `json:"locked"`  // locks issued
+	Skipped map[string]int `json:"skipped"` // by reason in kebab-case: "appealed", "decision-changed", "clock-doubt", …
 }
 
 // CaseDetail is a case with its cohort.
@@ -144,8 +145,8 @@ type Diversion struct {
 
 // Release is what the conclusion of a case lifted.
 type Release struct {
-	Lifted     int
-	Stragglers int // devices that have not yet reported the lift
+	Lifted     int `json:"lifted"`
+	Stragglers int `json:"stragglers"` // devices that have not yet reported the lift
 }
 
 // AppealRow is an appeal in a list.

@@ -1,12 +1,16 @@
 package authority
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/tuf"
@@ -31,7 +35,7 @@ func (s *Service) WaveDetail(ctx context.Context, id int64) (*WaveDetail, error)
 		if detail.Fleet, err = tx.CountDevices(); err != nil {
 			return err
 		}
-		items, err := tx.WaveItems(id, maxWave)
+		items, err := waveSample(tx, detail.Wave)
 		if err != nil {
 			return err
 		}
@@ -53,7 +57,35 @@ func (s *Service) WaveDetail(ctx context.Context, id int64) (*WaveDetail, error)
 	return detail, nil
 }
 
-// census is what is counted over a whole wave.
+// A wave of up to maxCensus restrictions is counted whole; of a larger one, so many at evenly spread places of the key space: device ids
+// are random, so that this is a fair sample. Whatever is approved is looked at one by one all the same.
+const (
+	maxCensus    = 5000
+	censusPlaces = 100
+)
+
+func waveSample(tx Tx, w *Wave) (items []*Restriction, err error) {
+	if w.Size <= maxCensus {
+		return tx.WaveItems(w.ID, RestrictionKey{}, maxCensus)
+	}
+	var last RestrictionKey
+	for i := range censusPlaces {
+		var at device.ID
+		binary.BigEndian.PutUint64(at[:], uint64(i)*(math.MaxUint64/censusPlaces))
+		page, err := tx.WaveItems(w.ID, RestrictionKey{Device: at}, maxCensus/censusPlaces)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range page {
+			if bytes.Compare(r.Device[:], last.Device[:]) > 0 || len(items) == 0 { // where the wave is thin, places overlap
+				items, last = append(items, r), keyOf(r)
+			}
+		}
+	}
+	return items, nil
+}
+
+// census is what is counted over a wave, or over a sample of it.
 type census struct {
 	doubted    int // clock doubt, or an appraisal other than genuine
 	unseen     int // not seen for three days
@@ -89,6 +121,7 @@ func (t *turn) census(b *book, detail *WaveDetail, items []*Restriction) (*censu
 			detail.Samples = append(detail.Samples, sample)
 		}
 	}
+	detail.LookedAt = len(items)
 	detail.ByTerritory, detail.ByGround = ranked(c.places), ranked(c.grounds)
 	detail.ByModel, detail.ByConsignee = ranked(c.models), ranked(c.consignees)
 	return c, nil
@@ -151,6 +184,7 @@ func (s *Service) oddities(b *book, detail *WaveDetail, c *census, before []*Wav
 	if e := b.edition; e != nil && detail.Wave.PolicyHash != e.document.Hash {
 		odd(false, "policy-changed", "Another policy was in force when this wave was opened; every restriction is decided about anew at approval.")
 	}
+	size = detail.LookedAt // what is said of parts is said of those that were looked at
 	if c.undecided > 0 {
 		odd(false, "undecided", "%d of %d are no longer denied by the policy and will be left out.", c.undecided, size)
 	}
@@ -160,8 +194,8 @@ func (s *Service) oddities(b *book, detail *WaveDetail, c *census, before []*Wav
 	if c.unseen > 0 {
 		odd(false, "unseen", "%d of %d were not seen for three days.", c.unseen, size)
 	}
-	if usual := usualSize(before, detail.Wave.ID); usual > 0 && size > br.Least && size > 5*usual {
-		odd(false, "spike", "This wave has %d locks; the waves before it had %d in the middle.", size, usual)
+	if usual := usualSize(before, detail.Wave.ID); usual > 0 && detail.Wave.Size > br.Least && detail.Wave.Size > 5*usual {
+		odd(false, "spike", "This wave has %d locks; the waves before it had %d in the middle.", detail.Wave.Size, usual)
 	}
 	if n := mostOf(c.consignees); n.Name != "" && size >= 10 && n.Count*10 >= size*9 {
 		odd(false, "one-consignee", "%d of %d were shipped to %s: perhaps a matter for a case rather than for its last buyers.", n.Count, size, n.Name)
@@ -170,7 +204,7 @@ func (s *Service) oddities(b *book, detail *WaveDetail, c *census, before []*Wav
 		odd(false, "one-model", "All %d are of the model %s.", size, n.Name)
 	}
 	if slices.ContainsFunc(detail.Odd, func(o Oddity) bool { return o.Stops }) {
-		detail.Confirm = size
+		detail.Confirm = detail.Wave.Size
 	}
 }
 

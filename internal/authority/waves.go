@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
@@ -13,9 +14,8 @@ import (
 
 // Bounds of waves.
 const (
-	maxWave    = 1 << 20 // restrictions looked at
-	lockChunk  = 500     // per transaction
-	maxListing = 1000    // rows of any list
+	lockChunk  = 500  // per transaction
+	maxListing = 1000 // rows of any list
 )
 
 // Waves lists waves, newest first. limit is 1 to 1,000.
@@ -31,8 +31,28 @@ func bounded(limit int) int { return min(max(limit, 1), maxListing) }
 
 // ApproveWave orders the locks of an open wave. Each restriction is looked at again first: what no longer holds leaves the wave and
 // is counted under its reason. A wave that is out of proportion needs its size typed in, see WaveDetail.Confirm. Of several officers
-// one approves; the others get ErrWaveDecided.
+// one approves; the others get ErrWaveDecided. It returns when all is done; see BeginApproval for large waves.
 func (s *Service) ApproveWave(ctx context.Context, actor *Officer, id int64, a WaveApproval) (*WaveResult, error) {
+	j, err := s.BeginApproval(ctx, actor, id, a)
+	if err != nil {
+		return nil, err
+	}
+	result := &WaveResult{}
+	if err := s.finished(ctx, j, result); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// waveArguments are what a WaveJob is asked for.
+type waveArguments struct {
+	Wave int64  `json:"wave"`
+	Note string `json:"note,omitempty"`
+	Size int    `json:"size"` // as the officer approved it
+}
+
+// BeginApproval checks an approval as ApproveWave does, and leaves its work to a job (WaveJob), whose Result is a WaveResult.
+func (s *Service) BeginApproval(ctx context.Context, actor *Officer, id int64, a WaveApproval) (*Job, error) {
 	if err := allow(actor, MayDecideWaves); err != nil {
 		return nil, err
 	}
@@ -53,48 +73,24 @@ func (s *Service) ApproveWave(ctx context.Context, actor *Officer, id int64, a W
 	if detail.Confirm != 0 && a.Confirm != detail.Confirm {
 		return nil, outOfProportion(detail)
 	}
-	now := s.now()
-	book, err := s.book(ctx, now)
+	size := detail.Wave.Size
+	j, err := newJob(WaveJob, strconv.FormatInt(id, 10), actor.Name, s.now(), waveArguments{id, note, size})
 	if err != nil {
 		return nil, err
 	}
-	items, err := s.waveItems(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	result := &WaveResult{Skipped: make(map[string]int)}
-	if err := s.clearWave(ctx, book, items, now, result); err != nil {
-		return nil, err
-	}
-	cleared := 0
-	for _, n := range result.Skipped {
-		cleared += n
-	}
+	j.Total = 2 * int64(size) // each is looked at, and then locked
 	err = s.update(ctx, func(tx Tx) error {
-		if w, err := tx.Wave(id); err != nil {
-			return err
-		} else if w.Size > detail.Wave.Size-cleared && w.State == WaveOpen {
-			return hasGrown(detail.Wave.Size-cleared, w.Size)
-		}
-		err := tx.DecideIfOpen(id, WaveApproved, actor.Name, now, note)
+		err := begin(tx, j)
 		if errors.Is(err, ErrConflict) {
-			return ErrWaveDecided.because(err)
-		} else if err != nil {
-			return err
+			return ErrWaveDecided.saying("somebody is approving this wave already")
 		}
-		return tx.AddEvent(Event{At: now, Kind: "wave", Actor: actor.Name, Detail: "A wave of locks was approved."})
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.unsettled.Store(id, actor.Name)
-	if err := s.lockWave(ctx, book, id, actor.Name, now, result); err != nil {
-		return result, err // decided: the next sweep orders the rest
-	}
-	for reason, n := range result.Skipped {
-		s.counters.waves.WithLabelValues(reason).Add(float64(n))
-	}
-	return result, nil
+	s.handOver(ctx, j)
+	return j, nil
 }
 
 // hasGrown says that a sweep has put locks into a wave that the officer has not seen.
@@ -133,54 +129,6 @@ func (s *Service) RejectWave(ctx context.Context, actor *Officer, id int64, note
 	})
 }
 
-func (s *Service) waveItems(ctx context.Context, id int64) (items []*Restriction, err error) {
-	err = s.view(ctx, func(tx Tx) (err error) {
-		items, err = tx.WaveItems(id, maxWave)
-		return err
-	})
-	return items, err
-}
-
-// clearWave takes out of a wave that is still open what may not be locked any more.
-func (s *Service) clearWave(ctx context.Context, b *book, items []*Restriction, now time.Time, result *WaveResult) error {
-	for chunk := range slices.Chunk(items, lockChunk) {
-		var skipped map[string]int
-		err := s.turn(ctx, now, b, func(t *turn) error {
-			skipped = make(map[string]int)
-			for _, item := range chunk {
-				r, l, err := t.again(b, item)
-				if err != nil {
-					return err
-				}
-				if why := l.hindrance(r, t.s.cfg.LockMargin, now); why != restriction.None {
-					skipped[string(why)]++
-					if err := t.withdraw(r); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		for why, n := range skipped {
-			result.Skipped[why] += n
-		}
-	}
-	return nil
-}
-
-// again reads a restriction and how it stands, inside the transaction that acts on it.
-func (t *turn) again(b *book, item *Restriction) (*Restriction, *look, error) {
-	r, err := t.tx.Restriction(item.Device, item.Ground)
-	if err != nil {
-		return nil, nil, err
-	}
-	l, err := t.lookAgain(b, r)
-	return r, l, err
-}
-
 // lookAgain decides anew about a restriction.
 func (t *turn) lookAgain(b *book, r *Restriction) (*look, error) {
 	d, err := t.tx.Device(r.Device)
@@ -201,71 +149,51 @@ func (l *look) hindrance(r *Restriction, margin time.Duration, now time.Time) re
 	return restriction.None
 }
 
-// lockWave orders the locks of an approved wave, in transactions of lockChunk. It can be called again after it was cut short: what
-// is locked already is passed over. What became hindered since the wave was cleared waits, with its approval, for a later sweep.
-func (s *Service) lockWave(ctx context.Context, b *book, id int64, officer string, now time.Time, result *WaveResult) error {
-	items, err := s.waveItems(ctx, id)
-	if err != nil {
-		return err
-	}
-	items = slices.DeleteFunc(items, func(r *Restriction) bool { return r.Stage != order.Noticed })
-	waiting := 0
-	for chunk := range slices.Chunk(items, lockChunk) {
-		var locked, held int
-		var late map[string]int
-		err := s.turn(ctx, now, b, func(t *turn) error {
-			locked, held, late = 0, 0, make(map[string]int)
-			for _, item := range chunk {
-				r, l, err := t.again(b, item)
-				if err != nil {
-					return err
-				}
-				if r.Stage != order.Noticed || r.Wave != id {
-					late[string(restriction.NotNoticed)]++
-					continue
-				}
-				if why := l.hindrance(r, s.cfg.LockMargin, now); why != restriction.None {
-					late[string(why)]++
-					held++
-					continue
-				}
-				if err := t.lockApproved(b, r, l, officer); err != nil {
-					return err
-				}
-				locked++
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		result.Locked += locked
-		waiting += held
-		for why, n := range late {
-			result.Skipped[why] += n
-		}
-		s.counters.waves.WithLabelValues("locked").Add(float64(locked))
-	}
-	if waiting == 0 {
-		s.unsettled.Delete(id)
-	}
-	return nil
-}
-
-// lockApproved orders one lock: from noon of a day that leaves the device time to hear of it, until the sunset of the policy or
-// the end of the warrant.
-func (t *turn) lockApproved(b *book, r *Restriction, l *look, officer string) error {
-	effect := restriction.Effect(l.basis.place, r.Deadline, t.now, t.s.cfg.LockMargin)
-	ends := l.endsAt
-	if r.Ground.Kind == order.Rule {
+// lockTimes are from when until when a lock holds: from noon of a day that leaves the device time to hear of it, until the sunset of the
+// policy or the end of the warrant.
+func (t *turn) lockTimes(b *book, a approved) (effect, ends time.Time) {
+	effect, ends = restriction.Effect(a.look.basis.place, a.restriction.Deadline, t.now, t.s.cfg.LockMargin), a.look.endsAt
+	if a.restriction.Ground.Kind == order.Rule {
 		ends = effect.Add(min(time.Duration(b.edition.policy.Sunset)*24*time.Hour, order.MaxLock))
 	}
-	l.basis.actor = officer
-	return t.lock(r, l.basis, effect, ends)
+	return effect, ends
 }
 
-// finishWaves orders what interrupted approvals left. After a start it looks at the newest waves; later, only at its own.
-func (s *Service) finishWaves(ctx context.Context, now time.Time) error {
+// lockPage orders the locks of a page of an approved wave, and says why it did not order others. held are those of them that wait, with
+// their approval, for a later sweep. last is nil behind the end.
+func (t *turn) lockPage(b *book, id int64, after RestrictionKey, officer string) (last *Restriction, locked, held int, late map[string]int, err error) {
+	items, err := t.tx.WaveItems(id, after, bulkPage)
+	if err != nil || len(items) == 0 {
+		return nil, 0, 0, nil, err
+	}
+	late = make(map[string]int)
+	var free []approved
+	for _, r := range items {
+		if r.Stage != order.Noticed {
+			continue // locked by an earlier attempt, or lifted
+		}
+		l, err := t.lookAgain(b, r)
+		if err != nil {
+			return nil, 0, 0, nil, err
+		}
+		if why := l.hindrance(r, t.s.cfg.LockMargin, t.now); why != restriction.None {
+			late[string(why)]++
+			held++
+			continue
+		}
+		free = append(free, approved{r, l})
+	}
+	locked, err = t.lockAll(b, free, officer)
+	if n := len(free) - locked; n > 0 {
+		late[string(restriction.NotNoticed)] += n
+	}
+	t.count = append(t.count, func() { t.s.counters.waves.WithLabelValues("locked").Add(float64(locked)) })
+	return items[len(items)-1], locked, held, late, err
+}
+
+// finishWaves orders what approvals left, because something hindered it. After a start it looks at the newest waves; later, only at its
+// own. Waves that a job still works at are left to it.
+func (s *Service) finishWaves(ctx context.Context, now time.Time, busy map[order.Ground]bool) error {
 	if _, looked := s.unsettled.LoadOrStore(int64(0), "looked"); !looked {
 		waves, err := s.Waves(ctx, 50)
 		if err != nil {
@@ -284,15 +212,38 @@ func (s *Service) finishWaves(ctx context.Context, now time.Time) error {
 	}
 	officers := make(map[int64]string)
 	s.unsettled.Range(func(id, officer any) bool {
-		if id.(int64) != 0 {
+		if id.(int64) != 0 && !busy[waveGround(id.(int64))] {
 			officers[id.(int64)] = officer.(string)
 		}
 		return true
 	})
 	for _, id := range slices.Sorted(maps.Keys(officers)) { // in the order in which they were approved
-		if err := s.lockWave(ctx, book, id, officers[id], now, &WaveResult{Skipped: make(map[string]int)}); err != nil {
+		if err := s.finishWave(ctx, book, id, officers[id], now); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (s *Service) finishWave(ctx context.Context, b *book, id int64, officer string, now time.Time) error {
+	waiting := 0
+	for after := (RestrictionKey{}); ; {
+		var last *Restriction
+		held := 0
+		err := s.turn(ctx, now, b, func(t *turn) (err error) {
+			last, _, held, _, err = t.lockPage(b, id, after, officer)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if last == nil {
+			break
+		}
+		after, waiting = keyOf(last), waiting+held
+	}
+	if waiting == 0 {
+		s.unsettled.Delete(id)
 	}
 	return nil
 }

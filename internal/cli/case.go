@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"text/tabwriter"
 	"time"
 )
@@ -17,6 +18,7 @@ type caseCommand struct {
 	Warrant     caseWarrantCommand     `cmd:"" help:"Draft a warrant on a sandbox; elsewhere use bailiwick warrant draft."`
 	Countersign caseCountersignCommand `cmd:"" help:"Put another officer's warrant in force on a sandbox, which signs by itself."`
 	Conclude    caseConcludeCommand    `cmd:"" help:"Conclude a case with its finding: every hold is lifted."`
+	Stragglers  caseStragglersCommand  `cmd:"" help:"List devices that have not confirmed the lift of a hold."`
 }
 
 func (caseCommand) Help() string {
@@ -230,12 +232,17 @@ func (c *caseCountersignCommand) Run(ctx context.Context, env Environment) error
 
 type caseConcludeCommand struct {
 	officerFlags
+	waitFlags
 	ID      string `arg:"" help:"The case."`
 	Finding string `help:"What was found." required:"" placeholder:"TEXT"`
 }
 
 func (caseConcludeCommand) Help() string {
-	return `Examples:
+	return `The holds are lifted by a job on the server, which goes on whatever happens here or there; this waits for its end. Each device hears of its lift at
+its next check-in: case stragglers lists those that have not confirmed it.
+
+Examples:
+  bailiwick case conclude case-0001 --finding "The route is explained; the buyers acted in good faith." --no-wait
   bailiwick case conclude case-0001 --finding "Resold abroad by the consignee; the buyers acted in good faith."`
 }
 
@@ -244,11 +251,71 @@ func (c *caseConcludeCommand) Run(ctx context.Context, env Environment) error {
 		Lifted     int `json:"lifted"`
 		Stragglers int `json:"stragglers"`
 	}
-	raw, err := c.ask(ctx, env, http.MethodPost, "/v1/cases/"+url.PathEscape(c.ID)+"/conclude", map[string]string{"finding": c.Finding}, &r)
+	j, err := c.begin(ctx, env, &c.officerFlags, "/v1/cases/"+url.PathEscape(c.ID)+"/conclude", map[string]string{"finding": c.Finding}, &r)
+	if err != nil {
+		return err
+	}
+	return c.show(env, j.raw, func() {
+		if !j.over() {
+			fmt.Fprintf(env.Stdout, "%s is concluded; its release goes on.\n%s", c.ID, j.hint())
+			return
+		}
+		fmt.Fprintf(env.Stdout, "%s is concluded: %d holds are lifted, %d devices have yet to hear of it.\n", c.ID, r.Lifted, r.Stragglers)
+	})
+}
+
+type caseStragglersCommand struct {
+	officerFlags
+	Warrant string `arg:"" help:"A warrant of the case, such as warrant-0001."`
+	After   string `help:"Go on behind this device: the last one of the page before." placeholder:"ID"`
+	Limit   int    `help:"How many." default:"100"`
+}
+
+func (caseStragglersCommand) Help() string {
+	return `A lift waits for its device: one that is switched off, or has no network, still shows the hold. Support can give its owner a code that lifts it
+without a network: bailiwick unlock-code.
+
+Examples:
+  bailiwick case stragglers warrant-0001
+  bailiwick case stragglers warrant-0001 --after 0123456789abcdef0123456789abcdef --json`
+}
+
+func (c *caseStragglersCommand) Run(ctx context.Context, env Environment) error {
+	var list []struct {
+		Device      string     `json:"device"`
+		IMEI        string     `json:"imei"`
+		LiftedAt    time.Time  `json:"lifted_at"`
+		DeliveredAt *time.Time `json:"delivered_at"`
+		LastSeen    *time.Time `json:"last_seen"`
+	}
+	question := url.Values{"limit": {strconv.Itoa(c.Limit)}}
+	if c.After != "" {
+		question.Set("after", c.After)
+	}
+	raw, err := c.ask(ctx, env, http.MethodGet, "/v1/warrants/"+url.PathEscape(c.Warrant)+"/stragglers?"+question.Encode(), nil, &list)
 	if err != nil {
 		return err
 	}
 	return c.show(env, raw, func() {
-		fmt.Fprintf(env.Stdout, "%s is concluded: %d holds are lifted, %d devices have yet to hear of it.\n", c.ID, r.Lifted, r.Stragglers)
+		if len(list) == 0 {
+			fmt.Fprintln(env.Stdout, "Every device has confirmed its lift.")
+			return
+		}
+		t := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "device\tIMEI\tlifted\tlast sent\tlast seen")
+		for _, s := range list {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Device, s.IMEI, s.LiftedAt.Format(time.DateOnly), dayOr(s.DeliveredAt, "never"), dayOr(s.LastSeen, "never"))
+		}
+		t.Flush()
+		if len(list) == c.Limit {
+			fmt.Fprintf(env.Stdout, "More: bailiwick case stragglers %s --after %s\n", c.Warrant, list[len(list)-1].Device)
+		}
 	})
+}
+
+func dayOr(at *time.Time, otherwise string) string {
+	if at == nil {
+		return otherwise
+	}
+	return at.Format(time.DateOnly)
 }

@@ -73,10 +73,12 @@ type commands struct {
 	Find        findCommand        `cmd:"" group:"officers" help:"Show what is known of a device, and why it is restricted or not."`
 	UnlockCode  unlockCodeCommand  `cmd:"" group:"officers" help:"Give out a code that lifts a device's lock without a network."`
 	UnlockCodes unlockCodesCommand `cmd:"" group:"officers" help:"Hold unlock codes given out against codes used."`
+	Erase       eraseCommand       `cmd:"" group:"officers" help:"Forget what a device told of its owner, at the owner's request."`
 	Appeal      appealCommand      `cmd:"" group:"officers" help:"Read owners' appeals and answer them."`
 	Wave        waveCommand        `cmd:"" group:"officers" help:"Look at proposed locks, approve or reject them."`
 	Case        caseCommand        `cmd:"" group:"officers" help:"Investigate a consignment: open a case, hold by warrant, conclude and release."`
 	Warrant     warrantCommand     `cmd:"" group:"officers" help:"Draft, sign and publish the warrant of a case."`
+	Job         jobCommand         `cmd:"" group:"officers" help:"Look at long work on the server, wait for it, or call it off."`
 	Custody     custodyCommand     `cmd:"" group:"officers" help:"Import production records."`
 	Officer     officerCommand     `cmd:"" group:"officers" help:"Officers' keys and signatures; and who may log in."`
 }

@@ -22,15 +22,19 @@ func (custodyCommand) Help() string {
 
 type custodyImportCommand struct {
 	officerFlags
-	File string `arg:"" help:"CSV file; - reads standard input."`
+	File    string `arg:"" help:"CSV file; - reads standard input."`
+	Rejects string `help:"Import the good lines and write the others, with their numbers and faults, to this file." type:"path" placeholder:"FILE"`
 }
 
 func (custodyImportCommand) Help() string {
 	return `The first line is ` + strings.Join(custody.Header, ",") + `.
-Nothing is imported from a file with a fault; every fault is told with its line.
+Nothing is imported from a file with a fault, and its faults are told with their lines; with --rejects the other lines are imported, and the faulty ones
+written to a file. A file is brought in parts. When that is cut short, by whatever, the same command goes on where it was. Standard input, which
+cannot be read again, is taken whole or not at all.
 
 Examples:
   bailiwick custody import production.csv
+  bailiwick custody import production.csv --rejects rejects.csv
   zcat production.csv.gz | bailiwick custody import -`
 }
 
@@ -42,10 +46,17 @@ func (c *custodyImportCommand) Run(ctx context.Context, env Environment) (err er
 			return err
 		}
 		defer f.Close()
-		if info, err := f.Stat(); err != nil || info.IsDir() {
+		info, err := f.Stat()
+		if err != nil || info.IsDir() {
 			return errors.Join(err, fmt.Errorf("%s is a folder: give a CSV file", c.File))
 		}
-		file = f
+		if info.Mode().IsRegular() {
+			return c.importFile(ctx, env)
+		}
+		file = f // a pipe by name
+	}
+	if c.Rejects != "" {
+		return usageError{errors.New("--rejects needs a file that can be read twice, not a pipe")}
 	}
 	var imported struct {
 		Records int `json:"records"`

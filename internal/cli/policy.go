@@ -16,18 +16,20 @@ import (
 )
 
 type policyCommand struct {
-	Check   policyCheckCommand   `cmd:"" help:"Validate policy files, run their tests, and warn of overdue reviews."`
-	Diff    policyDiffCommand    `cmd:"" help:"Say what differs between two policies, and what it means for owners."`
-	Propose policyProposeCommand `cmd:"" help:"Write the proposal of a policy, for officers to sign."`
-	Sign    policySignCommand    `cmd:"" help:"Sign a policy proposal with your key, after seeing what it changes."`
-	Publish policyPublishCommand `cmd:"" help:"Put a proposal that enough officers have signed in force on a server."`
-	History policyHistoryCommand `cmd:"" help:"List the policies of a server: since when in force, and who signed."`
+	Check    policyCheckCommand    `cmd:"" help:"Validate policy files, run their tests, and warn of overdue reviews."`
+	Diff     policyDiffCommand     `cmd:"" help:"Say what differs between two policies, and what it means for owners."`
+	Simulate policySimulateCommand `cmd:"" help:"Count what a policy would do to the fleet of a server, beside the one in force."`
+	Propose  policyProposeCommand  `cmd:"" help:"Write the proposal of a policy, for officers to sign."`
+	Sign     policySignCommand     `cmd:"" help:"Sign a policy proposal with your key, after seeing what it changes."`
+	Publish  policyPublishCommand  `cmd:"" help:"Put a proposal that enough officers have signed in force on a server."`
+	History  policyHistoryCommand  `cmd:"" help:"List the policies of a server: since when in force, and who signed."`
 }
 
 func (policyCommand) Help() string {
 	return `Examples:
   bailiwick policy check my-policy.yaml
   bailiwick policy diff policies/terms-2021-09.yaml policies/terms-2026-11.yaml
+  bailiwick policy simulate my-policy.yaml
   bailiwick policy propose my-policy.yaml --server https://trust.example.com -o proposal.json
   bailiwick policy sign proposal.json --key ada.key
   bailiwick policy publish proposal.json

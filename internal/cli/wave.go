@@ -74,6 +74,7 @@ type countAnswer struct {
 type waveDetailAnswer struct {
 	Wave        waveAnswer    `json:"wave"`
 	Fleet       int           `json:"fleet"`
+	LookedAt    int           `json:"looked_at"`
 	ByTerritory []countAnswer `json:"by_territory"`
 	ByGround    []countAnswer `json:"by_ground"`
 	ByModel     []countAnswer `json:"by_model"`
@@ -111,6 +112,9 @@ func (c *waveShowCommand) Run(ctx context.Context, env Environment) error {
 	}
 	return c.show(env, raw, func() {
 		fmt.Fprintf(env.Stdout, "Wave %d, %s: %d locks in a fleet of %d\n", d.Wave.ID, d.Wave.State, d.Wave.Size, d.Fleet)
+		if d.LookedAt < d.Wave.Size {
+			fmt.Fprintf(env.Stdout, "counted in a sample of %d, spread over the wave:\n", d.LookedAt)
+		}
 		for _, part := range []struct {
 			name   string
 			counts []countAnswer
@@ -142,6 +146,7 @@ func (c *waveShowCommand) Run(ctx context.Context, env Environment) error {
 
 type waveApproveCommand struct {
 	officerFlags
+	waitFlags
 	ID      int64  `arg:"" help:"Number of the wave."`
 	Note    string `help:"What you looked at; kept with the wave." placeholder:"TEXT"`
 	Shown   int    `help:"Number of locks that you saw with wave show; refused when the wave has grown since." placeholder:"N"`
@@ -149,7 +154,9 @@ type waveApproveCommand struct {
 }
 
 func (waveApproveCommand) Help() string {
-	return `Examples:
+	return `The locks are issued by a job on the server, after each device was looked at again; this waits for its end.
+
+Examples:
   bailiwick wave approve 3 --shown 42 --note "Counts and samples looked at."
   bailiwick wave approve 4 --note "Read 40 samples." --confirm 120`
 }
@@ -163,11 +170,15 @@ func (c *waveApproveCommand) Run(ctx context.Context, env Environment) error {
 	if c.Shown > 0 {
 		question["shown"] = c.Shown
 	}
-	raw, err := c.ask(ctx, env, http.MethodPost, fmt.Sprintf("/v1/waves/%d/approve", c.ID), question, &result)
+	j, err := c.begin(ctx, env, &c.officerFlags, fmt.Sprintf("/v1/waves/%d/approve", c.ID), question, &result)
 	if err != nil {
 		return err
 	}
-	return c.show(env, raw, func() {
+	return c.show(env, j.raw, func() {
+		if !j.over() {
+			fmt.Fprintf(env.Stdout, "The approval goes on.\n%s", j.hint())
+			return
+		}
 		fmt.Fprintf(env.Stdout, "Approved: %d locks are issued.\n", result.Locked)
 		for _, reason := range slices.Sorted(maps.Keys(result.Skipped)) {
 			fmt.Fprintf(env.Stdout, "Skipped %d: %s\n", result.Skipped[reason], reason)

@@ -106,9 +106,13 @@ func (c *console) conclude(w http.ResponseWriter, r *http.Request, o *authority.
 		return err
 	}
 	back := casePath(r.PathValue("id"))
-	release, err := c.service.ConcludeCase(r.Context(), o, r.PathValue("id"), r.PostFormValue("finding"))
+	j, err := c.service.BeginConclusion(r.Context(), o, r.PathValue("id"), r.PostFormValue("finding"))
 	if err != nil {
 		return c.done(w, r, back, "", err)
+	}
+	var release authority.Release
+	if over, err := c.finished(r, j, &release); err != nil || !over {
+		return c.done(w, r, jobPath(j.ID), "Concluded. The holds are being lifted.", err)
 	}
 	text := "Concluded: " + web.Count(release.Lifted, "hold", "holds") + " lifted."
 	if release.Stragglers > 0 {

@@ -56,16 +56,22 @@ type Reports interface {
 	Appeals(ctx context.Context, state authority.AppealState, limit int) ([]authority.AppealRow, error)
 	PolicyInForce(ctx context.Context) (*policy.Policy, *authority.PolicyDocument, error)
 	Policies(ctx context.Context, limit int) ([]*authority.PolicyDocument, error)
+	Stragglers(ctx context.Context, warrantID string, after device.ID, limit int) ([]authority.Straggler, error)
+	Jobs(ctx context.Context, limit int) ([]*authority.Job, error)
+	Job(ctx context.Context, id int64) (*authority.Job, error)
+	AwaitJob(ctx context.Context, id int64, patience time.Duration) (*authority.Job, error)
 }
 
 // Actions change something in an officer's name.
 type Actions interface {
-	ApproveWave(ctx context.Context, actor *authority.Officer, id int64, a authority.WaveApproval) (*authority.WaveResult, error)
+	BeginApproval(ctx context.Context, actor *authority.Officer, id int64, a authority.WaveApproval) (*authority.Job, error)
 	RejectWave(ctx context.Context, actor *authority.Officer, id int64, note string) error
 	OpenCase(ctx context.Context, actor *authority.Officer, title, consignment string) (*authority.Case, error)
 	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (w *authority.Warrant, proposal []byte, err error)
 	CountersignWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Warrant, error)
-	ConcludeCase(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Release, error)
+	BeginConclusion(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Job, error)
+	Simulate(ctx context.Context, actor *authority.Officer, name string, source []byte) (*authority.Job, error)
+	CancelJob(ctx context.Context, actor *authority.Officer, id int64) (*authority.Job, error)
 	AnswerAppeal(ctx context.Context, actor *authority.Officer, id int64, grant bool, answer string) error
 	LiftByHuman(ctx context.Context, actor *authority.Officer, id device.ID, g order.Ground, reason string) error
 	UnlockCode(ctx context.Context, actor *authority.Officer, id device.ID, challenge, justification string) (code string, err error)
@@ -139,6 +145,10 @@ func (c *console) routes() http.Handler {
 	officer("GET /console/cases/{id}/warrants/{warrant}/proposal", c.warrantProposal)
 	officer("POST /console/cases/{id}/countersign", c.countersign)
 	officer("POST /console/cases/{id}/conclude", c.conclude)
+	officer("GET /console/cases/{id}/stragglers/{warrant}", c.stragglers)
+	officer("GET /console/jobs", c.jobs)
+	officer("GET /console/jobs/{id}", c.job)
+	officer("POST /console/jobs/{id}/cancel", c.cancelJob)
 	officer("GET /console/appeals", c.appeals)
 	officer("GET /console/appeals/{id}", c.appeal)
 	officer("POST /console/appeals/{id}", c.answerAppeal)
@@ -146,6 +156,7 @@ func (c *console) routes() http.Handler {
 	officer("POST /console/policy/check", c.checkPolicy)
 	officer("POST /console/policy/proposal", c.proposePolicy)
 	officer("POST /console/policy/publish", c.publishPolicy)
+	officer("POST /console/policy/simulate", c.simulatePolicy)
 	officer("POST "+pathProposals, c.proposal)
 	officer("POST /console/renewals", c.renewal)
 	officer("GET /console/officers", c.officers)
@@ -211,6 +222,7 @@ var navigation = []web.NavItem{
 	{Name: "Cases", Href: "/console/cases", Icon: "case"},
 	{Name: "Appeals", Href: "/console/appeals", Icon: "appeal"},
 	{Name: "Policy", Href: "/console/policy", Icon: "policy"},
+	{Name: "Jobs", Href: "/console/jobs", Icon: "clock"},
 	{Name: "Officers", Href: "/console/officers", Icon: "people"},
 }
 

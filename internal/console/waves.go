@@ -89,9 +89,17 @@ func (c *console) approveWave(w http.ResponseWriter, r *http.Request, o *authori
 			return c.done(w, r, back, "", web.Invalid("the number of locks is not a number", "type it as it is shown"))
 		}
 	}
-	result, err := c.service.ApproveWave(r.Context(), o, id, approval)
+	j, err := c.service.BeginApproval(r.Context(), o, id, approval)
 	if err != nil {
 		return c.done(w, r, back, "", err)
+	}
+	result := &authority.WaveResult{}
+	over, err := c.finished(r, j, result)
+	switch {
+	case err != nil:
+		return c.done(w, r, back, "", err)
+	case !over:
+		return c.done(w, r, jobPath(j.ID), "The approval is under way: each device is looked at again, and its lock ordered.", nil)
 	}
 	return c.done(w, r, back, "Approved: "+resultText(result), nil)
 }

@@ -213,7 +213,7 @@ func TestPolicyIsCheckedThenPublished(t *testing.T) {
 	}
 	b.calls()
 	hidden := p.Find("input", "name", "source")
-	if len(hidden) != 1 {
+	if len(hidden) != 2 { // to be simulated, and to be proposed
 		t.Fatal("nothing to publish")
 	}
 	sent, err := base64.StdEncoding.DecodeString(webtest.Attr(hidden[0], "value"))

@@ -107,7 +107,8 @@ type parser struct {
 	line, size int
 	records    []Record
 	faults     Faults
-	seen       map[device.IMEI]int // first line by IMEI
+	seen       map[device.IMEI]int // first line by IMEI; nil when the caller looks after that
+	texts      map[string]string   // that were met, to be kept once; nil to keep each
 }
 
 func (p *parser) fault(format string, args ...any) {
@@ -145,6 +146,12 @@ func (p *parser) header(text string) {
 }
 
 func fieldsOf(text string) ([]string, error) {
+	if !strings.ContainsRune(text, '"') && !strings.ContainsRune(text, '\r') { // nearly every line: no quotes to read
+		if fields := strings.SplitN(text, ",", len(Header)+1); len(fields) == len(Header) {
+			return fields, nil
+		}
+		return nil, csv.ErrFieldCount
+	}
 	reader := csv.NewReader(strings.NewReader(text))
 	reader.FieldsPerRecord = len(Header)
 	fields, err := reader.Read()
@@ -181,7 +188,9 @@ func (p *parser) record(text string) {
 	rec.Consignee = p.text("consignee", fields[5], false)
 	rec.ShippedOn = p.day(fields[6])
 	if len(p.faults) == before {
-		p.seen[rec.IMEI] = p.line
+		if p.seen != nil {
+			p.seen[rec.IMEI] = p.line
+		}
 		p.records = append(p.records, rec)
 	}
 }
@@ -197,7 +206,7 @@ func (p *parser) text(what, s string, needed bool) string {
 	case strings.TrimSpace(s) != s:
 		p.fault("%s: it begins or ends with a space", what)
 	}
-	return strings.Clone(s)
+	return p.once(s)
 }
 
 func (p *parser) day(s string) territory.Day {

@@ -99,11 +99,13 @@ func (e *edge) describe() error {
 	e.fleet(api)
 	e.waves(api)
 	e.cases(api)
+	e.jobs(api)
 	e.appeals(api)
 	e.policies(api)
 	e.proposals(api)
 	e.owners(api)
 	e.production(api)
+	e.imports(api)
 	document, err := json.MarshalIndent(api.OpenAPI(), "", "  ")
 	if err != nil {
 		return err

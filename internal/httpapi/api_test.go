@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/order"
@@ -48,11 +49,12 @@ var calls = []struct {
 	{"POST", "/v1/devices/find", `{"imei":"490154203237518"}`, 200, []any{someID}, `"imei":"490154203237518"`},
 	{"GET", idPath, "", 200, []any{someID}, `"verdict":"deny"`},
 	{"POST", idPath + "/lift", `{"ground":"rule:cuba","reason":"A mistake."}`, 204, []any{"kim", someID, cuba, "A mistake."}, ""},
+	{"POST", idPath + "/erase", `{"reason":"Asked for by letter."}`, 200, []any{"kim", someID, "Asked for by letter."}, `"records":12`},
 	{"POST", idPath + "/unlock-code", `{"challenge":"12345678","justification":"In hospital."}`, 200, []any{"kim", someID, "12345678", "In hospital."}, `"code":"12345678"`},
 	{"GET", "/v1/unlock-codes", "", 200, []any{"kim"}, `"outstanding":1`},
 	{"GET", "/v1/waves", "", 200, []any{100}, `"size":2`},
 	{"GET", "/v1/waves/1", "", 200, []any{int64(1)}, `"confirm":2`},
-	{"POST", "/v1/waves/1/approve", `{"note":"n","confirm":2,"shown":3}`, 200, []any{"kim", int64(1), authority.WaveApproval{Note: "n", Confirm: 2, Shown: 3}}, `"locked":2,"skipped":{}`},
+	{"POST", "/v1/waves/1/approve", `{"note":"n","confirm":2,"shown":3}`, 202, []any{"kim", int64(1), authority.WaveApproval{Note: "n", Confirm: 2, Shown: 3}}, `"locked":2,"skipped":{}`},
 	{"POST", "/v1/waves/1/reject", `{"note":"n"}`, 204, []any{"kim", int64(1), "n"}, ""},
 	{"GET", "/v1/cases?limit=7", "", 200, []any{7}, `"consignment":"c-1"`},
 	{"POST", "/v1/cases", `{"title":"T","consignment":"c-1"}`, 200, []any{"kim", "T", "c-1"}, `"id":"case-0001"`},
@@ -60,7 +62,16 @@ var calls = []struct {
 	{"POST", "/v1/cases/case-0001/warrants", `{"reason":"r","ends_at":"2026-09-01T12:00:00Z"}`, 200, []any{"kim", "case-0001", "r", now}, `"proposal":"e30="`},
 	{"POST", "/v1/warrants/warrant-0001/proposal", "", 200, []any{"kim", "warrant-0001"}, `"proposal":"e30="`},
 	{"POST", "/v1/warrants/warrant-0001/countersign", "", 200, []any{"kim", "warrant-0001"}, `"id":"warrant-0001"`},
-	{"POST", "/v1/cases/case-0001/conclude", `{"finding":"f"}`, 200, []any{"kim", "case-0001", "f"}, `"lifted":3,"stragglers":1`},
+	{"POST", "/v1/cases/case-0001/conclude", `{"finding":"f"}`, 202, []any{"kim", "case-0001", "f"}, `"left_seconds":120`},
+	{"POST", "/v1/policies/simulate", `{"name":"terms.yaml","source":"id: terms"}`, 202, []any{"kim", "terms.yaml", "id: terms"}, `"state":"running"`},
+	{"POST", "/v1/imports", `{"name":"p.csv","sha256":"` + strings.Repeat("a", 64) + `","size":900}`, 202,
+		[]any{"kim", authority.ImportFile{Name: "p.csv", SHA256: strings.Repeat("a", 64), Size: 900}}, `"place":{"offset":77,"line":2}`},
+	{"POST", "/v1/imports/5/rows", `{"from":{"offset":1,"line":1},"to":{"offset":9,"line":3},"rejected":2,"lines":""}`, 200,
+		[]any{"kim", int64(5), authority.ImportPlace{Offset: 1, Line: 1}, authority.ImportPlace{Offset: 9, Line: 3}, 0, 2}, `"kind":"import"`},
+	{"GET", "/v1/jobs", "", 200, []any{100}, `"kind":"wave"`},
+	{"GET", "/v1/jobs/5", "", 200, []any{int64(5)}, `"done":3,"total":9`},
+	{"POST", "/v1/jobs/5/cancel", "", 200, []any{"kim", int64(5)}, `"name":"cancelled"`},
+	{"GET", "/v1/warrants/warrant-0001/stragglers?limit=7", "", 200, []any{"warrant-0001", device.ID{}, 7}, `"imei":"490154203237518"`},
 	{"GET", "/v1/appeals?state=open", "", 200, []any{authority.AppealOpen, 100}, `"contact":"me@example.org"`},
 	{"POST", "/v1/appeals/5/answer", `{"grant":true,"answer":"Yes."}`, 204, []any{"kim", int64(5), true, "Yes."}, ""},
 	{"GET", "/v1/policy", "", 200, nil, `"source":"id: terms\n"`},

@@ -47,10 +47,10 @@ func (e *edge) waves(api huma.API) {
 			w, err := a.WaveDetail(ctx, in.ID)
 			return one(w, err, waveDetailOf)
 		})
-	huma.Register(api, op(http.MethodPost, "/v1/waves/{id}/approve", "approve-wave", "Approve a wave: its locks are issued"),
-		func(ctx context.Context, in *approveInput) (*bodyOf[waveResult], error) {
-			r, err := a.ApproveWave(ctx, actor(ctx), in.ID, authority.WaveApproval{Note: in.Body.Note, Confirm: in.Body.Confirm, Shown: in.Body.Shown})
-			return one(r, err, func(r *authority.WaveResult) waveResult { return waveResult{r.Locked, orEmpty(r.Skipped)} })
+	huma.Register(api, accepted(op(http.MethodPost, "/v1/waves/{id}/approve", "approve-wave", "Approve a wave: a job issues its locks")),
+		func(ctx context.Context, in *approveInput) (*bodyOf[jobView], error) {
+			j, err := a.BeginApproval(ctx, actor(ctx), in.ID, authority.WaveApproval{Note: in.Body.Note, Confirm: in.Body.Confirm, Shown: in.Body.Shown})
+			return e.began(ctx, j, err)
 		})
 	huma.Register(api, silent(op(http.MethodPost, "/v1/waves/{id}/reject", "reject-wave", "Reject a wave")),
 		func(ctx context.Context, in *rejectInput) (*struct{}, error) {
@@ -107,10 +107,10 @@ func (e *edge) cases(api huma.API) {
 			w, err := a.CountersignWarrant(ctx, actor(ctx), in.ID)
 			return one(w, err, warrantOf)
 		})
-	huma.Register(api, op(http.MethodPost, "/v1/cases/{id}/conclude", "conclude-case", "Conclude a case: every hold is lifted"),
-		func(ctx context.Context, in *concludeInput) (*bodyOf[release], error) {
-			r, err := a.ConcludeCase(ctx, actor(ctx), in.ID, in.Body.Finding)
-			return one(r, err, func(r *authority.Release) release { return release{r.Lifted, r.Stragglers} })
+	huma.Register(api, accepted(op(http.MethodPost, "/v1/cases/{id}/conclude", "conclude-case", "Conclude a case: a job lifts every hold")),
+		func(ctx context.Context, in *concludeInput) (*bodyOf[jobView], error) {
+			j, err := a.BeginConclusion(ctx, actor(ctx), in.ID, in.Body.Finding)
+			return e.began(ctx, j, err)
 		})
 }
 

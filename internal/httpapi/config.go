@@ -47,13 +47,14 @@ type ForOfficers interface {
 	Devices(ctx context.Context, q authority.DeviceQuery) ([]authority.DeviceRow, error)
 	FindDevice(ctx context.Context, imei string) (*authority.Device, error)
 	DeviceDetail(ctx context.Context, id device.ID) (*authority.DeviceDetail, error)
+	EraseDevice(ctx context.Context, actor *authority.Officer, id device.ID, reason string) (records int, err error)
 	LiftByHuman(ctx context.Context, actor *authority.Officer, id device.ID, g order.Ground, reason string) error
 	UnlockCode(ctx context.Context, actor *authority.Officer, id device.ID, challenge, justification string) (code string, err error)
 	CodeReport(ctx context.Context, actor *authority.Officer) (*authority.CodeReport, error)
 
 	Waves(ctx context.Context, limit int) ([]*authority.Wave, error)
 	WaveDetail(ctx context.Context, id int64) (*authority.WaveDetail, error)
-	ApproveWave(ctx context.Context, actor *authority.Officer, id int64, a authority.WaveApproval) (*authority.WaveResult, error)
+	BeginApproval(ctx context.Context, actor *authority.Officer, id int64, a authority.WaveApproval) (*authority.Job, error)
 	RejectWave(ctx context.Context, actor *authority.Officer, id int64, note string) error
 
 	Cases(ctx context.Context, limit int) ([]*authority.Case, error)
@@ -62,7 +63,14 @@ type ForOfficers interface {
 	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (w *authority.Warrant, proposal []byte, err error)
 	ProposeWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (w *authority.Warrant, proposal []byte, err error)
 	CountersignWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Warrant, error)
-	ConcludeCase(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Release, error)
+	BeginConclusion(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Job, error)
+	Stragglers(ctx context.Context, warrantID string, after device.ID, limit int) ([]authority.Straggler, error)
+
+	Simulate(ctx context.Context, actor *authority.Officer, name string, source []byte) (*authority.Job, error)
+	Jobs(ctx context.Context, limit int) ([]*authority.Job, error)
+	Job(ctx context.Context, id int64) (*authority.Job, error)
+	AwaitJob(ctx context.Context, id int64, patience time.Duration) (*authority.Job, error)
+	CancelJob(ctx context.Context, actor *authority.Officer, id int64) (*authority.Job, error)
 
 	Appeals(ctx context.Context, state authority.AppealState, limit int) ([]authority.AppealRow, error)
 	AnswerAppeal(ctx context.Context, actor *authority.Officer, id int64, grant bool, answer string) error
@@ -74,6 +82,8 @@ type ForOfficers interface {
 	PolicyInForce(ctx context.Context) (*policy.Policy, *authority.PolicyDocument, error)
 	PolicyHistory(ctx context.Context, limit int) ([]authority.PolicyEdition, error)
 	ImportProduction(ctx context.Context, actor *authority.Officer, rows []authority.Production) (int, error)
+	BeginImport(ctx context.Context, actor *authority.Officer, f authority.ImportFile) (*authority.Job, error)
+	ImportRows(ctx context.Context, actor *authority.Officer, id int64, from, to authority.ImportPlace, rows []authority.Production, rejected int) (*authority.Job, error)
 }
 
 // ForOwners is the part that needs IMEI and reference.
@@ -94,6 +104,8 @@ type Config struct {
 	Authority Authority
 	// Production reads production records from CSV; package custody has the format. Its errors are shown to the officer.
 	Production func(io.Reader) ([]authority.Production, error)
+	// ProductionLines reads a part of such a file, at most 4 MiB of lines without a header. Its errors are shown to the officer.
+	ProductionLines func([]byte) ([]authority.Production, error)
 	// Pages serves every path that is not of this package: console, owner page, public page. Default: not found.
 	Pages http.Handler
 	// Ready says why the server cannot serve now, or nil. Default: it always can.

@@ -140,6 +140,9 @@ func (f *fake) DeviceDetail(_ context.Context, id device.ID) (*authority.DeviceD
 		Appeals:  []*authority.Appeal{f.appeal()},
 		Decision: policy.Decision{Verdict: policy.Deny, Rule: "cuba", Reasons: []policy.Reason{{Code: policy.ActivatedInProhibited, Text: "Because."}}}}, f.say(id)
 }
+func (f *fake) EraseDevice(_ context.Context, o *authority.Officer, id device.ID, reason string) (int, error) {
+	return 12, f.say(o.Name, id, reason)
+}
 func (f *fake) LiftByHuman(_ context.Context, o *authority.Officer, id device.ID, g order.Ground, reason string) error {
 	return f.say(o.Name, id, g, reason)
 }
@@ -162,8 +165,33 @@ func (f *fake) WaveDetail(_ context.Context, id int64) (*authority.WaveDetail, e
 		ByTerritory: []authority.Count{{Name: "CU", Count: 2}},
 		Samples:     []authority.WaveSample{{Restriction: f.restriction(), Device: f.device(), RuleName: "Cuba"}}}, f.say(id)
 }
-func (f *fake) ApproveWave(_ context.Context, o *authority.Officer, id int64, a authority.WaveApproval) (*authority.WaveResult, error) {
-	return &authority.WaveResult{Locked: 2}, f.say(o.Name, id, a)
+func (f *fake) BeginApproval(_ context.Context, o *authority.Officer, id int64, a authority.WaveApproval) (*authority.Job, error) {
+	return f.job("wave"), f.say(o.Name, id, a)
+}
+
+func (f *fake) job(kind string) *authority.Job {
+	return &authority.Job{ID: 5, Kind: kind, By: "kim", State: authority.JobRunning, Done: 3, Total: 9, Result: []byte(`{"locked":2,"skipped":{}}`),
+		CreatedAt: now, StartedAt: now, UpdatedAt: now.Add(time.Minute)}
+}
+func (f *fake) Simulate(_ context.Context, o *authority.Officer, name string, source []byte) (*authority.Job, error) {
+	return f.job("simulation"), f.say(o.Name, name, string(source))
+}
+func (f *fake) Jobs(_ context.Context, limit int) ([]*authority.Job, error) {
+	return []*authority.Job{f.job("wave")}, f.say(limit)
+}
+func (f *fake) Job(_ context.Context, id int64) (*authority.Job, error) {
+	return f.job("wave"), f.say(id)
+}
+func (f *fake) AwaitJob(context.Context, int64, time.Duration) (*authority.Job, error) {
+	return f.job("wave"), nil
+}
+func (f *fake) CancelJob(_ context.Context, o *authority.Officer, id int64) (*authority.Job, error) {
+	j := f.job("simulation")
+	j.State, j.Fault = authority.JobCancelled, `{"name":"cancelled","detail":"called off by kim"}`
+	return j, f.say(o.Name, id)
+}
+func (f *fake) Stragglers(_ context.Context, id string, after device.ID, limit int) ([]authority.Straggler, error) {
+	return []authority.Straggler{{Device: someID, IMEI: "490154203237518", Warrant: id, LiftedAt: now}}, f.say(id, after, limit)
 }
 func (f *fake) RejectWave(_ context.Context, o *authority.Officer, id int64, note string) error {
 	return f.say(o.Name, id, note)
@@ -193,8 +221,8 @@ func (f *fake) ProposeWarrant(_ context.Context, o *authority.Officer, id string
 func (f *fake) CountersignWarrant(_ context.Context, o *authority.Officer, id string) (*authority.Warrant, error) {
 	return f.warrant(), f.say(o.Name, id)
 }
-func (f *fake) ConcludeCase(_ context.Context, o *authority.Officer, id, finding string) (*authority.Release, error) {
-	return &authority.Release{Lifted: 3, Stragglers: 1}, f.say(o.Name, id, finding)
+func (f *fake) BeginConclusion(_ context.Context, o *authority.Officer, id, finding string) (*authority.Job, error) {
+	return f.job("release"), f.say(o.Name, id, finding)
 }
 
 func (f *fake) Appeals(_ context.Context, state authority.AppealState, limit int) ([]authority.AppealRow, error) {
@@ -233,6 +261,15 @@ func (f *fake) PolicyHistory(_ context.Context, limit int) ([]authority.PolicyEd
 }
 func (f *fake) ImportProduction(_ context.Context, o *authority.Officer, rows []authority.Production) (int, error) {
 	return len(rows), f.say(o.Name, rows)
+}
+
+func (f *fake) BeginImport(_ context.Context, o *authority.Officer, file authority.ImportFile) (*authority.Job, error) {
+	j := f.job("import")
+	j.Cursor = []byte(`{"offset":77,"line":2}`)
+	return j, f.say(o.Name, file)
+}
+func (f *fake) ImportRows(_ context.Context, o *authority.Officer, id int64, from, to authority.ImportPlace, rows []authority.Production, rejected int) (*authority.Job, error) {
+	return f.job("import"), f.say(o.Name, id, from, to, len(rows), rejected)
 }
 
 func (f *fake) OwnerLook(_ context.Context, imei, reference string) (*authority.OwnerView, error) {

@@ -39,6 +39,17 @@ type liftInput struct {
 	}
 }
 
+type eraseInput struct {
+	ID   string `path:"id" minLength:"32" maxLength:"32"`
+	Body struct {
+		Reason string `json:"reason" minLength:"5" maxLength:"500" doc:"how the owner asked; it stands on the time line"`
+	}
+}
+
+type erased struct {
+	Records int `json:"records" doc:"forgotten"`
+}
+
 type unlockInput struct {
 	ID   string `path:"id" minLength:"32" maxLength:"32"`
 	Body struct {
@@ -130,6 +141,15 @@ func (e *edge) fleet(api huma.API) {
 				return nil, invalid(err.Error(), "write it as rule:cuba or warrant:warrant-0001")
 			}
 			return none(a.LiftByHuman(ctx, actor(ctx), id, g, in.Body.Reason))
+		})
+	huma.Register(api, op(http.MethodPost, "/v1/devices/{id}/erase", "erase-device", "Forget what a device told of its owner, at the owner's request"),
+		func(ctx context.Context, in *eraseInput) (*bodyOf[erased], error) {
+			id, p := parseID(in.ID)
+			if p != nil {
+				return nil, p
+			}
+			n, err := a.EraseDevice(ctx, actor(ctx), id, in.Body.Reason)
+			return one(n, err, func(n int) erased { return erased{n} })
 		})
 	huma.Register(api, op(http.MethodGet, "/v1/unlock-codes", "count-unlock-codes", "Codes given out against codes used, by officer"),
 		func(ctx context.Context, _ *struct{}) (*bodyOf[authority.CodeReport], error) {

@@ -54,6 +54,13 @@ func (e *edge) policies(api huma.API) {
 			all, err := a.PolicyHistory(ctx, in.Limit)
 			return list(all, err, historyOf)
 		})
+	simulate := accepted(op(http.MethodPost, "/v1/policies/simulate", "simulate-policy",
+		"Count what a policy would do to the fleet, beside the one in force; a job whose result is the counts"))
+	simulate.MaxBodyBytes = 2*policy.MaxSize + 64<<10
+	huma.Register(api, simulate, func(ctx context.Context, in *proposeInput) (*bodyOf[jobView], error) {
+		j, err := a.Simulate(ctx, actor(ctx), in.Body.Name, []byte(in.Body.Source))
+		return e.began(ctx, j, err)
+	})
 	publish := op(http.MethodPost, "/v1/policies", "publish-policy", "Publish a policy at once: only a sandbox can, which holds officers' keys itself")
 	publish.MaxBodyBytes = 2*policy.MaxSize + 64<<10 // a character may take several bytes in JSON
 	huma.Register(api, publish, func(ctx context.Context, in *proposeInput) (*bodyOf[published], error) {
@@ -63,6 +70,61 @@ func (e *edge) policies(api huma.API) {
 			v.Title, v.Tests, v.Warnings = told(report)
 			return v
 		})
+	})
+}
+
+type beginImportInput struct {
+	Body struct {
+		Name   string `json:"name" minLength:"1" maxLength:"200"`
+		SHA256 string `json:"sha256" pattern:"^[0-9a-f]{64}$" doc:"of the file"`
+		Size   int64  `json:"size" minimum:"1" doc:"of the file, in bytes"`
+	}
+}
+
+type importRowsInput struct {
+	ID   int64 `path:"id" minimum:"1"`
+	Body struct {
+		From     authority.ImportPlace `json:"from" doc:"how far the import has come"`
+		To       authority.ImportPlace `json:"to" doc:"how far these lines bring it"`
+		Rejected int                   `json:"rejected,omitempty" minimum:"0" doc:"faulty lines between the two, left out"`
+		Lines    string                `json:"lines" maxLength:"4194304" doc:"lines of the file, without its header: CSV as POST /v1/production takes it"`
+	}
+}
+
+// importView is an import, and where it goes on.
+type importView struct {
+	Job   jobView               `json:"job"`
+	Place authority.ImportPlace `json:"place" doc:"go on here"`
+}
+
+func importOf(j *authority.Job) importView {
+	v := importView{Job: jobOf(j)}
+	if len(j.Cursor) > 0 {
+		_ = json.Unmarshal(j.Cursor, &v.Place) // our own
+	}
+	return v
+}
+
+// imports bring large files in parts, and go on after a crash where they were.
+func (e *edge) imports(api huma.API) {
+	a := e.cfg.Authority
+	huma.Register(api, accepted(op(http.MethodPost, "/v1/imports", "begin-import", "Begin the import of a file of production records, or find where it was cut short")),
+		func(ctx context.Context, in *beginImportInput) (*bodyOf[importView], error) {
+			j, err := a.BeginImport(ctx, actor(ctx), authority.ImportFile{Name: in.Body.Name, SHA256: in.Body.SHA256, Size: in.Body.Size})
+			return one(j, err, importOf)
+		})
+	rows := op(http.MethodPost, "/v1/imports/{id}/rows", "import-rows", "Add or replace production records: the next lines of an import's file")
+	rows.MaxBodyBytes = 6 << 20 // a character of JSON may take two bytes
+	huma.Register(api, rows, func(ctx context.Context, in *importRowsInput) (*bodyOf[importView], error) {
+		var records []authority.Production
+		if in.Body.Lines != "" {
+			var err error
+			if records, err = e.cfg.ProductionLines([]byte(in.Body.Lines)); err != nil {
+				return nil, newProblem(http.StatusBadRequest, "csv-faulty", err.Error(), "leave the line out, and count it as rejected")
+			}
+		}
+		j, err := a.ImportRows(ctx, actor(ctx), in.ID, in.Body.From, in.Body.To, records, in.Body.Rejected)
+		return one(j, err, importOf)
 	})
 }
 

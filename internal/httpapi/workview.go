@@ -46,6 +46,7 @@ type waveSample struct {
 type waveDetail struct {
 	Wave        waveView     `json:"wave"`
 	Fleet       int          `json:"fleet" doc:"enrolled devices"`
+	LookedAt    int          `json:"looked_at" doc:"restrictions that the counts come from: all, or a sample of a large wave"`
 	ByTerritory []countView  `json:"by_territory" nullable:"false"`
 	ByGround    []countView  `json:"by_ground" nullable:"false"`
 	ByModel     []countView  `json:"by_model" nullable:"false"`
@@ -57,18 +58,13 @@ type waveDetail struct {
 
 func waveDetailOf(w *authority.WaveDetail) waveDetail {
 	return waveDetail{
-		Wave: waveOf(w.Wave), Fleet: w.Fleet, ByTerritory: each(w.ByTerritory, countOf), ByGround: each(w.ByGround, countOf),
+		Wave: waveOf(w.Wave), Fleet: w.Fleet, LookedAt: w.LookedAt, ByTerritory: each(w.ByTerritory, countOf), ByGround: each(w.ByGround, countOf),
 		ByModel: each(w.ByModel, countOf), ByConsignee: each(w.ByConsignee, countOf), Confirm: w.Confirm,
 		Odd: each(w.Odd, func(o authority.Oddity) oddity { return oddity(o) }),
 		Samples: each(w.Samples, func(s authority.WaveSample) waveSample {
 			return waveSample{s.Device.ID.String(), s.Device.Model, s.RuleName, restrictionOf(s.Restriction), append([]policy.Reason{}, s.Why...)}
 		}),
 	}
-}
-
-type waveResult struct {
-	Locked  int            `json:"locked"`
-	Skipped map[string]int `json:"skipped" doc:"by reason"`
 }
 
 type caseView struct {
@@ -136,11 +132,6 @@ func caseDetailOf(c *authority.CaseDetail) caseDetail {
 		Locked: c.Locked, Lifted: c.Lifted, Stragglers: c.Stragglers, Activations: each(c.Activations, countOf), Market: string(c.Market),
 		Diverted: c.Diverted, Consignees: each(c.Consignees, func(d authority.Diversion) diversion { return diversion(d) }), Events: each(c.Events, eventOf),
 	}
-}
-
-type release struct {
-	Lifted     int `json:"lifted"`
-	Stragglers int `json:"stragglers" doc:"devices that have not yet reported the lift"`
 }
 
 type appealView struct {

@@ -273,11 +273,13 @@ func (s *siege) work(ctx context.Context, api *server, token *string) error {
 		if err := api.call(ctx, http.MethodGet, path, *token, nil, &detail); err != nil {
 			return err
 		}
-		var result struct{ Locked int }
-		if err := api.call(ctx, http.MethodPost, path+"/approve", *token, map[string]any{"note": "", "confirm": detail.Confirm}, &result); err != nil {
+		var job struct {
+			Result struct{ Locked int }
+		}
+		if err := api.call(ctx, http.MethodPost, path+"/approve", *token, map[string]any{"note": "", "confirm": detail.Confirm}, &job); err != nil {
 			return err
 		}
-		s.locks.Add(int64(result.Locked))
+		s.locks.Add(int64(job.Result.Locked))
 	}
 	return s.lift(ctx, api, *token)
 }

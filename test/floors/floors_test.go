@@ -21,9 +21,9 @@ var floors = [][]string{
 	{"agent/..."},
 	{"internal/policy", "policies", "internal/messages", "internal/restriction", "internal/custody", "internal/cohort", "internal/escrow"},
 	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness", "internal/tufrepo", "internal/targets"},
-	{"internal/store/...", "internal/ipterritory/...", "internal/backup", "internal/doctor"},
+	{"internal/store/...", "internal/jobs/...", "internal/ipterritory/...", "internal/backup", "internal/doctor"},
 	{"internal/admission", "internal/web/...", "internal/qr", "internal/httpapi", "internal/console", "internal/ownerpage", "internal/publicpage", "internal/escrowpage"},
-	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet/...", "internal/bench", "internal/simulate", "internal/cli"},
+	{"internal/sandbox", "internal/phone", "internal/phonepage", "internal/app", "internal/fleet/...", "internal/bench", "internal/simulate", "internal/scale", "internal/cli"},
 	{"cmd/..."},
 	{"test/..."},
 }
@@ -32,7 +32,7 @@ var floors = [][]string{
 var deviceSide = []string{"device", "territory", "order", "evidence", "protocol", "ledger/proof", "unlock", "tuf", "agent", "agent/client", "agent/lines", "agent/daemon", "agent/capi", "cmd/bailiwick-agent"}
 
 // serverOnly begins the paths of what only the server links. go-tuf brings protobuf and a quarter more firmware.
-var serverOnly = []string{"modernc.org/", "github.com/jackc/pgx", "github.com/transparency-dev/tessera", "github.com/theupdateframework/go-tuf", "google.golang.org/protobuf", module + "/tuf/tuftest"}
+var serverOnly = []string{"modernc.org/", "github.com/jackc/pgx", "github.com/riverqueue/", "github.com/transparency-dev/tessera", "github.com/theupdateframework/go-tuf", "google.golang.org/protobuf", module + "/tuf/tuftest"}
 
 type listed struct {
 	ImportPath string

@@ -96,8 +96,10 @@ func copiesOf[T any](list []*T) []*T {
 	return c
 }
 
-func (t *tx) WaveItems(id int64, limit int) ([]*ground, error) {
-	return t.where(limit, func(r *ground) bool { return r.Wave == id })
+func (t *tx) WaveItems(id int64, after authority.RestrictionKey, limit int) ([]*ground, error) {
+	return t.where(limit, func(r *ground) bool {
+		return r.Wave == id && cmp.Or(compareIDs(r.Device, after.Device), compareGrounds(r, after.Ground)) > 0
+	})
 }
 
 func (t *tx) DecideIfOpen(id int64, s authority.WaveState, by string, at time.Time, note string) error {
@@ -119,7 +121,7 @@ func (t *tx) DecideIfOpen(id int64, s authority.WaveState, by string, at time.Ti
 	if s != authority.WaveRejected {
 		return nil
 	}
-	items, err := t.WaveItems(id, len(t.orders)+len(t.devices)*16+1)
+	items, err := t.WaveItems(id, authority.RestrictionKey{}, len(t.orders)+len(t.devices)*16+1)
 	for _, item := range items {
 		item.Wave = 0
 		if err := t.store(item); err != nil {

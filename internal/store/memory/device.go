@@ -242,7 +242,8 @@ func (t *tx) AddEvent(e authority.Event) error {
 	if e.Kind == "" {
 		return broken("an event has a kind")
 	}
-	e.ID = int64(len(t.events)) + 1
+	t.numbered++
+	e.ID = t.numbered
 	grow(t, &t.events, e)
 	put(t, t.eventsOf, e.Device, append(t.eventsOf[e.Device], e))
 	return nil

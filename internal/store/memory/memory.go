@@ -69,6 +69,9 @@ type tables struct {
 	metadata map[string][]*authority.Metadata // by role, versions ascending
 	targets  map[targetKey]*authority.Target
 	cohorts  map[string]*cohort.Cohort // by warrant
+	jobs     map[int64]*authority.Job
+	lastJob  int64
+	numbered int64 // events and orders: only ever grows
 }
 
 // row is an order and its place in the sequence of insertions.
@@ -94,6 +97,7 @@ func New() *DB {
 		cases: map[string]*authority.Case{}, warrants: map[string]*authority.Warrant{}, series: map[string]int64{},
 		officers: map[string]*authority.Officer{}, sessions: map[[32]byte]*authority.Session{},
 		metadata: map[string][]*authority.Metadata{}, targets: map[targetKey]*authority.Target{}, cohorts: map[string]*cohort.Cohort{},
+		jobs: map[int64]*authority.Job{},
 	}}
 }
 
@@ -110,6 +114,7 @@ func (t *tables) clone() *tables {
 	c.cases, c.warrants, c.series = maps.Clone(t.cases), maps.Clone(t.warrants), maps.Clone(t.series)
 	c.officers, c.sessions = maps.Clone(t.officers), maps.Clone(t.sessions)
 	c.metadata, c.targets, c.cohorts = maps.Clone(t.metadata), maps.Clone(t.targets), maps.Clone(t.cohorts)
+	c.jobs = maps.Clone(t.jobs)
 	return &c
 }
 

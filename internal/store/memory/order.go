@@ -28,7 +28,8 @@ func (t *tx) InsertOrder(o *authority.Order) error {
 	if len(o.Leaf) == 0 || len(o.Leaf) > order.MaxLeaf || o.Refusal != "" && !o.Settled || !o.DeliveredAt.IsZero() && !o.Sequenced {
 		return broken("the order is out of bounds")
 	}
-	r := &row{Order: *o, number: len(t.orders)}
+	t.numbered++
+	r := &row{Order: *o, number: int(t.numbered)}
 	r.Leaf = bytes.Clone(o.Leaf)
 	if o.Sequenced {
 		if _, taken := t.atIndex[o.Index]; taken {

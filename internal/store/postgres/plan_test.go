@@ -146,7 +146,7 @@ func often(d *authority.Device, g order.Ground, at time.Time) (calls []func(auth
 	look(func(tx authority.Tx) (any, error) { return tx.CountUnsettled(g) })
 	look(func(tx authority.Tx) (any, error) { return tx.OpenWave() })
 	look(func(tx authority.Tx) (any, error) { return tx.Wave(1) })
-	look(func(tx authority.Tx) (any, error) { return tx.WaveItems(1, 1) })
+	look(func(tx authority.Tx) (any, error) { return tx.WaveItems(1, authority.RestrictionKey{}, 1) })
 	call(func(tx authority.Tx) error { return tx.ProposeIfNoticed(1, d.ID, g) })
 	call(func(tx authority.Tx) error { return tx.WithdrawProposal(d.ID, g) })
 	call(func(tx authority.Tx) error { return tx.DecideIfOpen(1, authority.WaveRejected, "kim", at, "") })

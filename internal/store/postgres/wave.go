@@ -63,12 +63,12 @@ func (t *tx) Waves(limit int) ([]*authority.Wave, error) {
 	return rows(t, scanWave, "SELECT "+waveColumns+" FROM wave ORDER BY number DESC LIMIT $1", limit)
 }
 
-func (t *tx) WaveItems(id int64, limit int) ([]*restriction.Restriction, error) {
+func (t *tx) WaveItems(id int64, after authority.RestrictionKey, limit int) ([]*restriction.Restriction, error) {
 	if err := within(limit); err != nil {
 		return nil, err
 	}
-	return rows(t, scanRestriction, "SELECT "+restrictionColumns+` FROM restriction WHERE wave = $1
-		ORDER BY device, ground_kind, ground LIMIT $2`, id, limit)
+	return rows(t, scanRestriction, "SELECT "+restrictionColumns+` FROM restriction WHERE wave = $1 AND (device, ground_kind, ground) > ($2, $3, $4)
+		ORDER BY device, ground_kind, ground LIMIT $5`, append(append(key(id), one(after.Device, after.Ground)...), limit)...)
 }
 
 // DecideIfOpen: the size stays as what was decided about.

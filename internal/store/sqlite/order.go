@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
@@ -33,15 +34,19 @@ func (t *tx) InsertOrder(o *authority.Order) error {
 		}
 		index = n
 	}
+	var found int
+	err := t.row("SELECT 1 FROM orders WHERE device = ? AND salt = ?", key(record.Number(o.Device), o.Salt[:]), &found)
+	switch {
+	case err == nil:
+		return authority.ErrConflict
+	case !errors.Is(err, authority.ErrAbsent):
+		return err
+	}
 	kind, id := ground(o.Ground)
-	n, err := t.exec(`INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at,
-		settled, refusal) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
-		WHERE NOT EXISTS (SELECT 1 FROM orders WHERE device = ?2 AND salt = ?4)`,
+	_, err = t.exec(`INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at, settled, refusal)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		o.ID[:], record.Number(o.Device), blob(o.Leaf), o.Salt[:], int64(o.Kind), kind, id, stamp(o.IssuedAt), index, stamp(o.DeliveredAt),
 		o.Settled, o.Refusal)
-	if err == nil && n == 0 {
-		err = authority.ErrConflict
-	}
 	return err
 }
 

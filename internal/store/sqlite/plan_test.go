@@ -46,7 +46,7 @@ func TestNothingOftenCalledScans(t *testing.T) {
 		ignore(tx.CountUnsettled(g))
 		ignore(tx.OpenWave())
 		ignore(tx.Wave(1))
-		ignore(tx.WaveItems(1, 1))
+		ignore(tx.WaveItems(1, authority.RestrictionKey{}, 1))
 		ignore(tx.ProposeIfNoticed(1, d.ID, g), tx.WithdrawProposal(d.ID, g), tx.DecideIfOpen(1, authority.WaveRejected, "kim", at, ""))
 		ignore(tx.Warrant("w"))
 		ignore(tx.WarrantByHash([32]byte{}))

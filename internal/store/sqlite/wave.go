@@ -63,12 +63,12 @@ func (t *tx) Waves(limit int) ([]*authority.Wave, error) {
 	return rows(t, scanWave, "SELECT "+waveColumns+" FROM wave ORDER BY number DESC LIMIT ?", limit)
 }
 
-func (t *tx) WaveItems(id int64, limit int) ([]*restriction.Restriction, error) {
+func (t *tx) WaveItems(id int64, after authority.RestrictionKey, limit int) ([]*restriction.Restriction, error) {
 	if err := within(limit); err != nil {
 		return nil, err
 	}
-	return rows(t, scanRestriction, "SELECT "+restrictionColumns+` FROM restriction WHERE wave = ?
-		ORDER BY device, ground_kind, ground LIMIT ?`, id, limit)
+	return rows(t, scanRestriction, "SELECT "+restrictionColumns+` FROM restriction WHERE wave = ? AND (device, ground_kind, ground) > (?, ?, ?)
+		ORDER BY device, ground_kind, ground LIMIT ?`, append(append(key(id), one(after.Device, after.Ground)...), limit)...)
 }
 
 // DecideIfOpen: the size stays as what was decided about.

@@ -21,6 +21,7 @@ type content struct {
 	Policies     []*authority.PolicyDocument
 	Officers     []*authority.Officer
 	Metadata     []*authority.Metadata
+	Jobs         []*authority.Job
 }
 
 func dump(t *testing.T, s authority.Store) content {
@@ -44,6 +45,9 @@ func dumpTx(tx authority.Tx) (c content, err error) {
 		return c, err
 	}
 	if c.Events, err = tx.RecentEvents(all); err != nil {
+		return c, err
+	}
+	if c.Jobs, err = tx.Jobs(all); err != nil {
 		return c, err
 	}
 	if c.Waves, err = tx.Waves(all); err != nil {

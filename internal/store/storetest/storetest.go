@@ -31,6 +31,9 @@ func Run(t *testing.T, open func(t *testing.T) authority.Store) {
 		{"signature", signatureTests},
 		{"person", personTests},
 		{"transaction", transactionTests},
+		{"job", jobTests},
+		{"bulk", bulkTests},
+		{"retention", retentionTests},
 	} {
 		for name, test := range group.tests {
 			t.Run(group.name+"/"+name, func(t *testing.T) { test(t, open(t)) })

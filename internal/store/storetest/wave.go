@@ -34,7 +34,9 @@ func waveOf(t *testing.T, s authority.Store, id int64) *authority.Wave {
 func itemsOf(t *testing.T, s authority.Store, id int64, limit int) []device.ID {
 	t.Helper()
 	var list []device.ID
-	for _, r := range got(t, s, func(tx authority.Tx) ([]*restriction.Restriction, error) { return tx.WaveItems(id, limit) }) {
+	for _, r := range got(t, s, func(tx authority.Tx) ([]*restriction.Restriction, error) {
+		return tx.WaveItems(id, authority.RestrictionKey{}, limit)
+	}) {
 		if r.Wave != id {
 			t.Fatalf("%v is in wave %d, listed in %d", r.Device, r.Wave, id)
 		}

@@ -38,9 +38,11 @@ type Authority struct {
 	Confirm   int      // what the wave asks to be typed in
 	Signing   *Signing // what officers sign
 	Unfounded bool     // nobody has founded it
+	Slow      bool     // jobs are not over at once
 	SignsHere bool     // it is a sandbox, with officers' keys of its own
 
 	mu    sync.Mutex
+	last  *authority.Job // that somebody began
 	fleet []*authority.DeviceDetail
 }
 
@@ -145,7 +147,7 @@ func (a *Authority) Officers(context.Context) ([]*authority.Officer, error) {
 	return officerList, a.Fail
 }
 
-func (a *Authority) ApproveWave(_ context.Context, actor *authority.Officer, id int64, ap authority.WaveApproval) (*authority.WaveResult, error) {
+func (a *Authority) BeginApproval(_ context.Context, actor *authority.Officer, id int64, ap authority.WaveApproval) (*authority.Job, error) {
 	if !actor.Can(authority.MayDecideWaves) {
 		return nil, authority.ErrForbidden
 	}
@@ -153,7 +155,7 @@ func (a *Authority) ApproveWave(_ context.Context, actor *authority.Officer, id 
 		return nil, authority.ErrWaveProportion
 	}
 	a.called("ApproveWave %d %s", id, actor.Name)
-	return &authority.WaveResult{Locked: 61, Skipped: map[string]int{"appealed": 2}}, nil
+	return a.began(authority.WaveJob, fmt.Sprint(id), `{"locked":61,"skipped":{"appealed":2}}`), nil
 }
 
 func (a *Authority) RejectWave(_ context.Context, actor *authority.Officer, id int64, note string) error {
@@ -182,9 +184,9 @@ func (a *Authority) CountersignWarrant(_ context.Context, actor *authority.Offic
 	return &authority.Warrant{ID: id}, nil
 }
 
-func (a *Authority) ConcludeCase(_ context.Context, actor *authority.Officer, caseID, finding string) (*authority.Release, error) {
+func (a *Authority) BeginConclusion(_ context.Context, actor *authority.Officer, caseID, finding string) (*authority.Job, error) {
 	a.called("ConcludeCase %s %s", caseID, actor.Name)
-	return &authority.Release{Lifted: 96, Stragglers: 7}, nil
+	return a.began(authority.ReleaseJob, caseID, `{"lifted":96,"stragglers":7}`), nil
 }
 
 func (a *Authority) AnswerAppeal(_ context.Context, actor *authority.Officer, id int64, grant bool, answer string) error {

@@ -1,0 +1,1 @@
+-- Step 6 is for engines that several servers share.
