@@ -86,7 +86,7 @@ func TestRecordsAreWeighed(t *testing.T) {
 }
 
 func TestBulkWorkIsMeasured(t *testing.T) {
-	rows := measure(t, "release_1m_s", "import")
+	rows := measure(t, "release_1m_s", "simulate_10m_s", "import")
 	if !strings.Contains(rows["release_1m_s"].Note, "1,000 devices") {
 		t.Errorf("a release does not say of how many devices: %+v", rows["release_1m_s"])
 	}
@@ -160,7 +160,7 @@ func TestRowsThatWereAskedFor(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"checkin", "checkin_10m", "checkin_p99_ms", "checkin_postgres", "territory_locate", "decide", "order_verify", "sequence", "release_1m_s",
-		"import", "record_bytes", "agent_mb"} {
+		"simulate_10m_s", "import", "record_bytes", "agent_mb"} {
 		if !names[name] {
 			t.Errorf("there is no row %s: %v", name, slices.Sorted(maps.Keys(names)))
 		}

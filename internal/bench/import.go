@@ -3,8 +3,10 @@ package bench
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/csv"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -32,14 +34,7 @@ func importRows(ctx context.Context, s *session) (Row, error) {
 		return Row{}, err
 	}
 	begun := time.Now()
-	records, err := custody.ReadRecords(bytes.NewReader(file))
-	if err == nil {
-		rows := make([]authority.Production, len(records))
-		for i, r := range records {
-			rows[i] = authority.Production(r)
-		}
-		_, err = a.Service.ImportProduction(ctx, &authority.Officer{Name: "clerk", Role: authority.RoleAdmin}, rows)
-	}
+	err = importFile(ctx, a.Service, file)
 	took := time.Since(begun)
 	if err = errors.Join(err, a.Close()); err != nil {
 		return Row{}, err
@@ -49,6 +44,31 @@ func importRows(ctx context.Context, s *session) (Row, error) {
 		err = fmt.Errorf("%d of %d records are in the store", inserted, n)
 	}
 	return Row{Value: float64(n) / took.Seconds(), Bound: bare, Note: fmt.Sprintf("%s rows, SQLite; parsed, checked and durable", thousands(n))}, err
+}
+
+// importFile imports a file as `bailiwick custody import` has a server do it: in parts, each of which is durable with the place behind it.
+func importFile(ctx context.Context, service *authority.Service, file []byte) error {
+	clerk := &authority.Officer{Name: "clerk", Role: authority.RoleAdmin}
+	sum := sha256.Sum256(file)
+	j, err := service.BeginImport(ctx, clerk, authority.ImportFile{Name: "made.csv", SHA256: hex.EncodeToString(sum[:]), Size: int64(len(file))})
+	if err != nil {
+		return err
+	}
+	var place authority.ImportPlace
+	err = custody.Scan(ctx, bytes.NewReader(file), func(block *custody.Block) error {
+		rows := make([]authority.Production, len(block.Records))
+		for i, r := range block.Records {
+			rows[i] = authority.Production(r)
+		}
+		end := authority.ImportPlace(block.End)
+		j, err = service.ImportRows(ctx, clerk, j.ID, place, end, rows, len(block.Faults))
+		place = end
+		return err
+	})
+	if err == nil && j.State != authority.JobDone {
+		err = fmt.Errorf("the import is %s: %w", j.State, j.Err())
+	}
+	return err
 }
 
 // productionFile is a CSV of n records, in the order of IMEIs as a factory writes them.

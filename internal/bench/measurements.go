@@ -16,6 +16,7 @@ func measurements() []measurement {
 		{"sequence", "1/s", "tessera", "orders issued and sequenced into the ledger, against Tessera alone with the same bytes", sequence},
 		{"release_1m_s", "s", "bar", "release of 1,000,000 held devices: issued, durable and in the ledger, against 90 s", releaseSQLite},
 		{"release_1m_postgres_s", "s", "bar", "the same release with the records in PostgreSQL, against 90 s", releasePostgres},
+		{"simulate_10m_s", "s", "bar", "a policy change simulated over 10,000,000 records: who would be noticed, locked, lifted; against 30 s", simulate10m},
 		{"import", "1/s", "bare_inserts", "production records from CSV into the store, against bare inserts of the same rows", importRows},
 		{"record_bytes", "B", "bar", "bytes on disk of a device with 90 days of history, indices included, against 300", recordBytes},
 		{"record_bytes_postgres", "B", "bar", "bytes of a device with 90 days of history in PostgreSQL, indices included, against 300", recordBytesPostgres},
