@@ -1,0 +1,1 @@
+-- Servers, their leader and the ledger's tables are PostgreSQL's: a data folder has one server, and its ledger beside the records.

@@ -1,1 +1,0 @@
--- Step 6 is for engines that several servers share.
