@@ -28,7 +28,6 @@ var tables = []Table{
 	{"officer", Reference, ""},
 	{"session", Reference, ""},
 	{"population", Local, ""},
-	{"job", Local, ""}, // long work, done by the server that leads
 	{"series", Local, ""},
 	{"server", Local, ""},
 	{"receipt", Local, ""},

@@ -23,7 +23,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -225,7 +224,7 @@ func (c *Cluster) URL(database string) string {
 var numbers atomic.Int64
 
 // Database makes an empty database and returns its URL. It goes with the cluster.
-func (c *Cluster) Database(t testing.TB) string {
+func (c *Cluster) Database(t TB) string {
 	t.Helper()
 	name := fmt.Sprint("t", numbers.Add(1))
 	ctx := context.Background()
