@@ -106,6 +106,9 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	if _, err := parseBase(cfg.BaseURL); err != nil {
 		return nil, err
 	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make the data folder: %w", err)
+	}
 	settled, err := backup.Admit(cfg.Dir)
 	if err != nil {
 		return nil, err

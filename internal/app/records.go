@@ -32,9 +32,6 @@ type records interface {
 // openRecords opens the records where they belong: in the data folder, or in the database. A folder whose records are in one place is not
 // started with the other: its ledger would go on without them.
 func (a *App) openRecords(ctx context.Context) error {
-	if err := os.MkdirAll(a.cfg.Dir, 0o700); err != nil {
-		return fmt.Errorf("cannot make the data folder: %w", err)
-	}
 	mark := filepath.Join(a.cfg.Dir, move.Mark)
 	marked, err := exists(mark)
 	if err != nil {

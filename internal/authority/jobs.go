@@ -130,13 +130,13 @@ func (s *Service) StepJob(ctx context.Context, id int64) (*Job, error) {
 	case err == nil:
 		s.counters.steps.WithLabelValues(j.Kind).Inc()
 		return s.Job(ctx, id)
-	case errors.Is(err, ErrChanged) && s.movedOn(ctx, id, j.Step): // somebody else did this step
-		return s.Job(ctx, id)
 	case !lasting(err):
 		return j, err
+	case s.movedOn(ctx, id, j.Step): // somebody else did this step, and what it found in the way is that one's work
+		return s.Job(ctx, id)
 	}
 	s.counters.jobs.WithLabelValues(j.Kind, string(JobFailed)).Inc()
-	if e := s.endJob(ctx, id, JobFailed, faultOf(err)); e != nil {
+	if e := s.endJob(ctx, id, j.Step, JobFailed, faultOf(err)); e != nil {
 		return j, errors.Join(err, e)
 	}
 	return s.Job(ctx, id)
@@ -153,11 +153,15 @@ func lasting(err error) bool {
 	return errors.As(err, &e) && slices.Contains([]Kind{Invalid, NotFound, Conflict, Refused, Forbidden}, e.Kind)
 }
 
-func (s *Service) endJob(ctx context.Context, id int64, state JobState, fault string) error {
+// anyStep ends a job wherever it is.
+const anyStep = -1
+
+// endJob ends a job unless it has gone on from the given step.
+func (s *Service) endJob(ctx context.Context, id, at int64, state JobState, fault string) error {
 	now := s.now()
 	return s.update(ctx, func(tx Tx) error {
 		j, err := tx.Job(id)
-		if err != nil || j.State.Finished() {
+		if err != nil || j.State.Finished() || at != anyStep && j.Step != at {
 			return err
 		}
 		j.State, j.Fault, j.UpdatedAt, j.FinishedAt = state, fault, now, now
@@ -282,7 +286,7 @@ func (s *Service) CancelJob(ctx context.Context, actor *Officer, id int64) (*Job
 			fixing("wait for its end")
 	}
 	fault := faultOf(&Error{Kind: Conflict, Name: "cancelled", Detail: "called off by " + actor.Name})
-	if err := s.endJob(ctx, id, JobCancelled, fault); err != nil {
+	if err := s.endJob(ctx, id, anyStep, JobCancelled, fault); err != nil {
 		return nil, err
 	}
 	s.counters.jobs.WithLabelValues(j.Kind, string(JobCancelled)).Inc()

@@ -54,6 +54,39 @@ func (r *rig) openWave() *authority.Wave {
 	return o.OpenWave
 }
 
+// TestManyWorkAtAnApproval: any number of servers may step a job at the same moment; what one finds done is the work of another, and no
+// reason to end the job with half of its locks ordered.
+func TestManyWorkAtAnApproval(t *testing.T) {
+	r := newRig(t)
+	phones := r.due(6)
+	j, err := r.BeginApproval(ctx, r.ana, r.openWave().ID, authority.WaveApproval{Note: "ok"})
+	must(t, err)
+	var workers sync.WaitGroup
+	for range 8 {
+		workers.Go(func() {
+			for range 50 {
+				if done, err := r.StepJob(ctx, j.ID); err != nil || done.State.Finished() {
+					if err != nil {
+						t.Error(err)
+					}
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+	j, err = r.Job(ctx, j.ID)
+	must(t, err)
+	if j.State != authority.JobDone || j.Err() != nil {
+		t.Fatalf("%+v: %v", j, j.Err())
+	}
+	for _, p := range phones {
+		if detail, err := r.DeviceDetail(ctx, p.id); err != nil || detail.Restrictions[0].Stage != order.Locked {
+			t.Errorf("%+v, %v", detail, err)
+		}
+	}
+}
+
 func TestWaveIsLookedAtAgain(t *testing.T) {
 	r := newRig(t)
 	phones := r.due(6)
