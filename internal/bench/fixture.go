@@ -32,11 +32,11 @@ import (
 
 const (
 	seed        = 20_261_122
-	history     = 90  // days of a device's record
-	ahead       = 20  // days that are left for check-ins after it
-	connections = 256 // requests under way
-	enrolling   = 16  // enrolments under way: all of them count up the same number of the sandbox's factory
-	blankEach   = 200 // one device in so many was activated in a prohibited territory, and has a notice
+	history     = 90   // days of a device's record
+	ahead       = 20   // days that are left for check-ins after it
+	connections = 1024 // requests under way
+	enrolling   = 16   // enrolments under way: all of them count up the same number of the sandbox's factory
+	blankEach   = 200  // one device in so many was activated in a prohibited territory, and has a notice
 )
 
 // books is a store that a measurement opens for itself.

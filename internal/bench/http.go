@@ -127,7 +127,7 @@ func (p *peak) fire(ctx context.Context, s *session, c *child, w *world, tokens 
 		return err
 	}
 	s.Progress.Stage("checking in as an open loop", len(moments))
-	r = load.Fire(ctx, t, more, load.Plan{Rate: p.offered, Duration: looped, Connections: 4 * connections, Seed: seed, Sent: step})
+	r = load.Fire(ctx, t, more, load.Plan{Rate: p.offered, Duration: looped, Connections: connections, Seed: seed, Sent: step})
 	p.p50, p.p99, p.served = r.Percentile(.5), r.Percentile(.99), r.Sent
 	p.away = r.TurnedAway()
 	return refusals(r, .01)
