@@ -90,7 +90,12 @@ func (c *copier) passTable(ctx context.Context, t *table, p *Pass) (gone []row, 
 	defer ahead.stop()
 	var after row
 	for {
-		s := <-ahead.stretches
+		var s stretch
+		select {
+		case s = <-ahead.stretches:
+		case <-ctx.Done(): // then nothing may come any more
+			return nil, ctx.Err()
+		}
 		if s.err != nil {
 			return nil, s.err
 		}
