@@ -193,7 +193,7 @@ func (a *App) standForOffice(ctx context.Context) error {
 			return nil
 		}
 		if !a.cfg.ManualWork {
-			if led, err := db.Led(ctx); err != nil {
+			if led, err := db.LedByAnother(ctx); err != nil {
 				return err
 			} else if led {
 				return nil

@@ -166,10 +166,11 @@ func (o ledgerOffice) Publish(ctx context.Context, size uint64, checkpoint []byt
 	})
 }
 
-// Led reports whether there is a leader whose lease has not run out.
-func (db *DB) Led(ctx context.Context) (led bool, err error) {
+// LedByAnother reports whether a server other than this one leads, with a lease that has not run out. A term that this server has begun is no
+// sign yet that it can lead.
+func (db *DB) LedByAnother(ctx context.Context) (led bool, err error) {
 	err = db.read(ctx, func(ctx context.Context, c *pgx.Conn) error {
-		return c.QueryRow(ctx, "SELECT expires_at > clock_timestamp() FROM leader").Scan(&led)
+		return c.QueryRow(ctx, "SELECT expires_at > clock_timestamp() AND server <> $1 FROM leader", db.member.current.Load()).Scan(&led)
 	})
 	return led, err
 }
