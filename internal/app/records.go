@@ -113,7 +113,7 @@ func (a *App) bindRecords(ctx context.Context, keys [32]byte) error {
 	if there, err := exists(mark); there || err != nil {
 		return err
 	}
-	return os.WriteFile(mark, []byte("The records of this folder are in PostgreSQL: start the server with --database.\n"), 0o600)
+	return writeWhole(mark, "The records of this folder are in PostgreSQL: start the server with --database.\n")
 }
 
 // said is what a mark says, on one line.
