@@ -21,6 +21,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
 	"github.com/bailiwick-dev/bailiwick/ledger/proof"
@@ -95,7 +96,7 @@ func Take(ctx context.Context, s Source) (_ *Manifest, err error) {
 	if err := appear(f.Name(), s.File); err != nil {
 		return nil, err
 	}
-	return &t.m, syncPath(filepath.Dir(s.File))
+	return &t.m, durable.SyncFolder(filepath.Dir(s.File))
 }
 
 // appear gives a file its name, unless another one has come to have it.
@@ -282,13 +283,4 @@ func (t *taking) write(name string, r io.Reader, size int64, list *[]File) error
 		t.Progress(name, size)
 	}
 	return nil
-}
-
-// syncPath makes a file, or the names in a folder, durable.
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
