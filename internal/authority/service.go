@@ -37,6 +37,7 @@ type Service struct {
 	wake      chan struct{}
 	jobs      chan struct{} // a job was made
 	working   atomic.Bool   // Run goes on with jobs
+	started   time.Time
 	kept      atomic.Int64  // second in which it was last looked whether retention is due
 	logged    atomic.Int64  // second in which a failing store was logged last
 	refreshed atomic.Int64  // second in which the metadata were last tried to be signed anew
@@ -58,7 +59,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		cfg: cfg, verifier: cfg.Verifier, counters: counters, pacer: pacer,
+		cfg: cfg, verifier: cfg.Verifier, counters: counters, pacer: pacer, started: cfg.Now(),
 		passwords: newPasswords(cfg.PasswordCost), wake: make(chan struct{}, 1), jobs: make(chan struct{}, 1),
 	}, nil
 }
