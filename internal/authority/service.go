@@ -38,11 +38,11 @@ type Service struct {
 	jobs      chan struct{} // a job was made
 	working   atomic.Bool   // Run goes on with jobs
 	started   time.Time
-	kept      atomic.Int64  // second in which it was last looked whether retention is due
-	logged    atomic.Int64  // second in which a failing store was logged last
-	refreshed atomic.Int64  // second in which the metadata were last tried to be signed anew
-	warned    atomic.Int64  // second in which it was last said whose signatures end
-	unsettled sync.Map      // ids of approved waves that still have restrictions to lock
+	kept      atomic.Int64 // second in which it was last looked whether retention is due
+	logged    atomic.Int64 // second in which a failing store was logged last
+	refreshed atomic.Int64 // second in which the metadata were last tried to be signed anew
+	warned    atomic.Int64 // second in which it was last said whose signatures end
+	unsettled sync.Map     // ids of approved waves that still have restrictions to lock
 }
 
 // New returns a Service. It starts nothing; see [Service.Run].

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/fleet/load"
@@ -40,7 +41,7 @@ func (s *session) checkIns(ctx context.Context, dir, database string, f *fleetOf
 	}
 	s.Progress.Stage("checking in", n)
 	p.bound, err = between(time.Second, es256Rate, func() error {
-		r := load.Fire(ctx, load.Local(w.app.Handler()), tokens, load.Plan{Duration: duration, Connections: connections, Pause: pause, Sent: func(int) { s.Progress.Step(1) }})
+		r := load.Fire(ctx, load.Local(w.app.Handler()), tokens, load.Plan{Duration: duration, Connections: underWay(runtime.GOMAXPROCS(0)), Pause: pause, Sent: func(int) { s.Progress.Step(1) }})
 		p.rate = r.Rate()
 		return refusals(r, mostTurnedAway)
 	})
