@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/internal/app"
 	"github.com/bailiwick-dev/bailiwick/internal/fleet/load"
 )
 
@@ -40,8 +41,10 @@ func (s *session) checkIns(ctx context.Context, dir, database string, f *fleetOf
 		return p, errors.Join(err, w.leave())
 	}
 	s.Progress.Stage("checking in", n)
+	connections := underWay(runtime.GOMAXPROCS(0))
 	p.bound, err = between(time.Second, es256Rate, func() error {
-		r := load.Fire(ctx, load.Local(w.app.Handler()), tokens, load.Plan{Duration: duration, Connections: underWay(runtime.GOMAXPROCS(0)), Pause: pause, Sent: func(int) { s.Progress.Step(1) }})
+		defer app.Settle()() // as `bailiwick serve` does
+		r := load.Fire(ctx, load.Local(w.app.Handler()), tokens, load.Plan{Duration: duration, Connections: connections, Pause: pause, Sent: func(int) { s.Progress.Step(1) }})
 		p.rate = r.Rate()
 		return refusals(r, mostTurnedAway)
 	})
