@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
@@ -54,7 +55,7 @@ func (a *App) sameKeys(ctx context.Context, keys string) error {
 		return err
 	} else if !there {
 		if text, err := os.ReadFile(own); err == nil {
-			if err := writeWhole(filepath.Join(keys, ledgerKey), string(text)); err != nil {
+			if err := durable.WriteFile(filepath.Join(keys, ledgerKey), text, 0o600); err != nil {
 				return err
 			}
 		} else if !errors.Is(err, os.ErrNotExist) {

@@ -21,6 +21,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
 	"github.com/bailiwick-dev/bailiwick/ledger/proof"
@@ -89,7 +90,7 @@ func Take(ctx context.Context, s Source) (_ *Manifest, err error) {
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return nil, err
 	}
-	return &t.m, errors.Join(os.Rename(f.Name(), s.File), syncPath(filepath.Dir(s.File)))
+	return &t.m, errors.Join(os.Rename(f.Name(), s.File), durable.SyncFolder(filepath.Dir(s.File)))
 }
 
 // taking is a backup under way.
@@ -262,13 +263,4 @@ func (t *taking) write(name string, r io.Reader, size int64, list *[]File) error
 		t.Progress(name, size)
 	}
 	return nil
-}
-
-// syncPath makes a file, or the names in a folder, durable.
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
