@@ -115,6 +115,10 @@ func (db *DB) stand(ctx context.Context, s *session, still *stillness) (t *Term,
 		if err != nil || !free {
 			return err
 		}
+		// A server that was fenced while the schema changed may not know it yet: it could write nothing, and would keep others from leading.
+		if err := db.sameSchema(ctx, tx); err != nil {
+			return err
+		}
 		began = true
 		return tx.QueryRow(ctx, `UPDATE leader SET term = term + 1, server = $1, holder = $2, expires_at = clock_timestamp() + $3 * interval '1 ms'
 			RETURNING term`, number, holderName(), db.opts.Lease.Milliseconds()).Scan(&t.Number)
@@ -125,13 +129,31 @@ func (db *DB) stand(ctx context.Context, s *session, still *stillness) (t *Term,
 	return t, 0, nil
 }
 
+// sameSchema fails with ErrSchema when another release has changed the schema.
+func (db *DB) sameSchema(ctx context.Context, tx pgx.Tx) error {
+	known, err := newestStep(db.opts.steps)
+	if err != nil {
+		return err
+	}
+	var there int
+	if err := tx.QueryRow(ctx, "SELECT coalesce(max(number), 0) FROM schema_step").Scan(&there); err != nil {
+		return err
+	}
+	if there != known {
+		return schemaMismatch(there, known)
+	}
+	return nil
+}
+
 // Lost is closed when the term is over, or may be: nobody renewed it for as long as the lease lasts.
 func (t *Term) Lost() <-chan struct{} { return t.lost }
 
 const (
 	// KEY SHARE lets the leader renew its row, and keeps the next one, who locks it FOR UPDATE, waiting.
-	guardTerm  = "SELECT 1 FROM leader WHERE term = $1 AND server = $2 FOR KEY SHARE"
-	renewTerm  = "UPDATE leader SET expires_at = clock_timestamp() + $3 * interval '1 ms' WHERE term = $1 AND server = $2"
+	guardTerm = "SELECT 1 FROM leader WHERE term = $1 AND server = $2 FOR KEY SHARE"
+	// Not by a server of a release whose schema is not there any more.
+	renewTerm = `UPDATE leader SET expires_at = clock_timestamp() + $3 * interval '1 ms'
+		WHERE term = $1 AND server = $2 AND $4 = (SELECT coalesce(max(number), 0) FROM schema_step)`
 	resignTerm = "UPDATE leader SET expires_at = '-infinity' WHERE term = $1 AND server = $2"
 )
 
@@ -241,7 +263,11 @@ func (t *Term) renew(ctx context.Context, s *session) error {
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
-	tag, err := s.conn.Exec(ctx, renewTerm, t.Number, t.server, t.db.opts.Lease.Milliseconds())
+	known, err := newestStep(t.db.opts.steps)
+	if err != nil {
+		return err
+	}
+	tag, err := s.conn.Exec(ctx, renewTerm, t.Number, t.server, t.db.opts.Lease.Milliseconds(), known)
 	if err == nil && tag.RowsAffected() == 0 {
 		return ErrDeposed
 	}

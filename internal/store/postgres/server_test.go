@@ -46,7 +46,7 @@ func (s spread) View(ctx context.Context, fn func(authority.Tx) error) error {
 // TestConformanceOfSeveral: whatever one server does the next one sees, and they never come between each other's transactions.
 func TestConformanceOfSeveral(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) authority.Store {
-		return spreadOver(t, pgtest.Database(t), 3, Options{Lanes: 1, Writers: 3, Readers: 3})
+		return spreadOver(t, pgtest.Database(t), 3, Options{Lanes: 1, Writers: 3, Readers: 3, Patience: time.Minute})
 	})
 }
 

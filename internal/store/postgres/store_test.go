@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"testing"
+	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
@@ -31,5 +32,5 @@ func openedAt(t testing.TB, url string, opts Options) *DB {
 }
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) authority.Store { return opened(t, Options{}) })
+	storetest.Run(t, func(t *testing.T) authority.Store { return opened(t, Options{Patience: time.Minute}) })
 }

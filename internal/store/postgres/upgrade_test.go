@@ -60,6 +60,7 @@ func TestUpgradeBesideAServerThatIsPaused(t *testing.T) {
 	url := pgtest.Database(t)
 	paused := openedAt(t, url, Options{Lease: time.Hour}) // does not renew while the test runs
 	newTally(t, paused, 1)
+	term := leads(t, paused)
 	wrote, gate, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() { // what it has under way
 		done <- paused.Update(context.Background(), func(tx authority.Tx) error {
@@ -73,6 +74,7 @@ func TestUpgradeBesideAServerThatIsPaused(t *testing.T) {
 	}()
 	<-wrote
 	rootOf(t, url)("UPDATE server SET seen_at = seen_at - interval '1 minute'")
+	rootOf(t, url)("UPDATE leader SET expires_at = expires_at - interval '1 day'")
 	opening := make(chan error, 1)
 	var newer *DB
 	go func() {
@@ -90,6 +92,13 @@ func TestUpgradeBesideAServerThatIsPaused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer newer.Close()
+	// First what does not look at a receipt: it has heard of nothing yet.
+	if err := term.renew(t.Context(), &session{config: paused.config}); !errors.Is(err, ErrDeposed) {
+		t.Errorf("its term is renewed: %v", err)
+	}
+	if _, err := paused.Campaign(t.Context()); !errors.Is(err, ErrSchema) {
+		t.Errorf("it leads again: %v", err)
+	}
 	for name, attempt := range map[string]func() error{
 		"light": func() error { return paused.Update(t.Context(), count1(0)) },
 		"whole": func() error { return paused.Update(t.Context(), event(1, 1)) },
