@@ -263,6 +263,27 @@ func TestUnverifiedClaimsDoNotFillTheServer(t *testing.T) {
 	})
 }
 
+// Enrolments, too, are claims that nobody has verified: whoever sends nothing else, from however many networks, leaves places for devices that
+// check in, and both sorts of claims together leave a quarter.
+func TestEnrolmentsDoNotKeepDevicesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(Config{Least: 64, Most: 64})
+		inside := map[Class]int{}
+		for _, class := range []Class{Enrolment, Restricted, Plain} {
+			for range 100 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+				if _, err := g.Enter(ctx, class); err == nil {
+					inside[class]++
+				}
+				cancel()
+			}
+		}
+		if inside[Enrolment] != 32 || inside[Restricted] != 16 || inside[Plain] != 16 {
+			t.Errorf("inside: %v", inside)
+		}
+	})
+}
+
 // Moments to come back are in turn, and never beyond the horizon.
 func TestMomentsToComeBack(t *testing.T) {
 	s := schedule{horizon: time.Hour}

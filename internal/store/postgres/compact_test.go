@@ -108,7 +108,7 @@ func TestRecordsAreBroughtOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		more, err := migrateOnce(t.Context(), c)
+		more, err := migrateOnce(t.Context(), c, migrations)
 		c.Close(context.Background())
 		if err != nil || !more {
 			t.Fatalf("more: %v, %v", more, err)
