@@ -116,7 +116,7 @@ func (db *DB) stand(ctx context.Context, s *session, still *stillness) (t *Term,
 			return err
 		}
 		// A server that was fenced while the schema changed may not know it yet: it could write nothing, and would keep others from leading.
-		if err := db.sameSchema(ctx, tx); err != nil {
+		if _, err := sameSchema(ctx, tx, db.opts.steps); err != nil {
 			return err
 		}
 		began = true
@@ -127,22 +127,6 @@ func (db *DB) stand(ctx context.Context, s *session, still *stillness) (t *Term,
 		return nil, left, err
 	}
 	return t, 0, nil
-}
-
-// sameSchema fails with ErrSchema when another release has changed the schema.
-func (db *DB) sameSchema(ctx context.Context, tx pgx.Tx) error {
-	known, err := newestStep(db.opts.steps)
-	if err != nil {
-		return err
-	}
-	var there int
-	if err := tx.QueryRow(ctx, "SELECT coalesce(max(number), 0) FROM schema_step").Scan(&there); err != nil {
-		return err
-	}
-	if there != known {
-		return schemaMismatch(there, known)
-	}
-	return nil
 }
 
 // Lost is closed when the term is over, or may be: nobody renewed it for as long as the lease lasts.

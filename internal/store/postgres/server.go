@@ -54,16 +54,9 @@ func (m *member) gone(number int64) { m.current.CompareAndSwap(number, 0) }
 func (m *member) register(ctx context.Context, c *pgx.Conn) (int64, error) {
 	number := 1 + rand.Int64N(1<<62)
 	err := pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
-		newest, err := newestStep(m.steps)
+		newest, err := sameSchema(ctx, tx, m.steps)
 		if err != nil {
 			return err
-		}
-		var version int
-		if err := tx.QueryRow(ctx, "SELECT coalesce(max(number), 0) FROM schema_step").Scan(&version); err != nil {
-			return err
-		}
-		if version != newest {
-			return schemaMismatch(version, newest)
 		}
 		if _, err := tx.Exec(ctx, "INSERT INTO server (number, holder, schema, started_at, seen_at) VALUES ($1, $2, $3, clock_timestamp(), clock_timestamp())",
 			number, holderName(), newest); err != nil {

@@ -45,6 +45,21 @@ func Steps() ([]Step, error) {
 	return list, nil
 }
 
+// sameSchema returns the schema of a program with these steps, and fails with ErrSchema when the records have another.
+func sameSchema(ctx context.Context, tx pgx.Tx, steps fs.FS) (known int, err error) {
+	if known, err = newestStep(steps); err != nil {
+		return 0, err
+	}
+	var there int
+	if err := tx.QueryRow(ctx, "SELECT coalesce(max(number), 0) FROM schema_step").Scan(&there); err != nil {
+		return 0, err
+	}
+	if there != known {
+		return 0, schemaMismatch(there, known)
+	}
+	return known, nil
+}
+
 // isCurrent reports whether somebody brought the schema to the newest step already: then nothing is to be made, which takes neither
 // a lock nor the right to make tables.
 func isCurrent(ctx context.Context, c *pgx.Conn, steps fs.FS) (bool, error) {
