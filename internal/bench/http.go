@@ -74,7 +74,26 @@ func (s *session) measureHTTP(ctx context.Context) (*peak, error) {
 		return nil, err
 	}
 	p := &peak{server: len(server), load: len(generator)}
-	err = within(server, func() error {
+	if err := p.measureBound(server); err != nil {
+		return nil, err
+	}
+	c, err := s.startServer(ctx, dir, server)
+	if err != nil {
+		return nil, err
+	}
+	err = within(generator, func() error { return p.fire(ctx, s, c, w, tokens, duration, looped) })
+	if err = errors.Join(err, c.stop()); err != nil {
+		return nil, err
+	}
+	bound, bare := p.bound, p.cpuBare
+	err = p.measureBound(server)
+	p.bound, p.cpuBare = (bound+p.bound)/2, (bare+p.cpuBare)/2 // the machine may have changed its pace meanwhile
+	return p, err
+}
+
+// measureBound measures bare checks on the server's processors while no server runs.
+func (p *peak) measureBound(server []int) error {
+	return within(server, func() error {
 		before, err := cpuTime()
 		if err != nil {
 			return err
@@ -88,18 +107,6 @@ func (s *session) measureHTTP(ctx context.Context) (*peak, error) {
 		p.cpuBare = float64((after - before).Microseconds()) / checks // by processor time: the machine may have others to serve
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	c, err := s.startServer(ctx, dir, server)
-	if err != nil {
-		return nil, err
-	}
-	err = within(generator, func() error { return p.fire(ctx, s, c, w, tokens, duration, looped) })
-	if err = errors.Join(err, c.stop()); err != nil {
-		return nil, err
-	}
-	return p, nil
 }
 
 // fire finds the peak with what it costs, and then offers a part of it as an open loop.
