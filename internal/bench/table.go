@@ -17,7 +17,7 @@ func WriteTable(w io.Writer, r *Report) error {
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		value, bound, ratio := row.cells()
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", row.Name, value, bound, ratio, row.Note)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", row.Name, value, bound, ratio, oneLine(row.Note))
 	}
 	return t.Flush()
 }
@@ -28,7 +28,7 @@ func WriteMarkdown(w io.Writer, r *Report) error {
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		value, bound, ratio := row.cells()
-		if _, err := fmt.Fprintf(w, "| `%s` | %s | %s | %s | %s |\n", row.Name, value, bound, ratio, strings.ReplaceAll(row.Note, "|", "\\|")); err != nil {
+		if _, err := fmt.Fprintf(w, "| `%s` | %s | %s | %s | %s |\n", row.Name, value, bound, ratio, strings.ReplaceAll(oneLine(row.Note), "|", "\\|")); err != nil {
 			return err
 		}
 	}
@@ -37,6 +37,9 @@ func WriteMarkdown(w io.Writer, r *Report) error {
 	}
 	return nil
 }
+
+// oneLine keeps a table whole whose note is an error of many lines.
+func oneLine(note string) string { return strings.Join(strings.Fields(note), " ") }
 
 func day(date string) string {
 	day, _, _ := strings.Cut(date, "T")
