@@ -50,10 +50,10 @@ func (r *Row) cells() (value, bound, ratio string) {
 	if !r.Measured() {
 		return "–", "–", "–"
 	}
-	value = figure(r.Value) + " " + r.Unit
+	value = Figure(r.Value) + " " + r.Unit
 	bound, ratio = "–", "–"
 	if r.Bound != 0 {
-		bound = figure(r.Bound) + " " + r.Unit
+		bound = Figure(r.Bound) + " " + r.Unit
 		if r.BoundName != "bar" {
 			bound += " " + r.BoundName
 		}
@@ -62,8 +62,8 @@ func (r *Row) cells() (value, bound, ratio string) {
 	return value, bound, ratio
 }
 
-// figure has three digits that mean something, and none behind the point from a hundred on.
-func figure(v float64) string {
+// Figure writes a value as tables have it: it has three digits that mean something, and none behind the point from a hundred on.
+func Figure(v float64) string {
 	switch a := math.Abs(v); {
 	case a >= 100:
 		return thousands(int64(math.Round(v)))

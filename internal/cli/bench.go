@@ -222,7 +222,7 @@ func (p *benchProgress) Done(row bench.Row) {
 	p.mu.Lock()
 	p.over()
 	p.mu.Unlock()
-	text := strings.TrimSpace(fmt.Sprintf("%.4g %s", row.Value, row.Unit))
+	text := strings.TrimSpace(fmt.Sprintf("%s %s", bench.Figure(row.Value), row.Unit))
 	if !row.Measured() {
 		text = row.Note
 	} else if row.Ratio != 0 {
