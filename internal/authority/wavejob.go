@@ -139,7 +139,7 @@ func (s *Service) lockWave(ctx context.Context, b *book, j *Job, a waveArguments
 	skipped := maps.Clone(result.Skipped)
 	err := s.turn(WithManyWrites(ctx), now, b, func(t *turn) error {
 		next, c, result := *j, c, WaveResult{Locked: result.Locked, Skipped: maps.Clone(result.Skipped)}
-		last, locked, held, late, err := t.lockPage(b, a.Wave, c.place(), j.By)
+		looked, last, locked, held, late, err := t.lockPage(b, a.Wave, c.place(), j.By)
 		if err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func (s *Service) lockWave(ctx context.Context, b *book, j *Job, a waveArguments
 			next.Done = next.Total
 		} else {
 			c.After = new(keyOf(last))
-			next.Done += bulkPage
+			next.Done += int64(looked)
 			next.Total = max(next.Total, next.Done)
 		}
 		done, waiting, skipped = last == nil, c.Waiting, result.Skipped

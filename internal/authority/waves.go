@@ -160,11 +160,11 @@ func (t *turn) lockTimes(b *book, a approved) (effect, ends time.Time) {
 }
 
 // lockPage orders the locks of a page of an approved wave, and says why it did not order others. held are those of them that wait, with
-// their approval, for a later sweep. last is nil behind the end.
-func (t *turn) lockPage(b *book, id int64, after RestrictionKey, officer string) (last *Restriction, locked, held int, late map[string]int, err error) {
+// their approval, for a later sweep. looked is the length of the page; last is nil behind the end.
+func (t *turn) lockPage(b *book, id int64, after RestrictionKey, officer string) (looked int, last *Restriction, locked, held int, late map[string]int, err error) {
 	items, err := t.tx.WaveItems(id, after, bulkPage)
 	if err != nil || len(items) == 0 {
-		return nil, 0, 0, nil, err
+		return 0, nil, 0, 0, nil, err
 	}
 	late = make(map[string]int)
 	var free []approved
@@ -174,7 +174,7 @@ func (t *turn) lockPage(b *book, id int64, after RestrictionKey, officer string)
 		}
 		l, err := t.lookAgain(b, r)
 		if err != nil {
-			return nil, 0, 0, nil, err
+			return 0, nil, 0, 0, nil, err
 		}
 		if why := l.hindrance(r, t.s.cfg.LockMargin, t.now); why != restriction.None {
 			late[string(why)]++
@@ -188,7 +188,7 @@ func (t *turn) lockPage(b *book, id int64, after RestrictionKey, officer string)
 		late[string(restriction.NotNoticed)] += n
 	}
 	t.count = append(t.count, func() { t.s.counters.waves.WithLabelValues("locked").Add(float64(locked)) })
-	return items[len(items)-1], locked, held, late, err
+	return len(items), items[len(items)-1], locked, held, late, err
 }
 
 // finishWaves orders what approvals left, because something hindered it. After a start it looks at the newest waves; later, only at its
@@ -231,7 +231,7 @@ func (s *Service) finishWave(ctx context.Context, b *book, id int64, officer str
 		var last *Restriction
 		held := 0
 		err := s.turn(ctx, now, b, func(t *turn) (err error) {
-			last, _, held, _, err = t.lockPage(b, id, after, officer)
+			_, last, _, held, _, err = t.lockPage(b, id, after, officer)
 			return err
 		})
 		if err != nil {

@@ -46,13 +46,13 @@ func (c cost) write(w io.Writer) error {
 	fmt.Fprintf(w, "\nOn paper: %g check-in a day and device, %g times the mean at the peak of the day, processors at %.0f %% then, servers of %d processors.\n",
 		checkInsADay, peakFactor, 100*used, coresEach)
 	fmt.Fprintf(w, "Check-ins a second = devices ÷ 86,400; processors = check-ins a second × %g × %s µs ÷ %.1f; records = devices × %s; written a day = devices × %s.\n\n",
-		peakFactor, figure(c.cpu), used, bytesText(c.recordBytes()), bytesText(c.written))
+		peakFactor, Figure(c.cpu), used, bytesText(c.recordBytes()), bytesText(c.written))
 	fmt.Fprint(w, "| Devices | Check-ins a second | Processors | Servers | Records | Written a day | Written a second |\n|---|---|---|---|---|---|---|\n")
 	for _, exponent := range []int{7, 8, 9} {
 		n := math.Pow10(exponent)
 		rate := n * checkInsADay / 86_400
 		processors := rate * peakFactor * c.cpu / 1e6 / used
-		if _, err := fmt.Fprintf(w, "| 10%s | %s | %s | %s | %s | %s | %s |\n", superscript(exponent), figure(rate), figure(processors),
+		if _, err := fmt.Fprintf(w, "| 10%s | %s | %s | %s | %s | %s | %s |\n", superscript(exponent), Figure(rate), Figure(processors),
 			thousands(int64(math.Ceil(processors/coresEach))), bytesText(n*c.recordBytes()), bytesText(n*checkInsADay*c.written), bytesText(rate*c.written)); err != nil {
 			return err
 		}
@@ -69,9 +69,9 @@ func superscript(n int) string { return string([]rune("⁰¹²³⁴⁵⁶⁷⁸�
 func bytesText(b float64) string {
 	for _, unit := range []string{"B", "kB", "MB", "GB", "TB"} {
 		if b < 1000 {
-			return figure(b) + " " + unit
+			return Figure(b) + " " + unit
 		}
 		b /= 1000
 	}
-	return figure(b) + " PB"
+	return Figure(b) + " PB"
 }

@@ -17,7 +17,7 @@ func WriteTable(w io.Writer, r *Report) error {
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		value, bound, ratio := row.cells()
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", row.Name, value, bound, ratio, row.Note)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", row.Name, value, bound, ratio, oneLine(row.Note))
 	}
 	return t.Flush()
 }
@@ -28,7 +28,7 @@ func WriteMarkdown(w io.Writer, r *Report) error {
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		value, bound, ratio := row.cells()
-		if _, err := fmt.Fprintf(w, "| `%s` | %s | %s | %s | %s |\n", row.Name, value, bound, ratio, strings.ReplaceAll(row.Note, "|", "\\|")); err != nil {
+		if _, err := fmt.Fprintf(w, "| `%s` | %s | %s | %s | %s |\n", row.Name, value, bound, ratio, strings.ReplaceAll(oneLine(row.Note), "|", "\\|")); err != nil {
 			return err
 		}
 	}
@@ -37,6 +37,9 @@ func WriteMarkdown(w io.Writer, r *Report) error {
 	}
 	return nil
 }
+
+// oneLine keeps a table whole whose note is an error of many lines.
+func oneLine(note string) string { return strings.Join(strings.Fields(note), " ") }
 
 func day(date string) string {
 	day, _, _ := strings.Cut(date, "T")
@@ -47,10 +50,10 @@ func (r *Row) cells() (value, bound, ratio string) {
 	if !r.Measured() {
 		return "–", "–", "–"
 	}
-	value = figure(r.Value) + " " + r.Unit
+	value = Figure(r.Value) + " " + r.Unit
 	bound, ratio = "–", "–"
 	if r.Bound != 0 {
-		bound = figure(r.Bound) + " " + r.Unit
+		bound = Figure(r.Bound) + " " + r.Unit
 		if r.BoundName != "bar" {
 			bound += " " + r.BoundName
 		}
@@ -59,8 +62,8 @@ func (r *Row) cells() (value, bound, ratio string) {
 	return value, bound, ratio
 }
 
-// figure has three digits that mean something, and none behind the point from a hundred on.
-func figure(v float64) string {
+// Figure writes a value as tables have it: it has three digits that mean something, and none behind the point from a hundred on.
+func Figure(v float64) string {
 	switch a := math.Abs(v); {
 	case a >= 100:
 		return thousands(int64(math.Round(v)))

@@ -46,6 +46,9 @@ func (c *benchCommand) Run(ctx context.Context, env Environment) error {
 	if c.List {
 		return c.list(env)
 	}
+	if err := c.writable(); err != nil {
+		return err
+	}
 	report, err := c.report(ctx, env)
 	if report == nil || len(report.Rows) == 0 && err != nil {
 		return err
@@ -59,6 +62,18 @@ func (c *benchCommand) Run(ctx context.Context, env Environment) error {
 		write = bench.WriteMarkdown
 	}
 	return errors.Join(err, write(out, report), writeReport(env, c.JSON, report))
+}
+
+// writable looks whether the report can be written, before what may take most of an hour; a file that is there stays as it is.
+func (c *benchCommand) writable() error {
+	if c.JSON == "" || c.JSON == "-" {
+		return nil
+	}
+	f, err := os.OpenFile(c.JSON, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return usageError{fmt.Errorf("--json: %w", err)}
+	}
+	return f.Close()
 }
 
 func (c *benchCommand) list(env Environment) error {
@@ -207,7 +222,7 @@ func (p *benchProgress) Done(row bench.Row) {
 	p.mu.Lock()
 	p.over()
 	p.mu.Unlock()
-	text := strings.TrimSpace(fmt.Sprintf("%.4g %s", row.Value, row.Unit))
+	text := strings.TrimSpace(fmt.Sprintf("%s %s", bench.Figure(row.Value), row.Unit))
 	if !row.Measured() {
 		text = row.Note
 	} else if row.Ratio != 0 {

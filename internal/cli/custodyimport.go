@@ -17,6 +17,7 @@ import (
 	"strconv"
 
 	"github.com/bailiwick-dev/bailiwick/internal/custody"
+	"github.com/bailiwick-dev/bailiwick/internal/web"
 )
 
 // importAnswer is an import as the server tells of it.
@@ -44,14 +45,14 @@ func (c *custodyImportCommand) importFile(ctx context.Context, env Environment) 
 	if len(faults) > 0 && c.Rejects == "" {
 		return fmt.Errorf("%w\n  Mend them, or import the other lines with --rejects FILE", custody.Faults(faults))
 	}
+	rejects, err := c.openRejects() // before the server hears of it: a name that is wrong begins nothing
+	if err != nil {
+		return err
+	}
 	var answer importAnswer
 	question := map[string]any{"name": filepath.Base(c.File), "sha256": digest, "size": size}
 	if _, err := c.ask(ctx, env, http.MethodPost, "/v1/imports", question, &answer); err != nil {
-		return err
-	}
-	rejects, err := c.openRejects()
-	if err != nil {
-		return err
+		return errors.Join(err, rejects.close())
 	}
 	summary := imported{Job: answer.Job.ID, Resumed: answer.Place.Offset > 0, Rejects: c.Rejects}
 	err = c.bring(ctx, env, &answer, size, rejects)
@@ -71,9 +72,9 @@ func (c *custodyImportCommand) importFile(ctx context.Context, env Environment) 
 		return err
 	}
 	return c.show(env, raw, func() {
-		fmt.Fprintf(env.Stdout, "Imported %d production records.\n", summary.Records)
+		fmt.Fprintf(env.Stdout, "Imported %s.\n", web.Count(int(summary.Records), "production record", "production records"))
 		if summary.Rejected > 0 {
-			fmt.Fprintf(env.Stdout, "%d lines were left out: %s has them with their faults.\n", summary.Rejected, c.Rejects)
+			fmt.Fprintf(env.Stdout, "Left out: %s; %s has what is wrong with each.\n", web.Count(int(summary.Rejected), "line", "lines"), c.Rejects)
 		}
 	})
 }
@@ -132,7 +133,9 @@ func (c *custodyImportCommand) bring(ctx context.Context, env Environment, answe
 		if err := c.sendLines(ctx, env, answer, b.End, len(b.Faults), bytes.Join(b.Text, []byte("\n"))); err != nil {
 			return err
 		}
-		bar.show(&answer.Job)
+		shown := answer.Job
+		shown.Subject = filepath.Base(c.File)
+		bar.show(&shown)
 		return nil
 	})
 	if err == nil && answer.Place.Offset < size { // a file without records
@@ -146,6 +149,9 @@ func (c *custodyImportCommand) sendLines(ctx context.Context, env Environment, a
 	question := map[string]any{"from": answer.Place, "to": to, "rejected": rejected, "lines": string(lines)}
 	next := importAnswer{}
 	if _, err := c.ask(ctx, env, http.MethodPost, fmt.Sprintf("/v1/imports/%d/rows", answer.Job.ID), question, &next); err != nil {
+		if ctx.Err() != nil {
+			return errors.New("stopped; run the same command again: it goes on where it is")
+		}
 		return fmt.Errorf("%w\n  Run the same command again: it goes on where it is", err)
 	}
 	*answer = next
@@ -162,6 +168,15 @@ type rejects struct {
 func (c *custodyImportCommand) openRejects() (*rejects, error) {
 	if c.Rejects == "" {
 		return &rejects{}, nil
+	}
+	if theirs, err := os.Stat(c.Rejects); err == nil {
+		ours, err := os.Stat(c.File)
+		if err != nil {
+			return nil, err
+		}
+		if os.SameFile(ours, theirs) {
+			return nil, usageError{fmt.Errorf("--rejects names the file that is imported, %s: name another one", c.File)}
+		}
 	}
 	f, err := os.OpenFile(c.Rejects, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/doctor"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
+	"github.com/bailiwick-dev/bailiwick/internal/web"
 )
 
 type doctorCommand struct {
@@ -94,7 +95,7 @@ func (d diagnosis) write(w io.Writer) {
 			fmt.Fprintf(w, "%-31s → %s\n", "", harmless(f.Fix))
 		}
 	}
-	fmt.Fprintf(w, "\n%d ok, %d warnings, %d faults", count[doctor.OK], count[doctor.Warning], count[doctor.Fault])
+	fmt.Fprintf(w, "\n%d ok, %s, %s", count[doctor.OK], web.Count(count[doctor.Warning], "warning", "warnings"), web.Count(count[doctor.Fault], "fault", "faults"))
 	if n := count[doctor.Unknown]; n > 0 {
 		fmt.Fprintf(w, ", %d could not be looked at", n)
 	}

@@ -12,6 +12,9 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/web"
 )
 
 type jobCommand struct {
@@ -62,18 +65,15 @@ func (j *jobAnswer) about() string {
 	if j.Subject == "" {
 		return j.Kind
 	}
-	return j.Kind + " " + j.Subject
+	return j.Kind + " " + web.ShortSubject(j.Subject)
 }
 
 // progress is how far it is, for people.
 func (j *jobAnswer) progress() string {
-	switch {
-	case j.Total > 0 && j.Left > 0:
-		return fmt.Sprintf("%d of %d, %s left", j.Done, j.Total, (time.Duration(j.Left) * time.Second).String())
-	case j.Total > 0:
-		return fmt.Sprintf("%d of %d", j.Done, j.Total)
+	if text := web.JobProgress(j.Kind, j.Done, j.Total, time.Duration(j.Left*float64(time.Second))); text != "" {
+		return text
 	}
-	return "0"
+	return "–"
 }
 
 // failed is why a job that is over did not succeed.
@@ -122,6 +122,9 @@ func (f *officerFlags) job(ctx context.Context, env Environment, id int64) (*job
 	j := &jobAnswer{}
 	raw, err := f.ask(ctx, env, http.MethodGet, fmt.Sprintf("/v1/jobs/%d", id), nil, j)
 	j.raw = raw
+	if refused := (*problem)(nil); errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		refused.Detail, refused.Fix = fmt.Sprintf("there is no job %d", id), "bailiwick job list has those that there are; finished ones are forgotten after a time"
+	}
 	return j, err
 }
 
@@ -222,7 +225,7 @@ func (c *jobListCommand) Run(ctx context.Context, env Environment) error {
 		t := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "job\twhat\tstate\tprogress\tbegun\tby")
 		for _, j := range jobs {
-			fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\n", j.ID, oneLine(j.about()), j.State, j.progress(), j.CreatedAt.Format(time.DateTime), j.By)
+			fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\n", j.ID, oneLine(j.about()), j.State, j.progress(), web.DateTime(j.CreatedAt), j.By)
 		}
 		t.Flush()
 	})
@@ -247,12 +250,18 @@ func (c *jobShowCommand) Run(ctx context.Context, env Environment) error {
 }
 
 func showJob(env Environment, j *jobAnswer) {
-	fmt.Fprintf(env.Stdout, "Job %d, %s, %s: %s; begun on %s by %s\n", j.ID, j.about(), j.State, j.progress(), j.CreatedAt.Format(time.DateTime), j.By)
+	fmt.Fprintf(env.Stdout, "Job %d, %s, %s: %s; begun on %s by %s\n", j.ID, j.about(), j.State, j.progress(), web.DateTime(j.CreatedAt), j.By)
 	if j.Fault != nil {
 		fmt.Fprintln(env.Stdout, j.Fault.Detail)
 		if j.Fault.Fix != "" {
 			fmt.Fprintln(env.Stdout, j.Fault.Fix)
 		}
+	}
+	var counted authority.Simulation
+	if j.Kind == authority.SimulationJob && json.Unmarshal(j.Result, &counted) == nil {
+		fmt.Fprintln(env.Stdout)
+		showSimulation(env, &counted, shownSamples)
+		return
 	}
 	if len(j.Result) > 0 {
 		if pretty, err := json.MarshalIndent(j.Result, "", "  "); err == nil {

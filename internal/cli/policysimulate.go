@@ -46,20 +46,26 @@ func (c *policySimulateCommand) Run(ctx context.Context, env Environment) error 
 			fmt.Fprintf(env.Stdout, "The simulation goes on.\n%s", j.hint())
 			return
 		}
-		c.people(env, &r)
+		showSimulation(env, &r, c.Samples)
 	})
 }
 
-func (c *policySimulateCommand) people(env Environment, r *authority.Simulation) {
+// shownSamples is how many samples other commands show.
+const shownSamples = 10
+
+// showSimulation writes what came of one, for people.
+func showSimulation(env Environment, r *authority.Simulation, samples int) {
 	against := r.Against
 	if against == "" {
 		against = "no policy"
 	}
-	fmt.Fprintf(env.Stdout, "%s, as of %s, beside %s: %d devices\n\n", r.Title, web.DateTime(r.At), against, r.Total.After.Devices)
+	fmt.Fprintf(env.Stdout, "%s, as of %s, beside %s: %s\n", r.Title, web.DateTime(r.At), against, web.Count(r.Total.After.Devices, "device", "devices"))
+	fmt.Fprintf(env.Stdout, "Each pair: by the policy in force → by this one. Undecided, which counts for the owner: %s → %s.\n\n", web.Number(r.Total.Before.Unclear), web.Number(r.Total.After.Unclear))
 	t := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	line := func(name string, n authority.BeforeAfter) {
-		fmt.Fprintf(t, "%s\t%d → %d\t%d → %d\t%d → %d\t%d → %d\t\n", name, n.Before.Denied, n.After.Denied, n.Before.Noticed, n.After.Noticed,
-			n.Before.Locked, n.After.Locked, n.Before.Lifted, n.After.Lifted)
+		pair := func(before, after int) string { return web.Number(before) + " → " + web.Number(after) }
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t\n", name, pair(n.Before.Denied, n.After.Denied), pair(n.Before.Noticed, n.After.Noticed),
+			pair(n.Before.Locked, n.After.Locked), pair(n.Before.Lifted, n.After.Lifted))
 	}
 	fmt.Fprintln(t, "\tdenied\tnoticed\tlocked\tlifted\t")
 	line("all", r.Total)
@@ -78,7 +84,7 @@ func (c *policySimulateCommand) people(env Environment, r *authority.Simulation)
 		}
 	}
 	t.Flush()
-	for _, s := range r.Samples[:min(max(c.Samples, 0), len(r.Samples))] {
+	for _, s := range r.Samples[:min(max(samples, 0), len(r.Samples))] {
 		fmt.Fprintf(env.Stdout, "sample: %s, %s, %s: %s by rule %s; %s before, %s after\n    %s\n", s.Device, oneLine(s.Model), s.Territory, s.What, s.Rule, s.Before, s.After, s.Why)
 	}
 }

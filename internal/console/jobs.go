@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"net/http"
 	"slices"
 	"strings"
@@ -38,7 +39,7 @@ type jobView struct {
 	*authority.Job
 	Name    string
 	Percent int    // of Total
-	Left    string // estimate; empty when there is none
+	Far     string // in words, with an estimate
 	Fault   string
 	Result  string // as it is, when nothing below shows it better
 	Policy  *simulationView
@@ -56,8 +57,8 @@ func jobOf(j *authority.Job, o *authority.Officer) jobView {
 	if v.Name == "" {
 		v.Name = j.Kind
 	}
-	if j.Subject != "" {
-		v.Name += " " + j.Subject
+	if about := web.JobAbout(j); about != "" {
+		v.Name += " " + about
 	}
 	switch {
 	case j.State == authority.JobDone:
@@ -65,9 +66,7 @@ func jobOf(j *authority.Job, o *authority.Officer) jobView {
 	case j.Total > 0:
 		v.Percent = int(100 * j.Done / j.Total)
 	}
-	if left := j.Left(); left > 0 {
-		v.Left = left.String()
-	}
+	v.Far = web.JobProgress(j.Kind, j.Done, j.Total, j.Left())
 	if err := j.Err(); err != nil {
 		e := authority.AsError(err)
 		v.Fault = web.Sentence(e.Detail) + " " + web.Sentence(e.Fix)
@@ -168,6 +167,33 @@ type countRow struct {
 type simulationView struct {
 	authority.Simulation
 	Places, Models []countRow
+	Chart          template.HTML // the territories that would feel it most; empty when none would
+}
+
+// mostBars is how many territories the picture of a simulation has; the table below it has all.
+const mostBars = 12
+
+// chartOf draws where most devices would be noticed, locked or lifted.
+func chartOf(rows []countRow) template.HTML {
+	var bars []web.Bar
+	for _, r := range rows {
+		n := r.After
+		if all := n.Noticed + n.Locked + n.Lifted; all > 0 {
+			class := "lifted"
+			if n.Locked > 0 {
+				class = "locked"
+			} else if n.Noticed > 0 {
+				class = "noticed"
+			}
+			bars = append(bars, web.Bar{Name: r.Name, Value: all, Class: class,
+				Note: fmt.Sprintf("%s noticed, %s locked, %s lifted", web.Number(n.Noticed), web.Number(n.Locked), web.Number(n.Lifted))})
+		}
+	}
+	if len(bars) == 0 {
+		return ""
+	}
+	slices.SortStableFunc(bars, func(a, b web.Bar) int { return b.Value - a.Value })
+	return web.Bars(bars[:min(len(bars), mostBars)])
 }
 
 // rowsOf sorts counts, those that concern most devices first, and leaves out where nothing would be done.
@@ -201,5 +227,6 @@ func simulationOf(j *authority.Job) *simulationView {
 		return web.Place(c)
 	})
 	v.Models = rowsOf(v.ByModel, same)
+	v.Chart = chartOf(v.Places)
 	return v
 }

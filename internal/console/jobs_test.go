@@ -13,7 +13,7 @@ import (
 func TestJobs(t *testing.T) {
 	b := open(t, "nora")
 	p := b.page("/console/jobs")
-	for _, want := range []string{"Release case-0001", "Runs", "310,000 of 1,000,000", "about 2m14s left", "Failed", "Done"} {
+	for _, want := range []string{"Release case-0001", "Runs", "310,000 of 1,000,000 devices", "about 2 minutes left", "Failed", "Done"} {
 		if !strings.Contains(p.Text(), want) {
 			t.Errorf("the jobs do not say %q: %s", want, p.Text())
 		}
@@ -37,8 +37,14 @@ func TestJobs(t *testing.T) {
 func TestSlowJobsAreShownAsSuch(t *testing.T) {
 	b := open(t, "nora")
 	b.staged.Slow = true
-	for path, form := range map[string]url.Values{"/console/waves/7/approve": {}, "/console/cases/case-0001/conclude": {"finding": {"The route is explained."}}} {
-		if p := b.then(b.post(path, form)); !strings.Contains(p.Text(), "310,000 of 1,000,000") {
+	for path, c := range map[string]struct {
+		form url.Values
+		want string
+	}{
+		"/console/waves/7/approve":          {url.Values{}, "31 %, about 1 minute left"},
+		"/console/cases/case-0001/conclude": {url.Values{"finding": {"The route is explained."}}, "310,000 of 1,000,000 devices"},
+	} {
+		if p := b.then(b.post(path, c.form)); !strings.Contains(p.Text(), c.want) {
 			t.Errorf("%s: %s", path, p.Text())
 		}
 	}
@@ -47,10 +53,13 @@ func TestSlowJobsAreShownAsSuch(t *testing.T) {
 func TestSimulation(t *testing.T) {
 	b := open(t, "nora")
 	p := b.then(b.post("/console/policy/simulate", url.Values{"name": {"terms.yaml"}, "source": {base64.StdEncoding.EncodeToString([]byte("id: terms"))}}))
-	for _, want := range []string{"Terms of 2021, without Sudan", "2,416 devices", "16 → 0", "Sudan", "Lark 5", "lifted by rule sudan"} {
+	for _, want := range []string{"Terms of 2021, without Sudan", "2,416 devices", "16 → 0", "Sudan", "Lark 5", "lifted by rule sudan", "5 noticed, 40 locked, 0 lifted", "0 noticed, 0 locked, 16 lifted", "7 devices this one could not decide (9 by the policy in force)"} {
 		if !strings.Contains(p.Text(), want) {
 			t.Errorf("the simulation does not say %q: %s", want, p.Text())
 		}
+	}
+	if bars := p.Find("ul", "class", "bars"); len(bars) != 1 {
+		t.Errorf("%d pictures of the territories", len(bars))
 	}
 	b.calls("Simulate terms.yaml nora")
 }

@@ -38,7 +38,7 @@ func stagedJobs() []*authority.Job {
 func (a *Authority) Simulate(_ context.Context, actor *authority.Officer, name string, _ []byte) (*authority.Job, error) {
 	a.called("Simulate %s %s", name, actor.Name)
 	return a.began(authority.SimulationJob, "", `{"policy":"","title":"Terms of 2021, without Sudan","at":"2021-10-14T10:20:00Z","against":"Terms of September 2021",
-		"total":{"before":{"devices":2416,"denied":120,"noticed":3,"locked":63},"after":{"devices":2416,"denied":104,"noticed":5,"locked":60,"lifted":16}},
+		"total":{"before":{"devices":2416,"unclear":9,"denied":120,"noticed":3,"locked":63},"after":{"devices":2416,"unclear":7,"denied":104,"noticed":5,"locked":60,"lifted":16}},
 		"by_territory":{"IR":{"before":{"devices":80,"denied":80,"noticed":3,"locked":40},"after":{"devices":80,"denied":80,"noticed":5,"locked":40}},"SD":{"before":{"devices":16,"denied":16,"locked":3},"after":{"devices":16,"lifted":16}}},
 		"by_model":{"Lark 5":{"before":{"devices":900,"denied":120,"noticed":3,"locked":63},"after":{"devices":900,"denied":104,"noticed":5,"locked":60,"lifted":16}}},
 		"samples":[{"device":"`+ID(2).String()+`","model":"Lark 5","territory":"SD","rule":"sudan","what":"lifted","before":"deny","after":"permit","why":"Activated in Sudan, which is supported."}]}`), nil
