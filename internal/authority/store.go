@@ -46,6 +46,18 @@ func WithManyWrites(ctx context.Context) context.Context {
 // WritesMany reports whether a context is marked so.
 func WritesMany(ctx context.Context) bool { many, _ := ctx.Value(writesMany{}).(bool); return many }
 
+type restsOnGuards struct{}
+
+// WithGuardsOnly marks the context of an Update that rests on the guards of what it writes: what it read of other records may change before
+// it takes effect. A store may then compare fewer of the records that such updates have read, as long as each sees one snapshot and none
+// overwrites a record that has changed since. Restrictions of one device count as one record.
+func WithGuardsOnly(ctx context.Context) context.Context {
+	return context.WithValue(ctx, restsOnGuards{}, true)
+}
+
+// GuardsOnly reports whether a context is marked so.
+func GuardsOnly(ctx context.Context) bool { is, _ := ctx.Value(restsOnGuards{}).(bool); return is }
+
 // Tx reads and writes records. Every Put replaces the whole record by its key; every method that names a guard writes
 // nothing and returns ErrConflict when the guard does not hold. Single look-ups return ErrAbsent.
 type Tx interface {

@@ -17,7 +17,7 @@ func (t *tx) LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, caus
 	lifted := stamp(at)
 	for i := range ids {
 		n, err := t.exec(`UPDATE restriction SET stage = 3, lifted_at = ?4, cause = ?5, appealing = 0
-			WHERE device = ?1 AND ground_kind = ?2 AND ground = ?3 AND stage IN (1, 2)`, record.Number(ids[i]), int64(g.Kind), g.ID, lifted, int64(cause))
+			WHERE device = ?1 AND ground_kind = ?2 AND ground = ?3 AND stage IN (1, 2) AND appealing = 0 AND (stage = 2 OR wave IS NULL)`, record.Number(ids[i]), int64(g.Kind), g.ID, lifted, int64(cause))
 		if err != nil {
 			return nil, err
 		}
@@ -47,14 +47,16 @@ func (t *tx) InsertOrders(list []*authority.Order) error {
 	return nil
 }
 
-// SettleReplaced: an order that a device's newest one replaces was inserted before it; orders on a ground are few.
+// SettleReplaced: orders on a ground are few, and mostly the new one is the only one that is not settled.
 func (t *tx) SettleReplaced(list []*authority.Order) error {
+	const older = `UPDATE orders SET settled = 1 WHERE device = ?1 AND ground_kind = ?2 AND ground = ?3 AND settled = 0 AND id <> ?4
+		AND (issued_at, number) < (SELECT k.issued_at, k.number FROM orders AS k WHERE k.id = ?4)`
 	for _, o := range list {
-		settle := t.SettleOlderEscalations
+		query := older + " AND kind <> 3"
 		if o.Kind == order.Lift {
-			settle = t.SettleOlder
+			query = older
 		}
-		if err := settle(o.Device, o.Ground, o.ID); err != nil {
+		if _, err := t.exec(query, record.Number(o.Device), int64(o.Ground.Kind), o.Ground.ID, o.ID[:]); err != nil {
 			return err
 		}
 	}
