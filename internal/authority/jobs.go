@@ -90,6 +90,15 @@ func (t *turn) advance(j *Job, cursor, result any) error {
 	return advance(t.tx, t.now, j, cursor, result)
 }
 
+// at fails when the job has gone on from the step that is to be done, before the step's work is done in vain.
+func (t *turn) at(j *Job) error {
+	stored, err := t.tx.Job(j.ID)
+	if err == nil && (stored.Step != j.Step || stored.State.Finished()) {
+		err = ErrConflict
+	}
+	return err
+}
+
 func advance(tx Tx, now time.Time, j *Job, cursor, result any) (err error) {
 	step := j.Step
 	if j.Cursor, err = json.Marshal(cursor); err != nil {
@@ -293,9 +302,22 @@ func (s *Service) CancelJob(ctx context.Context, actor *Officer, id int64) (*Job
 	return s.Job(ctx, id)
 }
 
-// finished brings a job to its end in the call that asked for it.
+// finished waits for a job's end in the call that asked for it. Two that do the same steps are in each other's way, so that it does them
+// only where nobody else does.
 func (s *Service) finished(ctx context.Context, j *Job, result any) error {
-	done, err := s.FinishJob(ctx, j.ID)
+	const patience = 2 * time.Second // for one step elsewhere
+	done, err := s.AwaitJob(ctx, j.ID, patience)
+	for step := j.Step; err == nil && !done.State.Finished(); {
+		if step == done.Step {
+			done, err = s.StepJob(ctx, j.ID)
+			continue
+		}
+		step = done.Step
+		done, err = s.AwaitJob(ctx, j.ID, patience)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return err
 	}

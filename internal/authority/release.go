@@ -111,6 +111,9 @@ func (s *Service) releaseStep(ctx context.Context, j *Job) error {
 		return err
 	}
 	return s.turn(WithGuardsOnly(WithManyWrites(ctx)), now, nil, func(t *turn) error {
+		if err := t.at(j); err != nil {
+			return err
+		}
 		next, c, result := *j, c, result
 		lifted, err := t.liftAll(warrantGround(w.ID), plan, w.Hash, order.ByCase, j.By, "The case was concluded, and its hold released.")
 		if err != nil {

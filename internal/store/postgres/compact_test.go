@@ -20,6 +20,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/store/days"
 	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
@@ -61,8 +62,8 @@ func atStep4(t *testing.T, url string, n int) (fleet []*authority.Device) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reasons, err1 := texts(d.Reasons)
-		licences, err2 := texts(d.LicenceNames)
+		reasons, err1 := table.Texts(d.Reasons)
+		licences, err2 := table.Texts(d.LicenceNames)
 		if err := errors.Join(err1, err2); err != nil {
 			t.Fatal(err)
 		}
@@ -77,8 +78,8 @@ func atStep4(t *testing.T, url string, n int) (fleet []*authority.Device) {
 		batch.Queue(`INSERT INTO device (id, imei, serial, model, sequence, unlocks, enrolled_at, last_seen, decided_at, attestation, key_ceiling, boot,
 			verdict, clock_doubt, activation_day, activation_mixed, attestation_key, days, policy, software, place, verdict_rule, reasons, licences, activation)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
-			d.ID[:], string(d.IMEI), d.Serial, d.Model, int64(d.Sequence), int64(d.Unlocks), stamp(d.EnrolledAt), stamp(d.LastSeen), stamp(d.DecidedAt), int16(d.Attestation),
-			int16(d.KeyCeiling), int16(d.Boot), int16(d.Verdict), d.ClockDoubt, day, mixed, blob(d.Key), blob(packed), orNull(&d.PolicyHash), d.Software,
+			d.ID[:], string(d.IMEI), d.Serial, d.Model, int64(d.Sequence), int64(d.Unlocks), table.Stamp(d.EnrolledAt), table.Stamp(d.LastSeen), table.Stamp(d.DecidedAt), int16(d.Attestation),
+			int16(d.KeyCeiling), int16(d.Boot), int16(d.Verdict), d.ClockDoubt, day, mixed, table.Blob(d.Key), table.Blob(packed), table.OrNull(&d.PolicyHash), d.Software,
 			string(d.Present()), d.VerdictRule, reasons, licences, activation)
 		if i%10 == 0 {
 			d.Stage = order.Noticed

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 )
 
 // ErrDeposed is what a leader gets whose term is over: another server leads. Nothing was written.
@@ -129,14 +130,12 @@ func (t *Term) Guard(ctx context.Context, tx pgx.Tx) error {
 
 // Hold is Guard for an update of the same store.
 func (t *Term) Hold(tx authority.Tx) error {
-	row, ok := tx.(interface {
-		row(query string, args []any, into ...any) error
-	})
+	row, ok := tx.(table.Engine)
 	if !ok {
 		return fmt.Errorf("postgres: %T is no transaction of this store", tx)
 	}
 	var one int
-	err := row.row(guardTerm, key(t.Number, t.server), &one)
+	err := table.Single(row, guardTerm, []any{t.Number, t.server}, &one)
 	if errors.Is(err, authority.ErrAbsent) {
 		t.end()
 		return ErrDeposed

@@ -107,10 +107,11 @@ func (db *DB) whole(ctx context.Context, fn func(authority.Tx) error) outcome {
 	if err := s.ready(running); err != nil {
 		return outcomeOf(err)
 	}
-	t := &tx{ctx: running, s: s, books: &db.books, begin: beginSerializable, writes: true}
+	begin := beginSerializable
 	if authority.GuardsOnly(ctx) {
-		t.begin = beginGuarded
+		begin = beginGuarded
 	}
+	t := (&tx{ctx: running, s: s, books: &db.books, begin: begin, writes: true}).ready()
 	defer func() { // also when fn ends its goroutine
 		t.over = true
 		s.tidy(running)

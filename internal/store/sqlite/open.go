@@ -194,7 +194,7 @@ func (db *DB) View(ctx context.Context, fn func(authority.Tx) error) error {
 	if _, err := s.exec("BEGIN"); err != nil {
 		return unavailable(err)
 	}
-	t := &tx{s: s, books: &db.books}
+	t := (&tx{s: s, books: &db.books}).ready()
 	defer func() {
 		t.over = true
 		_, _ = s.exec("ROLLBACK") // nothing was written; it only ends the snapshot
