@@ -305,18 +305,15 @@ func (s *Service) CancelJob(ctx context.Context, actor *Officer, id int64) (*Job
 // finished waits for a job's end in the call that asked for it. Two that do the same steps are in each other's way, so that it does them
 // only where nobody else does.
 func (s *Service) finished(ctx context.Context, j *Job, result any) error {
-	const patience = 2 * time.Second // for one step elsewhere
+	const patience = 2 * time.Second // for a step elsewhere
 	done, err := s.AwaitJob(ctx, j.ID, patience)
 	for step := j.Step; err == nil && !done.State.Finished(); {
 		if step == done.Step {
-			done, err = s.StepJob(ctx, j.ID)
-			continue
+			done, err = s.FinishJob(ctx, j.ID)
+			break
 		}
 		step = done.Step
 		done, err = s.AwaitJob(ctx, j.ID, patience)
-	}
-	if err == nil {
-		err = ctx.Err()
 	}
 	if err != nil {
 		return err

@@ -70,7 +70,7 @@ func releaseIn(dir string) error {
 
 // TestReleaseSurvivesKill kills a process with kill -9 in the middle of a release, several times, and lets another go on each time.
 func TestReleaseSurvivesKill(t *testing.T) {
-	const n = 6200
+	const n = 12_400
 	ctx := context.Background()
 	dir := t.TempDir()
 	store, err := sqlite.Open(ctx, dir, sqlite.Options{})

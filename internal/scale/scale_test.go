@@ -74,7 +74,7 @@ func onPostgres(t testing.TB) authority.Store {
 }
 
 func TestReleaseOfMany(t *testing.T) {
-	const n = 3500 // several pages, the last one not full
+	const n = 5500 // several pages, the last one not full
 	ctx := context.Background()
 	store := onSQLite(t)
 	caseID, err := scale.Held(ctx, store, n, now, nil)

@@ -16,6 +16,7 @@ import (
 func (t *tx) LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, cause order.Cause) ([]bool, error) {
 	hit := make([]bool, len(ids))
 	lifted := table.Stamp(at)
+	t.grown = make(map[int64]bool, len(ids))
 	for i := range ids {
 		n, err := t.Exec(`UPDATE restriction SET stage = 3, lifted_at = ?4, cause = ?5, appealing = 0
 			WHERE device = ?1 AND ground_kind = ?2 AND ground = ?3 AND stage IN (1, 2) AND appealing = 0 AND (stage = 2 OR wave IS NULL)`,
@@ -23,19 +24,24 @@ func (t *tx) LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, caus
 		if err != nil {
 			return nil, err
 		}
-		hit[i] = n > 0
+		if hit[i] = n > 0; hit[i] {
+			t.grown[record.Number(ids[i])] = true // by the trigger restriction_moved
+		}
 	}
 	return hit, nil
 }
 
 func (t *tx) LockAllIfNoticed(locks []authority.Lock) ([]bool, error) {
 	hit := make([]bool, len(locks))
+	t.grown = make(map[int64]bool, len(locks))
 	for i, l := range locks {
 		err := t.LockIfNoticed(l.Device, l.Ground, l.LockedAt, l.EffectAt, l.EndsAt)
 		if err != nil && !errors.Is(err, authority.ErrConflict) && !errors.Is(err, authority.ErrAbsent) {
 			return nil, err
 		}
-		hit[i] = err == nil
+		if hit[i] = err == nil; hit[i] {
+			t.grown[record.Number(l.Device)] = true
+		}
 	}
 	return hit, nil
 }
