@@ -103,6 +103,7 @@ func (s *session) measureHTTP(ctx context.Context) (*peak, error) {
 
 // fire finds the peak with what it costs, and then offers a part of it as an open loop.
 func (p *peak) fire(ctx context.Context, s *session, c *child, w *world, tokens [][]byte, duration, looped time.Duration) error {
+	connections := underWay(p.server)
 	t := load.Remote(c.base, connections)
 	step := func(int) { s.Progress.Step(1) }
 	warm := len(tokens) / 20

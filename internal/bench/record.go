@@ -104,7 +104,7 @@ func (r *recordSizes) live(ctx context.Context, s *session, dir, database string
 			err = signed
 			break
 		}
-		result := load.Fire(ctx, t, tokens.All, load.Plan{Connections: connections})
+		result := load.Fire(ctx, t, tokens.All, load.Plan{Connections: introducing})
 		r.checkIns += result.Accepted
 		s.Progress.Step(result.Sent)
 		if err = errors.Join(refusals(result, 0), vacuum(ctx, database)); err != nil {

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/app"
@@ -132,8 +131,7 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 		return errors.Join(err, a.Close())
 	}
 	c.greet(env, a, cfg, keys.Founded)
-	spare := spareHeap()
-	defer runtime.KeepAlive(spare)
+	defer app.Settle()()
 	return errors.Join(a.Serve(ctx, listener), a.Close())
 }
 

@@ -79,7 +79,7 @@ func atStep4(t *testing.T, url string, n int) (fleet []*authority.Device) {
 			verdict, clock_doubt, activation_day, activation_mixed, attestation_key, days, policy, software, place, verdict_rule, reasons, licences, activation)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
 			d.ID[:], string(d.IMEI), d.Serial, d.Model, int64(d.Sequence), int64(d.Unlocks), table.Stamp(d.EnrolledAt), table.Stamp(d.LastSeen), table.Stamp(d.DecidedAt), int16(d.Attestation),
-			int16(d.KeyCeiling), int16(d.Boot), int16(d.Verdict), d.ClockDoubt, day, mixed, table.Blob(d.Key), table.Blob(packed), table.OrNull(&d.PolicyHash), d.Software,
+			int16(d.KeyCeiling), int16(d.Boot), int16(d.Verdict), d.ClockDoubt, day, mixed, table.Blob(d.Key), table.Blob(packed), orNull(&d.PolicyHash), d.Software,
 			string(d.Present()), d.VerdictRule, reasons, licences, activation)
 		if i%10 == 0 {
 			d.Stage = order.Noticed
@@ -108,7 +108,7 @@ func TestRecordsAreBroughtOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		more, err := migrateOnce(t.Context(), c)
+		more, err := migrateOnce(t.Context(), c, migrations)
 		c.Close(context.Background())
 		if err != nil || !more {
 			t.Fatalf("more: %v, %v", more, err)
@@ -216,4 +216,12 @@ func usual(t testing.TB, n, length int) *authority.Device {
 		d.Activation = &territory.Activation{Territory: home, Day: first + 5}
 	}
 	return d
+}
+
+// orNull is the column of a hash that was not there yet.
+func orNull(h *[32]byte) []byte {
+	if *h == [32]byte{} {
+		return nil
+	}
+	return h[:]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -19,6 +20,7 @@ import (
 type member struct {
 	length time.Duration // after which a row that was not renewed is old
 	slots  int
+	steps  fs.FS // the migrations that this program knows
 
 	current atomic.Int64 // the number of its row; 0 for none
 	joining sync.Mutex
@@ -52,7 +54,7 @@ func (m *member) gone(number int64) { m.current.CompareAndSwap(number, 0) }
 func (m *member) register(ctx context.Context, c *pgx.Conn) (int64, error) {
 	number := 1 + rand.Int64N(1<<62)
 	err := pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
-		newest, err := newestStep()
+		newest, err := newestStep(m.steps)
 		if err != nil {
 			return err
 		}

@@ -84,7 +84,7 @@ func insertStep4(t *testing.T, run func(string, ...any), d *authority.Device) {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		d.ID[:], string(d.IMEI), d.Serial, d.Model, place, table.Blob(d.Key), int64(d.Attestation), int64(d.KeyCeiling), int64(d.Boot), d.Software,
 		int64(d.Sequence), table.Stamp(d.EnrolledAt), table.Stamp(d.LastSeen), packed, activation, day, mixed, d.ClockDoubt, int64(d.Unlocks), int64(d.Verdict),
-		d.VerdictRule, reasons, table.OrNull(&d.PolicyHash), table.Stamp(d.DecidedAt), licences)
+		d.VerdictRule, reasons, orNull(&d.PolicyHash), table.Stamp(d.DecidedAt), licences)
 }
 
 // oldFleet has devices of all sorts, in the order of their IDs.
@@ -184,4 +184,12 @@ func lookAtOldFleet(t *testing.T, db *DB, fleet []*authority.Device) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// orNull is the column of a hash that was not there yet.
+func orNull(h *[32]byte) []byte {
+	if *h == [32]byte{} {
+		return nil
+	}
+	return h[:]
 }

@@ -105,14 +105,6 @@ func Count(what string, n uint64) (int64, error) {
 	return int64(n), nil
 }
 
-// OrNull is the column of a hash that is not there yet.
-func OrNull(h *[32]byte) []byte {
-	if *h == [32]byte{} {
-		return nil
-	}
-	return h[:]
-}
-
 // Blob is the column of bytes that may be nil: an empty blob, not NULL.
 func Blob(b []byte) []byte {
 	if b == nil {
