@@ -219,8 +219,9 @@ func (s *Service) forgetDays(ctx context.Context, j *Job, keep Retention, c rete
 // EraseDevice forgets what a device told of its owner, at the owner's request: its days and territories, its time line, its settled orders, and
 // the words of its appeals. What stays is what names the device, its key and its counters, without which it could not be answered, and
 // which restrictions a person lifted for good (Charter C9); so stay the commitments in the public ledger, which name nobody. While
-// anything is noticed or locked, or a lift has not arrived, it is refused: the way out rests on these records (C1). It returns how many
-// records were forgotten. If the device is in use still, its record begins anew with the next check-in.
+// anything is noticed or locked, or a lift has not arrived, it is refused: the way out rests on these records (C1). The names of individual
+// licences stay, too, which officers gave it and without which its next check-in could lead to a notice. It returns how many records were
+// forgotten. If the device is in use still, its record begins anew with the next check-in.
 func (s *Service) EraseDevice(ctx context.Context, actor *Officer, id device.ID, reason string) (n int, err error) {
 	if err := allow(actor, MayErase); err != nil {
 		return 0, err

@@ -16,21 +16,21 @@ func TestCheckInsOfASecondEndTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &ends{after: 3 * time.Second}
 		first := e.context(time.Now())
-		time.Sleep(endsEach - 1)
+		time.Sleep(endsEach - time.Nanosecond)
 		if e.context(time.Now()) != first {
 			t.Error("each has a context of its own")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		second := e.context(time.Now())
 		if second == first {
 			t.Fatal("one that came a second later ends too early")
 		}
-		time.Sleep(3*time.Second - 1)
+		time.Sleep(3*time.Second - time.Nanosecond)
 		synctest.Wait()
 		if first.Err() != nil {
 			t.Error("the last of the first second ended before its time")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if first.Err() == nil || second.Err() != nil {
 			t.Errorf("%v, %v", first.Err(), second.Err())

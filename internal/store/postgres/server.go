@@ -129,7 +129,8 @@ const keptReceipts = "interval '7 days'"
 // fence takes away the servers that have not renewed their rows, and waits for what they have under way. Of two that do this at once each
 // takes other rows.
 func (m *member) fence(ctx context.Context, c *pgx.Conn) error {
-	const old = "SELECT number FROM server WHERE seen_at < clock_timestamp() - $1 * interval '1 ms'"
+	// One that was seen in the future was seen before the database's clock was set back: if it lives, it registers again.
+	const old = "SELECT number FROM server WHERE seen_at NOT BETWEEN clock_timestamp() - $1 * interval '1 ms' AND clock_timestamp() + $1 * interval '1 ms'"
 	var number int64
 	err := c.QueryRow(ctx, old+" LIMIT 1", m.length.Milliseconds()).Scan(&number)
 	if errors.Is(err, pgx.ErrNoRows) {
