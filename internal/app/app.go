@@ -21,6 +21,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/backup"
@@ -428,18 +429,14 @@ func (a *App) Handler() http.Handler { return a.handler }
 // whoever spreads requests sends no more; after Config.Drain the listener is closed, and requests that are under way finish.
 func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	server := httpapi.NewServer(a.handler, a.cfg.Logger)
-	ended := make(chan error, 3)
+	ended := make(chan error, 2)
 	working, stopWork := context.WithCancel(span.With(context.WithoutCancel(ctx), a.cfg.Tracer)) // requests that finish may wait for it
 	defer stopWork()
 	jobs := 1
 	go func() { ended <- server.Serve(l) }()
 	if !a.cfg.ManualWork {
 		jobs++
-		go func() { ended <- a.whileLeading(working, a.Service.Run) }()
-		if a.queue != nil {
-			jobs++
-			go func() { ended <- a.queue.Run(working, a.Service.StepJob) }()
-		}
+		go func() { ended <- a.Work(working) }()
 	}
 	noting := make(chan struct{})
 	go func() { defer close(noting); a.keepNewest(working) }()
@@ -466,6 +463,16 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 		}
 	}
 	return err
+}
+
+// Work does the periodic work whenever this server leads, and takes its turn at jobs, until ctx ends. It is what Serve does beside answering.
+func (a *App) Work(ctx context.Context) error {
+	group, working := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.whileLeading(working, a.Service.Run) })
+	if a.queue != nil {
+		group.Go(func() error { return a.queue.Run(working, a.Service.StepJob) })
+	}
+	return group.Wait()
 }
 
 // Close closes what is open: what was acknowledged is on disk already.

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/durable"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
@@ -159,6 +160,9 @@ func (a *App) whileLeading(ctx context.Context, work func(context.Context) error
 		term, turned := a.office.now()
 		if term != nil && term.Err() == nil {
 			running, cancel := context.WithCancel(ctx)
+			if hold := authority.TermOf(term); hold != nil {
+				running = authority.InTerm(running, hold)
+			}
 			detach := context.AfterFunc(term, cancel)
 			err := work(running)
 			detach()
@@ -273,7 +277,7 @@ func (a *App) lead(ctx context.Context, term *postgres.Term) error {
 	}
 	a.office.fail(nil)
 	a.cfg.Logger.Info("this server leads now", "term", term.Number)
-	a.office.turn(running)
+	a.office.turn(authority.InTerm(running, term.Hold))
 	err := <-led
 	cancel()
 	a.office.leave()

@@ -1,13 +1,18 @@
 package authority
 
 import (
+	"time"
+
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
-// bulkPage is how many restrictions a step of a job moves in one transaction: others wait for no longer than that takes.
-const bulkPage = 1000
+// How many restrictions a step of a job moves in one transaction: others wait for no longer than that takes.
+const (
+	bulkPage    = 1000
+	releasePage = 2000 // nothing has to be looked at again
+)
 
 // issueAll writes many orders of devices that stand in the list once, as issue does for one.
 func (t *turn) issueAll(list []*Order) error {
@@ -28,43 +33,54 @@ func (t *turn) issueAll(list []*Order) error {
 	return nil
 }
 
-// liftAll lifts restrictions on one ground, which are active in this transaction, as lift does for one, and returns how many.
-func (t *turn) liftAll(g order.Ground, page []*Restriction, authority [32]byte, cause order.Cause, actor, why string) (int, error) {
-	plain := make([]*Restriction, 0, len(page))
-	ids := make([]device.ID, 0, len(page))
-	lifted := 0
-	for _, r := range page {
-		if r.Appealing || r.Wave != 0 && r.Stage == order.Noticed { // an appeal to answer, or a wave to leave: few
-			if err := t.lift(r, authority, cause, actor, why); err != nil {
-				return 0, err
-			}
-			lifted++
-			continue
+// planned is a lift with its order, made beside the writer of a restriction as it stood then. Whether it still stands is asked when it is lifted.
+type planned struct {
+	device device.ID
+	order  *Order
+}
+
+// planLifts makes the orders of lifts on one ground. It writes nothing.
+func (s *Service) planLifts(now time.Time, page []*Restriction, authority [32]byte, cause order.Cause) ([]planned, error) {
+	list := make([]planned, len(page))
+	for i, r := range page {
+		leaf := order.Leaf{Kind: order.Lift, Ground: r.Ground, Territory: r.Territory, Authority: authority, Cause: cause}
+		o, err := s.newOrder(now, r.Device, leaf)
+		if err != nil {
+			return nil, err
 		}
-		plain, ids = append(plain, r), append(ids, r.Device)
+		list[i] = planned{r.Device, o}
 	}
-	if len(plain) == 0 {
-		return lifted, nil
+	return list, nil
+}
+
+// liftAll lifts what was planned on one ground, as lift does for one, and returns how many it lifted. What was lifted meanwhile is left alone.
+func (t *turn) liftAll(g order.Ground, plan []planned, authority [32]byte, cause order.Cause, actor, why string) (int, error) {
+	ids := make([]device.ID, len(plan))
+	for i := range plan {
+		ids[i] = plan[i].device
 	}
 	hit, err := t.tx.LiftAllIfActive(g, ids, t.now, cause)
 	if err != nil {
 		return 0, err
 	}
-	orders, events := make([]*Order, 0, len(plain)), make([]Event, 0, len(plain))
-	for i, r := range plain {
-		if !hit[i] {
+	lifted := 0
+	orders, events := make([]*Order, 0, len(plan)), make([]Event, 0, len(plan))
+	for i, p := range plan {
+		if hit[i] {
+			orders = append(orders, p.order)
+			events = append(events, Event{Device: p.device, At: t.now, Kind: "lifted", Ground: g, Actor: actor, Detail: why})
 			continue
 		}
-		leaf := order.Leaf{Kind: order.Lift, Ground: g, Territory: r.Territory, Authority: authority, Cause: cause}
-		if authority == [32]byte{} {
-			leaf.Authority = r.Authority
+		r, err := t.tx.Restriction(p.device, g) // an appeal to answer, or a wave to leave: few
+		if none, err := absent(err); err != nil {
+			return 0, err
+		} else if none || !r.Active() {
+			continue
 		}
-		o, err := t.order(r.Device, leaf)
-		if err != nil {
+		if err := t.lift(r, authority, cause, actor, why); err != nil {
 			return 0, err
 		}
-		orders = append(orders, o)
-		events = append(events, Event{Device: r.Device, At: t.now, Kind: "lifted", Ground: g, Actor: actor, Detail: why})
+		lifted++
 	}
 	if err := t.issueAll(orders); err != nil {
 		return 0, err

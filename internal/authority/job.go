@@ -98,7 +98,8 @@ type RestrictionKey struct {
 type BulkTx interface {
 	// CountActiveOn counts what is noticed or locked on a ground.
 	CountActiveOn(g order.Ground) (int, error)
-	// LiftAllIfActive is LiftIfActive for many devices on one ground.
+	// LiftAllIfActive is LiftIfActive for many devices on one ground. It leaves alone those that an appeal is open on, and those noticed that
+	// are in a wave: there is more to do about these.
 	LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, cause order.Cause) (hit []bool, err error)
 	// LockAllIfNoticed is LockIfNoticed for many restrictions.
 	LockAllIfNoticed(locks []Lock) (hit []bool, err error)

@@ -52,6 +52,8 @@ type work struct {
 	cancel bool
 	// driven says that somebody outside has to bring what each step needs.
 	driven bool
+	// patient says that it waits while owners wait for a release, or officers for a wave: it writes to the same devices.
+	patient bool
 }
 
 func kindOf(j *Job) (work, error) {
@@ -61,7 +63,7 @@ func kindOf(j *Job) (work, error) {
 	case WaveJob:
 		return work{step: (*Service).waveStep}, nil
 	case RetentionJob:
-		return work{step: (*Service).retentionStep, cancel: true}, nil
+		return work{step: (*Service).retentionStep, cancel: true, patient: true}, nil
 	case ImportJob:
 		return work{driven: true, cancel: true}, nil
 	case SimulationJob:
@@ -88,6 +90,15 @@ func begin(tx Tx, j *Job) (err error) {
 // advance moves the cursor, in the transaction of the step's work.
 func (t *turn) advance(j *Job, cursor, result any) error {
 	return advance(t.tx, t.now, j, cursor, result)
+}
+
+// at fails when the job has gone on from the step that is to be done, before the step's work is done in vain.
+func (t *turn) at(j *Job) error {
+	stored, err := t.tx.Job(j.ID)
+	if err == nil && (stored.Step != j.Step || stored.State.Finished()) {
+		err = ErrConflict
+	}
+	return err
 }
 
 func advance(tx Tx, now time.Time, j *Job, cursor, result any) (err error) {
@@ -123,6 +134,11 @@ func (s *Service) StepJob(ctx context.Context, id int64) (*Job, error) {
 	if err == nil && kind.driven {
 		return j, nil
 	}
+	if err == nil && kind.patient {
+		if waits, err := s.givesWay(ctx); waits || err != nil {
+			return j, err
+		}
+	}
 	if err == nil {
 		err = kind.step(s, ctx, j)
 	}
@@ -141,6 +157,22 @@ func (s *Service) StepJob(ctx context.Context, id int64) (*Job, error) {
 	}
 	return s.Job(ctx, id)
 }
+
+// givesWay reports, after a while, that a patient job has to wait.
+func (s *Service) givesWay(ctx context.Context) (waits bool, err error) {
+	list, err := s.UnfinishedJobs(ctx)
+	if err != nil || !slices.ContainsFunc(list, awaited) {
+		return false, err
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Second):
+	}
+	return true, ctx.Err()
+}
+
+// awaited reports whether patient jobs give way to this one.
+func awaited(j *Job) bool { return j.Kind == ReleaseJob || j.Kind == WaveJob }
 
 func (s *Service) movedOn(ctx context.Context, id, step int64) bool {
 	j, err := s.Job(ctx, id)
@@ -209,6 +241,9 @@ func (s *Service) Work(ctx context.Context) error {
 		list, err := s.UnfinishedJobs(ctx)
 		if err != nil || len(list) == 0 {
 			return err
+		}
+		if slices.ContainsFunc(list, awaited) {
+			list = slices.DeleteFunc(list, func(j *Job) bool { kind, err := kindOf(j); return err == nil && kind.patient })
 		}
 		var failed []error
 		for _, j := range list {
@@ -293,9 +328,19 @@ func (s *Service) CancelJob(ctx context.Context, actor *Officer, id int64) (*Job
 	return s.Job(ctx, id)
 }
 
-// finished brings a job to its end in the call that asked for it.
+// finished waits for a job's end in the call that asked for it. Two that do the same steps are in each other's way, so that it does them
+// only where nobody else does.
 func (s *Service) finished(ctx context.Context, j *Job, result any) error {
-	done, err := s.FinishJob(ctx, j.ID)
+	const patience = 2 * time.Second // for a step elsewhere
+	done, err := s.AwaitJob(ctx, j.ID, patience)
+	for step := j.Step; err == nil && !done.State.Finished(); {
+		if step == done.Step {
+			done, err = s.FinishJob(ctx, j.ID)
+			break
+		}
+		step = done.Step
+		done, err = s.AwaitJob(ctx, j.ID, patience)
+	}
 	if err != nil {
 		return err
 	}

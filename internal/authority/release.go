@@ -90,43 +90,84 @@ type releaseCursor struct {
 	After   device.ID `json:"after"`
 }
 
-// releaseStep lifts a page of a case's holds.
+// releaseStep lifts a page of a case's holds. What it lifts it reads, and makes the orders of, beside the writer; nothing comes to be held by a
+// case that is concluded, and the last step looks whether that is so.
 func (s *Service) releaseStep(ctx context.Context, j *Job) error {
 	var c releaseCursor
 	var result Release
 	if err := unpack(j, &struct{}{}, &c, &result); err != nil {
 		return err
 	}
-	var done bool
-	err := s.turn(WithManyWrites(ctx), s.now(), nil, func(t *turn) error {
+	now := s.now()
+	w, page, err := s.nextHolds(ctx, j.Subject, c)
+	if err != nil {
+		return err
+	}
+	if w == nil {
+		return s.endRelease(ctx, j, c, result, now)
+	}
+	plan, err := s.planLifts(now, page, w.Hash, order.ByCase)
+	if err != nil {
+		return err
+	}
+	return s.turn(WithGuardsOnly(WithManyWrites(ctx)), now, nil, func(t *turn) error {
+		if err := t.at(j); err != nil {
+			return err
+		}
 		next, c, result := *j, c, result
-		warrants, err := t.tx.Warrants(j.Subject)
-		if err != nil {
-			return err
-		}
-		if done = c.Warrant >= len(warrants); done {
-			next.State = JobDone
-			if result.Stragglers, err = stragglers(t.tx, warrants); err != nil {
-				return err
-			}
-			return t.advance(&next, c, result)
-		}
-		w := warrants[c.Warrant]
-		g := warrantGround(w.ID)
-		page, err := t.tx.ActiveOn(g, c.After, bulkPage)
-		if err != nil {
-			return err
-		}
-		lifted, err := t.liftAll(g, page, w.Hash, order.ByCase, j.By, "The case was concluded, and its hold released.")
+		lifted, err := t.liftAll(warrantGround(w.ID), plan, w.Hash, order.ByCase, j.By, "The case was concluded, and its hold released.")
 		if err != nil {
 			return err
 		}
 		result.Lifted += lifted
 		next.Done += int64(lifted)
-		if len(page) < bulkPage {
+		if len(page) < releasePage {
 			c = releaseCursor{Warrant: c.Warrant + 1}
 		} else {
 			c.After = page[len(page)-1].Device
+		}
+		return t.advance(&next, c, result)
+	})
+}
+
+// nextHolds reads what a step of a release is about: the next holds of a warrant; w is nil when all warrants are through.
+func (s *Service) nextHolds(ctx context.Context, caseID string, c releaseCursor) (w *Warrant, page []*Restriction, err error) {
+	err = s.view(ctx, func(tx Tx) error {
+		w, page = nil, nil
+		warrants, err := tx.Warrants(caseID)
+		if err != nil || c.Warrant >= len(warrants) {
+			return err
+		}
+		w = warrants[c.Warrant]
+		page, err = tx.ActiveOn(warrantGround(w.ID), c.After, releasePage)
+		return err
+	})
+	return w, page, err
+}
+
+// endRelease ends the job, or begins again with a warrant that still holds a device.
+func (s *Service) endRelease(ctx context.Context, j *Job, c releaseCursor, result Release, now time.Time) error {
+	done := false
+	err := s.turn(ctx, now, nil, func(t *turn) error {
+		next, c, result := *j, c, result
+		warrants, err := t.tx.Warrants(j.Subject)
+		if err != nil {
+			return err
+		}
+		done = true
+		for i, w := range warrants {
+			held, err := t.tx.ActiveOn(warrantGround(w.ID), device.ID{}, 1)
+			if err != nil {
+				return err
+			}
+			if len(held) > 0 {
+				done, c = false, releaseCursor{Warrant: i}
+				return t.advance(&next, c, result)
+			}
+		}
+		next.State = JobDone
+		if result.Stragglers, err = stragglers(t.tx, warrants); err != nil {
+			return err
 		}
 		return t.advance(&next, c, result)
 	})

@@ -15,7 +15,7 @@ import (
 const (
 	sequenceWindow = 1 << 16 // looked at at once
 	sequenceBatch  = 1 << 13 // per append: one checkpoint covers it
-	markBatch      = 1 << 10 // per transaction: others wait for no longer
+	markBatch      = 1 << 12 // per transaction: others wait for no longer
 	sequenceStart  = 1 << 17 // looked at at once after a start
 )
 
@@ -169,7 +169,7 @@ func (s *Service) mark(ctx context.Context, batch []*Order, indexes map[order.ID
 		for i, o := range part {
 			places[i] = Place{o.ID, indexes[o.ID]}
 		}
-		err := s.update(WithManyWrites(ctx), func(tx Tx) error {
+		err := s.update(WithGuardsOnly(WithManyWrites(ctx)), func(tx Tx) error {
 			hit, err := tx.SequenceAllIfPending(places) // the others are marked already
 			n = trues(hit)
 			return err

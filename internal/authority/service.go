@@ -33,6 +33,7 @@ type Service struct {
 	pacer     *pacer
 	drawing   sync.Mutex // guards cfg.DeviceIDs and cfg.Salts, which need not be safe for concurrent use
 	sequencer sequencer
+	simulated simulated
 	sweep     sync.Mutex // one sweep at a time
 	wake      chan struct{}
 	jobs      chan struct{} // a job was made
@@ -65,7 +66,8 @@ func New(cfg Config) (*Service, error) {
 }
 
 // Run sequences orders, goes on with jobs, and does what time makes due, until ctx ends; then it returns nil. A failure of one pass is logged and
-// tried again. Of several servers on one store only the one that leads runs it: what another one left half done, it takes up.
+// tried again. Of several servers on one store only the one that leads runs it, with a context of its term (InTerm): what another one left
+// half done, it takes up.
 func (s *Service) Run(ctx context.Context) error {
 	s.sequencer.mu.Lock()
 	s.sequencer.begun = false
@@ -124,6 +126,15 @@ func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Secon
 func (s *Service) update(ctx context.Context, fn func(Tx) error) error {
 	ctx, sp := span.Start(ctx, "store update")
 	defer sp.End()
+	if hold := TermOf(ctx); hold != nil {
+		write := fn
+		fn = func(tx Tx) error {
+			if err := hold(tx); err != nil {
+				return err
+			}
+			return write(tx)
+		}
+	}
 	return marked(sp, s.told(storeFault(s.cfg.Store.Update(ctx, fn))))
 }
 

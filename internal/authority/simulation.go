@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -160,8 +163,48 @@ type simulation struct {
 	grounds  []order.Ground
 }
 
-func (s *Service) simulation(ctx context.Context, a simulationArguments) (*simulation, error) {
+// simulated keeps the policies that the last few simulations are about, so that a step need not read one and run its tests again. The zero
+// value is empty.
+type simulated struct {
+	mu   sync.Mutex
+	list []compiledPolicy // the one that was asked for last at the end
+}
+
+type compiledPolicy struct {
+	of      [32]byte // hash of the arguments
+	edition *edition
+}
+
+// maxSimulated is how many are kept: more are hardly simulated at once.
+const maxSimulated = 4
+
+// edition returns the policy of these arguments, as checkedEdition does.
+func (m *simulated) edition(a simulationArguments) (*edition, error) {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	of := sha256.Sum256(text)
+	m.mu.Lock()
+	defer m.mu.Unlock() // whoever comes for the same one meanwhile waits for it
+	if i := slices.IndexFunc(m.list, func(c compiledPolicy) bool { return c.of == of }); i >= 0 {
+		found := m.list[i]
+		m.list = append(slices.Delete(m.list, i, i+1), found)
+		return found.edition, nil
+	}
 	e, _, err := checkedEdition(a.Name, []byte(a.Source), a.At)
+	if err != nil {
+		return nil, err
+	}
+	if len(m.list) >= maxSimulated {
+		m.list = slices.Delete(m.list, 0, 1)
+	}
+	m.list = append(m.list, compiledPolicy{of, e})
+	return e, nil
+}
+
+func (s *Service) simulation(ctx context.Context, a simulationArguments) (*simulation, error) {
+	e, err := s.simulated.edition(a)
 	if err != nil {
 		return nil, err
 	}

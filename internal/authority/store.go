@@ -46,6 +46,33 @@ func WithManyWrites(ctx context.Context) context.Context {
 // WritesMany reports whether a context is marked so.
 func WritesMany(ctx context.Context) bool { many, _ := ctx.Value(writesMany{}).(bool); return many }
 
+type restsOnGuards struct{}
+
+// WithGuardsOnly marks the context of an Update that rests on the guards of what it writes: what it read of other records may change before
+// it takes effect. A store may then compare fewer of the records that such updates have read, as long as each sees one snapshot and none
+// overwrites a record that has changed since. Restrictions of one device count as one record.
+func WithGuardsOnly(ctx context.Context) context.Context {
+	return context.WithValue(ctx, restsOnGuards{}, true)
+}
+
+// GuardsOnly reports whether a context is marked so.
+func GuardsOnly(ctx context.Context) bool { is, _ := ctx.Value(restsOnGuards{}).(bool); return is }
+
+type inTerm struct{}
+
+// InTerm marks the context of work that is for the leader of several servers alone. hold is asked first in each transaction that writes in
+// such a context: it fails when another server leads, and keeps the next term from beginning until the transaction has ended. So a leader
+// that was only paused writes nothing when it comes back.
+func InTerm(ctx context.Context, hold func(Tx) error) context.Context {
+	return context.WithValue(ctx, inTerm{}, hold)
+}
+
+// TermOf returns what InTerm marked a context with, nil without.
+func TermOf(ctx context.Context) func(Tx) error {
+	hold, _ := ctx.Value(inTerm{}).(func(Tx) error)
+	return hold
+}
+
 // Tx reads and writes records. Every Put replaces the whole record by its key; every method that names a guard writes
 // nothing and returns ErrConflict when the guard does not hold. Single look-ups return ErrAbsent.
 type Tx interface {

@@ -122,7 +122,8 @@ func (s *Service) grounds(ctx context.Context, b *book) ([]order.Ground, error) 
 }
 
 // sweepGround looks through the restrictions on one ground. It looks beside the writer, and goes to it with those only for which
-// something is due: holds, and notices that wait for their phones, may be many.
+// something is due: holds, and notices that wait for their phones, may be many. It ends when a job has begun to work at the ground: both
+// would lift the same holds, and be in each other's way.
 func (s *Service) sweepGround(ctx context.Context, b *book, g order.Ground, now time.Time) error {
 	var after device.ID
 	for {
@@ -143,13 +144,17 @@ func (s *Service) sweepGround(ctx context.Context, b *book, g order.Ground, now 
 					due = append(due, r)
 				}
 			}
+			if len(due) == 0 || err != nil {
+				return err
+			}
+			busy, err := busyIn(tx)
+			if busy[g] {
+				due, last = nil, after
+			}
 			return err
 		})
-		if err != nil {
+		if err != nil || last == after {
 			return err
-		}
-		if last == after {
-			return nil
 		}
 		after = last
 		for chunk := range slices.Chunk(due, sweepChunk) {

@@ -83,14 +83,19 @@ func (t *turn) issue(id device.ID, leaf order.Leaf) (*Order, error) {
 	return o, nil
 }
 
-// order makes an order, with a salt that is used once.
+// order makes an order of this turn.
 func (t *turn) order(id device.ID, leaf order.Leaf) (*Order, error) {
-	o := &Order{Device: id, Kind: leaf.Kind, Ground: leaf.Ground, IssuedAt: t.now}
+	return t.s.newOrder(t.now, id, leaf)
+}
+
+// newOrder makes an order, with a salt that is used once.
+func (s *Service) newOrder(now time.Time, id device.ID, leaf order.Leaf) (*Order, error) {
+	o := &Order{Device: id, Kind: leaf.Kind, Ground: leaf.Ground, IssuedAt: now}
 	var err error
-	if o.Salt, err = t.s.newSalt(); err != nil {
+	if o.Salt, err = s.newSalt(); err != nil {
 		return nil, err
 	}
-	leaf.IssuedAt = t.now
+	leaf.IssuedAt = now
 	leaf.Commitment = order.Commit(o.Salt, id)
 	if o.Leaf, err = leaf.Marshal(); err != nil {
 		return nil, err

@@ -176,27 +176,31 @@ func (s *Service) lockWave(ctx context.Context, b *book, j *Job, a waveArguments
 func waveGround(id int64) order.Ground { return order.Ground{ID: "wave " + strconv.FormatInt(id, 10)} }
 
 // busy says which grounds and waves unfinished jobs work at: a sweep leaves them alone.
-func (s *Service) busy(ctx context.Context) (map[order.Ground]bool, error) {
-	grounds := make(map[order.Ground]bool)
-	err := s.view(ctx, func(tx Tx) error {
-		clear(grounds)
-		jobs, err := tx.UnfinishedJobs(maxUnfinished)
-		for _, j := range jobs {
-			switch j.Kind {
-			case WaveJob:
-				id, _ := strconv.ParseInt(j.Subject, 10, 64)
-				grounds[waveGround(id)] = true
-			case ReleaseJob:
-				warrants, err := tx.Warrants(j.Subject)
-				if err != nil {
-					return err
-				}
-				for _, w := range warrants {
-					grounds[warrantGround(w.ID)] = true
-				}
-			}
-		}
+func (s *Service) busy(ctx context.Context) (grounds map[order.Ground]bool, err error) {
+	err = s.view(ctx, func(tx Tx) (err error) {
+		grounds, err = busyIn(tx)
 		return err
 	})
+	return grounds, err
+}
+
+func busyIn(tx Tx) (map[order.Ground]bool, error) {
+	grounds := make(map[order.Ground]bool)
+	jobs, err := tx.UnfinishedJobs(maxUnfinished)
+	for _, j := range jobs {
+		switch j.Kind {
+		case WaveJob:
+			id, _ := strconv.ParseInt(j.Subject, 10, 64)
+			grounds[waveGround(id)] = true
+		case ReleaseJob:
+			warrants, err := tx.Warrants(j.Subject)
+			if err != nil {
+				return nil, err
+			}
+			for _, w := range warrants {
+				grounds[warrantGround(w.ID)] = true
+			}
+		}
+	}
 	return grounds, err
 }

@@ -308,7 +308,7 @@ func (w *world) open(ctx context.Context, database string) (err error) {
 	}
 	ctx, w.stop = context.WithCancel(ctx)
 	w.worked = make(chan error, 1)
-	go func() { w.worked <- w.app.Service.Run(ctx) }()
+	go func() { w.worked <- w.app.Work(ctx) }()
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
@@ -126,6 +128,9 @@ func (h *held) ground() order.Ground { return order.Ground{Kind: order.Warrant, 
 // statement that has a trigger, so that such transactions cost the square of their length.
 const lockBatch = 500
 
+// lockers is how many such transactions are under way at once: a database has room for several.
+const lockers = 4
+
 // lock puts the devices into the store, each with a lock that has held for eleven days.
 func (h *held) lock(ctx context.Context, s *session, db books) error {
 	templates, err := s.records(ctx)
@@ -144,13 +149,15 @@ func (h *held) lock(ctx context.Context, s *session, db books) error {
 	if err != nil {
 		return err
 	}
+	group, ctx := errgroup.WithContext(authority.WithGuardsOnly(ctx))
+	group.SetLimit(lockers)
 	for from := 0; from < h.n; from += lockBatch {
 		numbers := make([]int, min(lockBatch, h.n-from))
 		for k := range numbers {
 			numbers[k] = f.place(from + k)
 		}
 		slices.Sort(numbers)
-		err := db.Update(ctx, func(tx authority.Tx) error {
+		write := func(tx authority.Tx) error {
 			for _, i := range numbers {
 				d := templates[i%len(templates)].device
 				d.ID, d.IMEI, d.Serial, d.Key = f.id(i), imei(i), fmt.Sprint("S", i), public
@@ -168,13 +175,16 @@ func (h *held) lock(ctx context.Context, s *session, db books) error {
 				}
 			}
 			return nil
-		})
-		if err != nil {
-			return err
 		}
-		s.Progress.Step(len(numbers))
+		group.Go(func() error {
+			if err := db.Update(ctx, write); err != nil {
+				return err
+			}
+			s.Progress.Step(len(numbers))
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // conclude times the release: from the officer's word until the last lift is durable, in the ledger, and marked as such.

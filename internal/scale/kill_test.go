@@ -12,6 +12,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/scale"
+	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	pgtest.Main(m)
 }
 
 func releaseIn(dir string) error {
@@ -69,7 +70,7 @@ func releaseIn(dir string) error {
 
 // TestReleaseSurvivesKill kills a process with kill -9 in the middle of a release, several times, and lets another go on each time.
 func TestReleaseSurvivesKill(t *testing.T) {
-	const n = 6200
+	const n = 12_400
 	ctx := context.Background()
 	dir := t.TempDir()
 	store, err := sqlite.Open(ctx, dir, sqlite.Options{})

@@ -10,6 +10,8 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/scale"
+	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
+	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
 	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
@@ -63,8 +65,16 @@ func onSQLite(t testing.TB) authority.Store {
 	return store
 }
 
+func onPostgres(t testing.TB) authority.Store {
+	t.Helper()
+	store, err := postgres.Open(context.Background(), pgtest.Database(t), postgres.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, store.Close()) })
+	return store
+}
+
 func TestReleaseOfMany(t *testing.T) {
-	const n = 3500 // several pages, the last one not full
+	const n = 5500 // several pages, the last one not full
 	ctx := context.Background()
 	store := onSQLite(t)
 	caseID, err := scale.Held(ctx, store, n, now, nil)
@@ -108,13 +118,18 @@ func TestReleaseOfMany(t *testing.T) {
 	}))
 }
 
-// BenchmarkRelease is a release of 100,000 devices on SQLite: issued, and in the ledger.
+// BenchmarkRelease is a release of 100,000 devices: issued, and in a ledger in a folder.
 func BenchmarkRelease(b *testing.B) {
+	b.Run("sqlite", func(b *testing.B) { benchmarkRelease(b, onSQLite) })
+	b.Run("postgres", func(b *testing.B) { benchmarkRelease(b, onPostgres) })
+}
+
+func benchmarkRelease(b *testing.B, open func(testing.TB) authority.Store) {
 	const n = 100_000
 	ctx := context.Background()
 	for b.Loop() {
 		b.StopTimer()
-		store := onSQLite(b)
+		store := open(b)
 		caseID, err := scale.Held(ctx, store, n, now, nil)
 		must(b, err)
 		s := service(b, store)

@@ -25,7 +25,14 @@ func each[T any](list []T, do func(T) error) (hit []bool, err error) {
 }
 
 func (t *tx) LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, cause order.Cause) ([]bool, error) {
-	return each(ids, func(id device.ID) error { return t.LiftIfActive(id, g, at, cause) })
+	return each(ids, func(id device.ID) error {
+		if r, err := t.Restriction(id, g); err != nil {
+			return err
+		} else if r.Appealing || r.Stage == order.Noticed && r.Wave != 0 {
+			return authority.ErrConflict
+		}
+		return t.LiftIfActive(id, g, at, cause)
+	})
 }
 
 func (t *tx) LockAllIfNoticed(locks []authority.Lock) ([]bool, error) {

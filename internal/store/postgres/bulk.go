@@ -36,8 +36,8 @@ func (t *tx) LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, caus
 	}
 	return t.hits(len(ids), `UPDATE restriction AS r SET stage = 3, lifted_at = $4, cause = $5, appealing = false
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS v(id, n)
-		WHERE r.device = v.id AND r.ground_kind = $2 AND r.ground = $3 AND r.stage IN (1, 2) RETURNING v.n`,
-		list, int64(g.Kind), g.ID, table.Stamp(at), int64(cause))
+		WHERE r.device = v.id AND r.ground_kind = $2 AND r.ground = $3 AND r.stage IN (1, 2) AND NOT r.appealing AND (r.stage = 2 OR r.wave IS NULL)
+		RETURNING v.n`, list, int64(g.Kind), g.ID, table.Stamp(at), int64(cause))
 }
 
 func (t *tx) LockAllIfNoticed(locks []authority.Lock) ([]bool, error) {

@@ -16,25 +16,32 @@ import (
 func (t *tx) LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, cause order.Cause) ([]bool, error) {
 	hit := make([]bool, len(ids))
 	lifted := table.Stamp(at)
+	t.grown = make(map[int64]bool, len(ids))
 	for i := range ids {
 		n, err := t.Exec(`UPDATE restriction SET stage = 3, lifted_at = ?4, cause = ?5, appealing = 0
-			WHERE device = ?1 AND ground_kind = ?2 AND ground = ?3 AND stage IN (1, 2)`, record.Number(ids[i]), int64(g.Kind), g.ID, lifted, int64(cause))
+			WHERE device = ?1 AND ground_kind = ?2 AND ground = ?3 AND stage IN (1, 2) AND appealing = 0 AND (stage = 2 OR wave IS NULL)`,
+			record.Number(ids[i]), int64(g.Kind), g.ID, lifted, int64(cause))
 		if err != nil {
 			return nil, err
 		}
-		hit[i] = n > 0
+		if hit[i] = n > 0; hit[i] {
+			t.grown[record.Number(ids[i])] = true // by the trigger restriction_moved
+		}
 	}
 	return hit, nil
 }
 
 func (t *tx) LockAllIfNoticed(locks []authority.Lock) ([]bool, error) {
 	hit := make([]bool, len(locks))
+	t.grown = make(map[int64]bool, len(locks))
 	for i, l := range locks {
 		err := t.LockIfNoticed(l.Device, l.Ground, l.LockedAt, l.EffectAt, l.EndsAt)
 		if err != nil && !errors.Is(err, authority.ErrConflict) && !errors.Is(err, authority.ErrAbsent) {
 			return nil, err
 		}
-		hit[i] = err == nil
+		if hit[i] = err == nil; hit[i] {
+			t.grown[record.Number(l.Device)] = true
+		}
 	}
 	return hit, nil
 }
@@ -48,14 +55,16 @@ func (t *tx) InsertOrders(list []*authority.Order) error {
 	return nil
 }
 
-// SettleReplaced: an order that a device's newest one replaces was inserted before it; orders on a ground are few.
+// SettleReplaced: orders on a ground are few, and mostly the new one is the only one that is not settled.
 func (t *tx) SettleReplaced(list []*authority.Order) error {
+	const older = `UPDATE orders SET settled = 1 WHERE device = ?1 AND ground_kind = ?2 AND ground = ?3 AND settled = 0 AND id <> ?4
+		AND (issued_at, number) < (SELECT k.issued_at, k.number FROM orders AS k WHERE k.id = ?4)`
 	for _, o := range list {
-		settle := t.SettleOlderEscalations
+		query := older + " AND kind <> 3"
 		if o.Kind == order.Lift {
-			settle = t.SettleOlder
+			query = older
 		}
-		if err := settle(o.Device, o.Ground, o.ID); err != nil {
+		if _, err := t.Exec(query, record.Number(o.Device), int64(o.Ground.Kind), o.Ground.ID, o.ID[:]); err != nil {
 			return err
 		}
 	}

@@ -29,5 +29,8 @@ func (t *tx) InsertOrder(o *authority.Order) error {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		o.ID[:], record.Number(o.Device), table.Blob(o.Leaf), o.Salt[:], int64(o.Kind), int64(o.Ground.Kind), o.Ground.ID, table.Stamp(o.IssuedAt), index, table.Stamp(o.DeliveredAt),
 		o.Settled, o.Refusal)
+	if err == nil && !t.grown[record.Number(o.Device)] {
+		_, err = t.Exec("UPDATE device SET revision = revision + 1 WHERE number = ?", record.Number(o.Device))
+	}
 	return err
 }

@@ -241,6 +241,7 @@ type tx struct {
 	outgrown bool     // something was asked that a light update cannot do
 	learned  []func() // what the dictionaries remember once it is durable
 	scratch  []byte
+	grown    map[int64]bool // devices whose revision this transaction has made grow already, as far as that saves a statement
 }
 
 // ready gives t the records of package table, which go through it.

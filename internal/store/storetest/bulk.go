@@ -29,17 +29,33 @@ func settledOnes(t *testing.T, s authority.Store, n int) (list []int) {
 
 var bulkTests = map[string]func(*testing.T, authority.Store){
 	"lift": func(t *testing.T, s authority.Store) {
-		enrolled(t, s, 5)
-		noticed(t, s, 4, cuba)
+		enrolled(t, s, 7)
+		noticed(t, s, 6, cuba)
 		noticed(t, s, 1, crimea)
+		var wave int64
+		does(t, s, func(tx authority.Tx) (err error) {
+			wave, err = tx.InsertWave(&authority.Wave{CreatedAt: start, State: authority.WaveOpen, PolicyHash: hash(1)})
+			return err
+		})
+		for _, n := range []int{2, 5} { // a lock that came of a wave, and one that is in it still
+			does(t, s, func(tx authority.Tx) error { return tx.ProposeIfNoticed(wave, deviceID(n), cuba) })
+		}
 		does(t, s, lock(2, cuba))
 		does(t, s, lift(3, cuba, order.ByHuman))
 		does(t, s, func(tx authority.Tx) error { return tx.SetAppealing(deviceID(4), cuba, true) })
-		same(t, "active", got(t, s, func(tx authority.Tx) (int, error) { return tx.CountActiveOn(cuba) }), 3)
-		hits(t, s, []bool{true, true, false, true, false, false}, func(tx authority.Tx) ([]bool, error) {
-			return tx.LiftAllIfActive(cuba, []device.ID{deviceID(2), deviceID(1), deviceID(3), deviceID(4), deviceID(5), deviceID(9)}, start.Add(20*day), order.ByCase)
+		same(t, "active", got(t, s, func(tx authority.Tx) (int, error) { return tx.CountActiveOn(cuba) }), 5)
+		hits(t, s, []bool{true, true, false, false, false, true, false, false}, func(tx authority.Tx) ([]bool, error) {
+			ids := []device.ID{deviceID(2), deviceID(1), deviceID(3), deviceID(4), deviceID(5), deviceID(6), deviceID(7), deviceID(9)}
+			return tx.LiftAllIfActive(cuba, ids, start.Add(20*day), order.ByCase)
 		})
-		for n, cause := range map[int]order.Cause{1: order.ByCase, 2: order.ByCase, 3: order.ByHuman, 4: order.ByCase} {
+		for n, appealing := range map[int]bool{4: true, 5: false} {
+			r := got(t, s, func(tx authority.Tx) (*restriction.Restriction, error) { return tx.Restriction(deviceID(n), cuba) })
+			if r.Stage != order.Noticed || r.Appealing != appealing || (r.Wave == 0) != appealing {
+				t.Errorf("device %d: %+v", n, r)
+			}
+			does(t, s, lift(n, cuba, order.ByCase))
+		}
+		for n, cause := range map[int]order.Cause{1: order.ByCase, 2: order.ByCase, 3: order.ByHuman, 6: order.ByCase} {
 			r := got(t, s, func(tx authority.Tx) (*restriction.Restriction, error) { return tx.Restriction(deviceID(n), cuba) })
 			if r.Stage != order.Lifted || r.Cause != cause || r.Appealing || !r.LiftedAt.Equal(start.Add(20*day)) {
 				t.Errorf("device %d: %+v", n, r)
@@ -48,7 +64,7 @@ var bulkTests = map[string]func(*testing.T, authority.Store){
 		same(t, "none active", got(t, s, func(tx authority.Tx) (int, error) { return tx.CountActiveOn(cuba) }), 0)
 		same(t, "other ground", got(t, s, func(tx authority.Tx) (int, error) { return tx.CountActiveOn(crimea) }), 1)
 		same(t, "counted", got(t, s, func(tx authority.Tx) ([]authority.StageCount, error) { return tx.StageCounts() }), []authority.StageCount{
-			{Stage: order.Observed, Devices: 1}, {Stage: order.Noticed, Devices: 1}, {Stage: order.Lifted, Devices: 3}})
+			{Stage: order.Observed, Devices: 1}, {Stage: order.Noticed, Devices: 1}, {Stage: order.Lifted, Devices: 5}})
 		hits(t, s, nil, func(tx authority.Tx) ([]bool, error) { return tx.LiftAllIfActive(cuba, nil, start, order.ByCase) })
 		refuses(t, s, nil, func(tx authority.Tx) error { // a lift has a cause
 			_, err := tx.LiftAllIfActive(crimea, []device.ID{deviceID(1)}, start.Add(20*day), 0)
