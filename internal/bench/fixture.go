@@ -121,6 +121,7 @@ type fleetOf struct {
 	n         int
 	templates []template
 	now       time.Time
+	scattered bool // rows are written in no order of IDs at all: in PostgreSQL that is where they stay
 }
 
 func (f *fleetOf) id(i int) (id device.ID) {
@@ -208,7 +209,9 @@ func (f *fleetOf) fill(ctx context.Context, store authority.Store, progress Prog
 		if err := g.Wait(); err != nil {
 			return err
 		}
-		slices.SortFunc(devices, func(a, b *authority.Device) int { return slices.Compare(a.ID[:], b.ID[:]) })
+		if !f.scattered {
+			slices.SortFunc(devices, func(a, b *authority.Device) int { return slices.Compare(a.ID[:], b.ID[:]) })
+		}
 		slices.SortFunc(made, func(a, b authority.Production) int { return cmp.Compare(a.IMEI, b.IMEI) })
 		err := store.Update(ctx, func(tx authority.Tx) error {
 			if err := tx.PutProduction(made); err != nil {
@@ -257,7 +260,7 @@ func (s *session) populate(ctx context.Context, dir, database string, n int) (*f
 	if err != nil {
 		return nil, err
 	}
-	f := &fleetOf{n: n, templates: templates, now: time.Now()}
+	f := &fleetOf{n: n, templates: templates, now: time.Now(), scattered: database != ""}
 	return f, errors.Join(f.fill(ctx, db, s.Progress), db.Close())
 }
 

@@ -82,7 +82,12 @@ func (y *tally) work(t *testing.T, n int, stop <-chan struct{}) {
 			}
 		} else {
 			y.tried[n].Add(1)
-			if err = y.db.Update(context.Background(), count1(n)); err == nil {
+			if i%3 == 1 {
+				err = exchanged(y.db, n)
+			} else {
+				err = y.db.Update(context.Background(), count1(n))
+			}
+			if err == nil {
 				y.acknowledged[n].Add(1)
 			}
 		}
