@@ -18,6 +18,9 @@ type Options struct {
 	// Committed hears of each commit: when it began, how long it took, and whether the database said that it is durable. It must not block.
 	Committed func(began time.Time, took time.Duration, durable bool)
 
+	// Progress hears of a step of the schema that writes every record anew, from Open, after each stretch: how many of how many; nil hears nothing.
+	Progress func(what string, done, total int)
+
 	Queue    int           // updates that may wait or run before more are turned away; default 4,096
 	MaxBatch int           // light updates committed together at most; default 256
 	Lanes    int           // connections for light updates; default 2
@@ -101,7 +104,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	if err := db.examine(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, c); err != nil {
+	if err := migrate(ctx, c, newPassage(opts.Progress)); err != nil {
 		return nil, err
 	}
 	if _, err := db.member.number(ctx, c); err != nil {
