@@ -76,6 +76,8 @@ type DB struct {
 	end    sync.Once
 	ended  error
 
+	wasFull atomic.Int64 // when an update was refused for want of room, Unix nanoseconds
+
 	waiting, batches, updates, alone, failed, turnedAway, retried atomic.Int64
 }
 
