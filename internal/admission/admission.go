@@ -39,7 +39,7 @@ type Class uint8
 // The classes. What a token says is not verified before it is let in: a class orders calls and allows nothing.
 const (
 	Lift       Class = iota // a device that these records know to be locked, or to have a lift to come
-	Enrolment               // a new device
+	Enrolment               // a new device: at most half of the places, and three quarters together with the next class
 	Restricted              // a device that says that it is locked, or was opened by a code: at most half of the places
 	Plain                   // any other check-in
 	Doubted                 // from a network that sends what does not verify: an eighth of the places while half are free, and no waiting
@@ -248,8 +248,8 @@ func (g *Gate) patience(now time.Time) time.Duration {
 func (g *Gate) fits(class Class) bool {
 	limit := g.pace.places()
 	switch class {
-	case Restricted:
-		return g.inside < limit && g.of[class] < max(1, limit/2)
+	case Enrolment, Restricted: // what anybody can claim
+		return g.inside < limit && g.of[class] < max(1, limit/2) && g.of[Enrolment]+g.of[Restricted] < max(1, limit*3/4)
 	case Doubted:
 		return g.inside < limit/2 && g.of[class] < max(1, limit/8)
 	}

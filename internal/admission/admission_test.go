@@ -243,21 +243,39 @@ func TestGivingUp(t *testing.T) {
 	})
 }
 
+// crowd lets a hundred of each class call, one class after the other, and counts those who come in and stay.
+func crowd(t *testing.T, g *Gate, order ...Class) map[Class]int {
+	inside := map[Class]int{}
+	for _, class := range order {
+		for range 100 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			if _, err := g.Enter(ctx, class); err == nil {
+				inside[class]++
+			}
+			cancel()
+		}
+	}
+	return inside
+}
+
 // Claims that nobody has verified yet take half of the places at most, and doubtful networks an eighth, however many they are.
 func TestUnverifiedClaimsDoNotFillTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := New(Config{Least: 64, Most: 64})
-		inside := map[Class]int{}
-		for _, class := range []Class{Doubted, Restricted, Plain} {
-			for range 100 {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-				if _, err := g.Enter(ctx, class); err == nil {
-					inside[class]++
-				}
-				cancel()
-			}
-		}
+		inside := crowd(t, g, Doubted, Restricted, Plain)
 		if inside[Doubted] != 8 || inside[Restricted] != 32 || inside[Plain] != 24 {
+			t.Errorf("inside: %v", inside)
+		}
+	})
+}
+
+// Enrolments, too, are claims that nobody has verified: whoever sends nothing else, from however many networks, leaves places for devices that
+// check in, and both sorts of claims together leave a quarter.
+func TestEnrolmentsDoNotKeepDevicesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(Config{Least: 64, Most: 64})
+		inside := crowd(t, g, Enrolment, Restricted, Plain)
+		if inside[Enrolment] != 32 || inside[Restricted] != 16 || inside[Plain] != 16 {
 			t.Errorf("inside: %v", inside)
 		}
 	})

@@ -31,6 +31,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
 	"github.com/bailiwick-dev/bailiwick/internal/span"
+	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 	"github.com/bailiwick-dev/bailiwick/territory"
@@ -149,6 +150,7 @@ func Open(ctx context.Context, cfg Config) (_ *App, err error) {
 	if a.handler, err = a.routes(); err != nil {
 		return nil, err
 	}
+	a.handler = a.inTime(a.handler)
 	if err := a.standForOffice(ctx); err != nil {
 		return nil, err
 	}
@@ -367,7 +369,9 @@ func (a *App) look(ctx context.Context) error {
 		_, err := tx.NextNumber("readiness") // an update that writes nothing succeeds on a full disk, too
 		return err
 	})
-	if err != nil {
+	if errors.Is(err, postgres.ErrSchema) {
+		return &httpapi.Unready{Err: err, Faults: []httpapi.Fault{{At: "store", Message: "a newer release has brought the records to another schema: start that one here, too"}}}
+	} else if err != nil {
 		return &httpapi.Unready{Err: err, Faults: []httpapi.Fault{{At: "store", Message: "the records cannot be written now: the disk is full or failing, or the database is away"}}}
 	}
 	// What tries it may need no more room, where others do.

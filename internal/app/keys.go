@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 )
 
@@ -43,38 +44,12 @@ func onlineKey(file, name string) (*tufrepo.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return key, writeWhole(file, string(text))
+	return key, durable.WriteFile(file, text, 0o600)
 }
 
 func newSecret(file string) (key [32]byte, err error) {
 	if _, err := rand.Read(key[:]); err != nil {
 		return key, err
 	}
-	return key, writeWhole(file, hex.EncodeToString(key[:])+"\n")
-}
-
-// writeWhole writes a file that its owner alone may read, durably, and whole or not at all: a kill in between must not leave
-// half a key behind, with which no server would start again.
-func writeWhole(file, text string) error {
-	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(file))
-}
-
-// syncFolder makes a new file's name durable.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return key, durable.WriteFile(file, []byte(hex.EncodeToString(key[:])+"\n"), 0o600)
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/ledger/proof"
 )
@@ -75,7 +76,7 @@ func (a *App) noteNewest(ctx context.Context) error {
 	if kept, err := os.ReadFile(file); err == nil && bytes.Equal(kept, signed) {
 		return nil
 	}
-	return writeWhole(file, string(signed))
+	return durable.WriteFile(file, signed, 0o600)
 }
 
 // keepNewest notes it again and again until ctx ends. What cannot be noted now is noted later.

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 	"github.com/bailiwick-dev/bailiwick/internal/jobs/riverqueue"
 	"github.com/bailiwick-dev/bailiwick/internal/span"
 	"github.com/bailiwick-dev/bailiwick/internal/store/move"
@@ -114,7 +115,7 @@ func (a *App) bindRecords(ctx context.Context, keys [32]byte) error {
 	if there, err := exists(mark); there || err != nil {
 		return err
 	}
-	return os.WriteFile(mark, []byte("The records of this folder are in PostgreSQL: start the server with --database.\n"), 0o600)
+	return durable.WriteFile(mark, []byte("The records of this folder are in PostgreSQL: start the server with --database.\n"), 0o600)
 }
 
 // said is what a mark says, on one line.

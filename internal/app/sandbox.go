@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
@@ -89,7 +90,7 @@ func (m *movable) MoveOn(d time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	by := m.by + d
-	if err := writeWhole(m.file, strconv.FormatInt(int64(by/time.Second), 10)+"\n"); err != nil {
+	if err := durable.WriteFile(m.file, []byte(strconv.FormatInt(int64(by/time.Second), 10)+"\n"), 0o600); err != nil {
 		return err
 	}
 	m.by = by

@@ -6,15 +6,19 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
+	"github.com/bailiwick-dev/bailiwick/protocol"
 )
 
 const (
@@ -54,7 +58,7 @@ func (a *App) sameKeys(ctx context.Context, keys string) error {
 		return err
 	} else if !there {
 		if text, err := os.ReadFile(own); err == nil {
-			if err := writeWhole(filepath.Join(keys, ledgerKey), string(text)); err != nil {
+			if err := durable.WriteFile(filepath.Join(keys, ledgerKey), text, 0o600); err != nil {
 				return err
 			}
 		} else if !errors.Is(err, os.ErrNotExist) {
@@ -355,6 +359,22 @@ func (a *App) startWatch(ctx context.Context) error {
 		}
 	}()
 	return nil
+}
+
+// inTime keeps what would write a time into the records from a server whose clock is wrong, and the epochs that devices sign. What only reads goes on.
+func (a *App) inTime(next http.Handler) http.Handler {
+	if a.stopWatch == nil { // nobody compares the clock
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reads := (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path != protocol.PathEpoch
+		if reads || a.watch.right() {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Retry-After", strconv.Itoa(int(clockEvery/time.Second)))
+		refuse(w, http.StatusServiceUnavailable, "unavailable", "this server's clock is wrong, and it takes nothing until it is right: try again later")
+	})
 }
 
 func (a *App) clockEvery() time.Duration {

@@ -17,6 +17,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
+	"github.com/bailiwick-dev/bailiwick/protocol"
 )
 
 const serversOrigin = "servers.example/ledger"
@@ -155,12 +156,51 @@ func TestClockIsOff(t *testing.T) {
 	if err := a.look(t.Context()); err == nil || !strings.Contains(err.Error(), "NTP") {
 		t.Errorf("ready with %v", err)
 	}
+	for _, tc := range []struct {
+		method, path string
+		refused      bool
+	}{{http.MethodPost, protocol.PathCheckIn, true}, {http.MethodPost, protocol.PathEnrol, true}, {http.MethodGet, protocol.PathEpoch, true},
+		{http.MethodPost, "/owner", true}, {http.MethodGet, "/healthz", false}, {http.MethodGet, "/ledger/key", false}} {
+		w := httptest.NewRecorder()
+		a.Handler().ServeHTTP(w, httptest.NewRequest(tc.method, tc.path, strings.NewReader("x")))
+		refused := w.Code == http.StatusServiceUnavailable && w.Header().Get("Retry-After") != "" && strings.Contains(w.Body.String(), "clock")
+		if refused != tc.refused {
+			t.Errorf("%s %s: %d %s", tc.method, tc.path, w.Code, w.Body)
+		}
+	}
 	off.Store(0)
 	until(t, "its clock is right again", func() bool { return a.look(t.Context()) == nil })
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "it leads again", a.Leads)
+}
+
+// A newer release changes the schema while this server stands still. When it wakes up it is not ready, says why, takes nothing and does not lead.
+func TestNewerReleaseTookOver(t *testing.T) {
+	url := pgtest.Database(t)
+	a := mustOpen(t, url, func(*Config) {})
+	c, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	for _, statement := range []string{"BEGIN", "INSERT INTO schema_step VALUES (99, 'later')", "UPDATE receipt SET fenced_at = clock_timestamp()", "DELETE FROM server",
+		"UPDATE leader SET term = term + 1, server = 1, expires_at = clock_timestamp() + interval '1 hour'", "COMMIT"} {
+		if _, err := c.Exec(t.Context(), statement); err != nil {
+			t.Fatal(statement, err)
+		}
+	}
+	until(t, "it leads no more", func() bool { return !a.Leads() })
+	w := httptest.NewRecorder()
+	a.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "newer release") {
+		t.Errorf("/readyz: %d %s", w.Code, w.Body)
+	}
+	err = a.store.Update(t.Context(), func(tx authority.Tx) error { return tx.AddEvent(authority.Event{Kind: "late"}) })
+	if !errors.Is(err, authority.ErrStoreUnavailable) {
+		t.Errorf("written: %v", err)
+	}
 }
 
 // An installation with records in PostgreSQL and its ledger in the data folder goes on with the ledger in the database: the same key, the same

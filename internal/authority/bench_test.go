@@ -8,9 +8,6 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"fmt"
-	"runtime"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,69 +16,11 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
-	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
-	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
-	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
 	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/policies"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
-
-// BenchmarkCheckIn measures plain check-ins, ES256, durable, from 256 connections, without HTTP. "of-bare" is their rate over that of
-// bare signature checks on the same cores in the same run; PostgreSQL runs on these cores, too.
-func BenchmarkCheckIn(b *testing.B) {
-	b.Run("sqlite", func(b *testing.B) {
-		store, err := sqlite.Open(ctx, b.TempDir(), sqlite.Options{})
-		must(b, err)
-		defer store.Close()
-		benchmarkCheckIn(b, store)
-	})
-	b.Run("postgres", func(b *testing.B) {
-		cluster, err := pgtest.Start()
-		must(b, err)
-		defer func() { must(b, cluster.Stop()) }()
-		store, err := postgres.Open(ctx, cluster.Database(b), postgres.Options{})
-		must(b, err)
-		defer func() { must(b, store.Close()) }()
-		benchmarkCheckIn(b, store)
-	})
-}
-
-func benchmarkCheckIn(b *testing.B, store authority.Store) {
-	const fleet = 5000
-	s, tokens, key := benchFleet(b, store, fleet, b.N)
-	bare := bareRate(b, key)
-	var next, refused atomic.Int64
-	var wait sync.WaitGroup
-	for range 256 { // the first contact of each is decided about, and leaves a line
-		wait.Go(func() {
-			for i := next.Add(1); i <= fleet; i = next.Add(1) {
-				if _, err := s.CheckIn(ctx, tokens[i-1], home); err != nil {
-					b.Error(err)
-				}
-			}
-		})
-	}
-	wait.Wait()
-	next.Store(fleet)
-	b.SetParallelism(64)
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if _, err := s.CheckIn(ctx, tokens[next.Add(1)-1], home); err != nil {
-				refused.Add(1) // a later sequence of the same device overtook it
-			}
-		}
-	})
-	b.StopTimer()
-	rate := float64(b.N) / b.Elapsed().Seconds()
-	b.ReportMetric(rate, "check-ins/s")
-	b.ReportMetric(rate/bare, "of-bare")
-	if n := refused.Load(); n > int64(b.N/100) {
-		b.Errorf("%d of %d were refused", n, b.N)
-	}
-}
 
 // benchFleet enrols devices and signs a token for the first contact of each, and more for later ones, in turn.
 func benchFleet(b *testing.B, store authority.Store, fleet, more int) (*authority.Service, [][]byte, *ecdsa.PrivateKey) {
@@ -114,27 +53,6 @@ func benchFleet(b *testing.B, store authority.Store, fleet, more int) (*authorit
 		must(b, err)
 	}
 	return s, tokens, key
-}
-
-// bareRate is how many bare ES256 checks a second all cores make.
-func bareRate(b *testing.B, key *ecdsa.PrivateKey) float64 {
-	digest := sha256.Sum256([]byte("evidence"))
-	signature, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
-	must(b, err)
-	const each = 5000
-	begun := time.Now()
-	var wait sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wait.Go(func() {
-			for range each {
-				if !ecdsa.VerifyASN1(&key.PublicKey, digest[:], signature) {
-					b.Error("a good signature is refused")
-				}
-			}
-		})
-	}
-	wait.Wait()
-	return float64(each*runtime.GOMAXPROCS(0)) / time.Since(begun).Seconds()
 }
 
 // service is an authority without a ledger to write to: plain check-ins need none.

@@ -58,8 +58,8 @@ func (v *visit) unchanged(tx Tx, was uint64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	next := v.device
-	return d.Sequence == was && bytes.Equal(d.Key, next.Key) && d.KeyCeiling == next.KeyCeiling && d.IMEI == next.IMEI && d.Serial == next.Serial &&
+	next := v.device // a record that was erased meanwhile was seen at no time: what this check-in goes out from must not come back
+	return d.Sequence == was && !d.LastSeen.IsZero() && bytes.Equal(d.Key, next.Key) && d.KeyCeiling == next.KeyCeiling && d.IMEI == next.IMEI && d.Serial == next.Serial &&
 		d.Model == next.Model && d.EnrolledAt.Equal(next.EnrolledAt) && d.Unlocks == next.Unlocks && d.Stage == next.Stage &&
 		slices.Equal(d.LicenceNames, next.LicenceNames), nil
 }

@@ -186,6 +186,46 @@ func TestAPlainCheckInLosesNothing(t *testing.T) {
 	}
 }
 
+// What was erased between the reading of a record and its update does not come back with it.
+func TestAPlainCheckInBringsNothingErasedBack(t *testing.T) {
+	now := time.Date(2021, 9, 20, 9, 0, 0, 0, time.UTC)
+	today := territory.DayOf(now)
+	key := benchKey(t)
+	for name, counts := range map[string]bool{"counted": true, "uncounted": false} {
+		db := memory.New()
+		between := &interrupted{Store: db}
+		var store authority.Store = between
+		if !counts {
+			store = uncounted{between}
+		}
+		s, _ := service(t, store, now)
+		id := device.ID{7}
+		must(t, db.Update(ctx, func(tx authority.Tx) error {
+			return tx.InsertDevice(&authority.Device{ID: id, IMEI: "350000000000027", Key: pkixOf(t, key), KeyCeiling: policy.Genuine, Attestation: policy.Genuine,
+				EnrolledAt: now.Add(-9 * day), LastSeen: now.Add(-day), Days: []territory.DayRecord{dayIn(today-5, "FR"), dayIn(today-4, "DE")}})
+		}))
+		between.fn = func() {
+			_, err := s.EraseDevice(ctx, &authority.Officer{Name: "ada", Role: "admin"}, id, "the owner asked for it")
+			must(t, err)
+		}
+		token, err := evidence.Sign(&evidence.Claims{Device: id, Sequence: 3, Epoch: s.Epoch(ctx).Epoch, IssuedAt: now, Software: "1", Boot: evidence.BootVerified,
+			Days: []territory.DayRecord{dayIn(today-1, "DE")}}, key)
+		must(t, err)
+		_, err = s.CheckIn(ctx, token, home)
+		must(t, err)
+		must(t, db.View(ctx, func(tx authority.Tx) error {
+			d, err := tx.Device(id)
+			if err == nil && (len(d.Days) != 1 || d.Days[0].Day != today-1 || d.Sequence != 3) {
+				t.Errorf("%s: %+v", name, d)
+			}
+			return err
+		}))
+		if between.fn != nil {
+			t.Errorf("%s: nothing came between", name)
+		}
+	}
+}
+
 // interrupted lets something happen after the next reading, once.
 type interrupted struct {
 	authority.Store

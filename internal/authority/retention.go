@@ -41,20 +41,50 @@ const (
 	retentionLook = time.Hour
 )
 
+// When the daily job begins, by the server's clock and in its time zone.
+const (
+	retentionHour  = 3              // o'clock
+	retentionNight = 3 * time.Hour  // from then on it may begin
+	retentionLate  = 36 * time.Hour // after the last one it begins at any hour
+	retentionQuiet = 2 * time.Hour  // after a start, when devices come that could not before
+)
+
+// retentionDue reports whether the daily job should begin: last is when one began, the zero time for never, and started when this server did.
+// A server that is down every night still begins one, by day.
+func retentionDue(last, started, now time.Time) bool {
+	if now.Sub(started) < retentionQuiet {
+		return false
+	}
+	hour := time.Date(now.Year(), now.Month(), now.Day(), retentionHour, 0, 0, 0, now.Location())
+	if hour.After(now) {
+		hour = hour.AddDate(0, 0, -1)
+	}
+	return last.Before(hour) && (now.Sub(hour) < retentionNight || now.Sub(last) >= retentionLate)
+}
+
 // beginRetention begins the daily job when it is due. It looks once an hour.
 func (s *Service) beginRetention(ctx context.Context, now time.Time) error {
-	if s.cfg.Retention == (Retention{}) || now.Sub(time.Unix(s.kept.Load(), 0)) < retentionLook {
+	if s.cfg.Retention == (Retention{}) || now.Sub(s.started) < retentionQuiet || now.Sub(time.Unix(s.kept.Load(), 0)) < retentionLook {
 		return nil
 	}
+	here := now.In(s.cfg.Now().Location())
 	err := s.update(ctx, func(tx Tx) error {
 		jobs, err := tx.Jobs(maxUnfinished)
 		if err != nil {
 			return err
 		}
+		var last time.Time
 		for _, j := range jobs {
-			if j.Kind == RetentionJob && (!j.State.Finished() || now.Sub(j.CreatedAt) < 24*time.Hour) {
+			if j.Kind != RetentionJob {
+				continue
+			}
+			if !j.State.Finished() {
 				return nil
 			}
+			last = later(last, j.CreatedAt)
+		}
+		if !retentionDue(last, s.started, here) {
+			return nil
 		}
 		devices, err := tx.CountDevices()
 		if err != nil {
@@ -189,8 +219,9 @@ func (s *Service) forgetDays(ctx context.Context, j *Job, keep Retention, c rete
 // EraseDevice forgets what a device told of its owner, at the owner's request: its days and territories, its time line, its settled orders, and
 // the words of its appeals. What stays is what names the device, its key and its counters, without which it could not be answered, and
 // which restrictions a person lifted for good (Charter C9); so stay the commitments in the public ledger, which name nobody. While
-// anything is noticed or locked, or a lift has not arrived, it is refused: the way out rests on these records (C1). It returns how many
-// records were forgotten. If the device is in use still, its record begins anew with the next check-in.
+// anything is noticed or locked, or a lift has not arrived, it is refused: the way out rests on these records (C1). The names of individual
+// licences stay, too, which officers gave it and without which its next check-in could lead to a notice. It returns how many records were
+// forgotten. If the device is in use still, its record begins anew with the next check-in.
 func (s *Service) EraseDevice(ctx context.Context, actor *Officer, id device.ID, reason string) (n int, err error) {
 	if err := allow(actor, MayErase); err != nil {
 		return 0, err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/order"
@@ -39,8 +40,18 @@ func TestRetentionForgetsWhatIsOld(t *testing.T) {
 	if again, _ := last(); again.ID != j.ID {
 		t.Error("twice a day")
 	}
+	r.open() // a server that starts has devices to serve that could not come before
+	r.wait(2*day - time.Hour)
+	r.open()
+	if again, _ := last(); again.ID != j.ID {
+		t.Error("at the start of a server")
+	}
+	r.wait(3 * time.Hour)
+	if again, _ := last(); again.ID == j.ID {
+		t.Error("nothing was forgotten for two days")
+	}
 	r.wait(100 * day)
-	if _, f = last(); f.Devices != 1 || f.Events != 0 || f.Jobs != 1 {
+	if _, f = last(); f.Devices != 1 || f.Events != 0 || f.Jobs != 2 {
 		t.Errorf("after 100 days: %+v", f)
 	}
 	d, err := r.DeviceDetail(ctx, p.id)

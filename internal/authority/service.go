@@ -37,11 +37,12 @@ type Service struct {
 	wake      chan struct{}
 	jobs      chan struct{} // a job was made
 	working   atomic.Bool   // Run goes on with jobs
-	kept      atomic.Int64  // second in which it was last looked whether retention is due
-	logged    atomic.Int64  // second in which a failing store was logged last
-	refreshed atomic.Int64  // second in which the metadata were last tried to be signed anew
-	warned    atomic.Int64  // second in which it was last said whose signatures end
-	unsettled sync.Map      // ids of approved waves that still have restrictions to lock
+	started   time.Time
+	kept      atomic.Int64 // second in which it was last looked whether retention is due
+	logged    atomic.Int64 // second in which a failing store was logged last
+	refreshed atomic.Int64 // second in which the metadata were last tried to be signed anew
+	warned    atomic.Int64 // second in which it was last said whose signatures end
+	unsettled sync.Map     // ids of approved waves that still have restrictions to lock
 }
 
 // New returns a Service. It starts nothing; see [Service.Run].
@@ -58,7 +59,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		cfg: cfg, verifier: cfg.Verifier, counters: counters, pacer: pacer,
+		cfg: cfg, verifier: cfg.Verifier, counters: counters, pacer: pacer, started: cfg.Now(),
 		passwords: newPasswords(cfg.PasswordCost), wake: make(chan struct{}, 1), jobs: make(chan struct{}, 1),
 	}, nil
 }

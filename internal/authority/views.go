@@ -76,7 +76,7 @@ type Count struct {
 
 // Oddity is something about a wave that an officer should look at before approving it.
 type Oddity struct {
-	Name  string // kebab-case: "clock-doubt", "policy-new", "size", "spike", "one-model", "one-consignee"
+	Name  string // kebab-case: "clock-doubt", "policy-new", "policy-not-simulated", "size", "spike", "one-model", "one-consignee"
 	Text  string // one English sentence with the figures
 	Stops bool   // approval needs the number of locks typed in
 }

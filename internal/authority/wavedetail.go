@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -49,7 +51,7 @@ func (s *Service) WaveDetail(ctx context.Context, id int64) (*WaveDetail, error)
 			return err
 		}
 		s.oddities(book, detail, census, before, now)
-		return nil
+		return s.mindSimulation(tx, book.edition, detail, now)
 	})
 	if err != nil {
 		return nil, err
@@ -206,6 +208,31 @@ func (s *Service) oddities(b *book, detail *WaveDetail, c *census, before []*Wav
 	if slices.ContainsFunc(detail.Odd, func(o Oddity) bool { return o.Stops }) {
 		detail.Confirm = detail.Wave.Size
 	}
+}
+
+// simulationAge is how long after a policy came into force it matters whether somebody has simulated it. What it does is known by then; jobs are forgotten later.
+const simulationAge = 30 * 24 * time.Hour
+
+// mindSimulation tells whoever decides a large wave by a young policy that nobody has counted beforehand what it would do to the fleet.
+func (s *Service) mindSimulation(tx Tx, e *edition, detail *WaveDetail, now time.Time) error {
+	if detail.Wave.State != WaveOpen || detail.Wave.Size <= s.cfg.Breaker.Least || e == nil || now.Sub(e.document.ActivateAt) >= simulationAge {
+		return nil
+	}
+	jobs, err := tx.Jobs(maxUnfinished)
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		var of struct {
+			Policy string `json:"policy"`
+		}
+		if j.Kind == SimulationJob && j.State == JobDone && json.Unmarshal(j.Result, &of) == nil && of.Policy == hex.EncodeToString(e.document.Hash[:]) {
+			return nil
+		}
+	}
+	detail.Odd = append(detail.Odd, Oddity{Name: "policy-not-simulated",
+		Text: fmt.Sprintf("No simulation of the policy %q is on record: nobody has counted what it does to this fleet (bailiwick policy simulate). Say in the note why it is approved all the same.", e.document.Name)})
+	return nil
 }
 
 func mostOf(counts map[string]int) Count {

@@ -3,6 +3,7 @@ package authority_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -189,6 +190,33 @@ func TestBreakerMindsANewPolicy(t *testing.T) {
 	}
 	if _, err := r.ApproveWave(ctx, r.ana, d.Wave.ID, authority.WaveApproval{}); !errors.Is(err, authority.ErrWaveProportion) {
 		t.Fatal(err)
+	}
+}
+
+// Whoever decides a wave by a policy that nobody has simulated is told so, until somebody has.
+func TestWaveByAPolicyThatNobodySimulated(t *testing.T) {
+	r := newRig(t, func(c *authority.Config) { c.Breaker = authority.Breaker{Share: 1, Least: 1} })
+	r.due(3)
+	told := func() bool {
+		d, err := r.WaveDetail(ctx, r.openWave().ID)
+		must(t, err)
+		return slices.ContainsFunc(d.Odd, func(o authority.Oddity) bool { return o.Name == "policy-not-simulated" && !o.Stops })
+	}
+	if !told() {
+		t.Error("nothing is said")
+	}
+	list, err := r.Policies(ctx, 1)
+	must(t, err)
+	for i, source := range [][]byte{append([]byte("# another file\n"), list[0].Source...), list[0].Source} {
+		j, err := r.Simulate(ctx, r.ana, list[0].Name, source)
+		must(t, err)
+		for !j.State.Finished() {
+			j, err = r.StepJob(ctx, j.ID)
+			must(t, err)
+		}
+		if told() != (i == 0) {
+			t.Errorf("simulation %d: told %v", i, told())
+		}
 	}
 }
 

@@ -384,6 +384,77 @@ func TestSuccessor(t *testing.T) {
 	}
 }
 
+// TestSuccessorAfterAFault: a disk that fails in the middle of it leaves a folder that is not served, and for which the same call goes on.
+func TestSuccessorAfterAFault(t *testing.T) {
+	original, _ := folder(t, 2)
+	dir := restore(t, take(t, Source{Dir: original, WithKeys: false}))
+	mark := filepath.Join(dir, "ledger", "restored-and-behind")
+	if err := errors.Join(os.Remove(mark), os.MkdirAll(filepath.Join(mark, "in the way"), 0o700)); err != nil { // cannot be removed
+		t.Fatal(err)
+	}
+	if _, err := Succeed(t.Context(), dir, "backup.example/second"); err == nil {
+		t.Fatal("the mark could be removed")
+	}
+	if err := os.RemoveAll(filepath.Join(mark, "in the way")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Admit(dir); !errors.Is(err, ErrNotReady) {
+		t.Errorf("admitted half-way: %v", err)
+	}
+	if _, err := Succeed(t.Context(), dir, "backup.example/second"); err != nil {
+		t.Errorf("once more: %v", err)
+	}
+}
+
+// TestBackupOverwritesNothing: neither what lies where it is written meanwhile, nor what a link there points to, nor what comes to its place.
+func TestBackupOverwritesNothing(t *testing.T) {
+	dir, _ := folder(t, 1)
+	out, others := t.TempDir(), filepath.Join(t.TempDir(), "others")
+	file := filepath.Join(out, "backup")
+	if err := errors.Join(os.WriteFile(others, []byte("mine"), 0o644), os.Symlink(others, file+".part")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Take(t.Context(), Source{Dir: dir, File: file, Now: now}); err == nil || !strings.Contains(err.Error(), "remove it") {
+		t.Errorf("with a link in the way: %v", err)
+	}
+	if text, err := os.ReadFile(others); err != nil || string(text) != "mine" {
+		t.Errorf("what the link points to holds %d bytes, %v", len(text), err)
+	}
+	if err := os.Remove(file + ".part"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Take(t.Context(), Source{Dir: dir, File: file, Now: now, Progress: func(string, int64) {
+		if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
+			t.Error(err)
+		}
+	}})
+	if err == nil || !strings.Contains(err.Error(), "is there") {
+		t.Errorf("with a file that came meanwhile: %v", err)
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "mine" {
+		t.Errorf("it holds %d bytes now, %v", len(text), err)
+	}
+	if left, err := os.ReadDir(out); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestOnlyWhatCanBePutBack: what a restore would refuse fails when the backup is made, not on the day on which it is needed.
+func TestOnlyWhatCanBePutBack(t *testing.T) {
+	dir, _ := folder(t, 1)
+	if err := os.WriteFile(filepath.Join(dir, "keys", "core"), make([]byte, maxSmall+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Take(t.Context(), Source{Dir: dir, File: filepath.Join(t.TempDir(), "backup"), Now: now, WithKeys: true, Recipients: []age.Recipient{identity.Recipient()}})
+	if err == nil || !strings.Contains(err.Error(), "keys/core") {
+		t.Errorf("%v", err)
+	}
+}
+
 // FuzzUnpack: no archive gets a file outside the folder, and none that is taken names what it does not hold.
 func FuzzUnpack(f *testing.F) {
 	manifest := []byte(`{"format":"bailiwick-backup/1","program":"x","taken_at":"2026-11-22T09:00:00Z","records":"database","files":[],"keys":[],"with_keys":false}`)

@@ -153,9 +153,9 @@ func Succeed(ctx context.Context, dir, origin string) (logKey string, err error)
 	if err != nil && !errors.Is(err, os.ErrNotExist) { // an earlier call that was cut short may have come so far
 		return "", err
 	}
-	m.CaughtUp, m.Succeeded = true, true
-	if err := m.write(dir); err != nil {
+	if err := ledger.Unmark(folder); err != nil { // what lets the folder be served is said last: cut short before it, this can be called again
 		return "", err
 	}
-	return logKey, ledger.Unmark(folder)
+	m.CaughtUp, m.Succeeded = true, true
+	return logKey, m.write(dir)
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 )
 
@@ -54,20 +55,7 @@ func (m *mark) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, markName), append(text, '\n'))
-}
-
-// writeFile replaces a file, mode 0600, whole or not at all.
-func writeFile(file string, data []byte) error {
-	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return errors.Join(os.Rename(file+".new", file), syncPath(filepath.Dir(file)))
+	return durable.WriteFile(filepath.Join(dir, markName), append(text, '\n'), 0o600)
 }
 
 // Admit lets a server open a data folder: one that was never put back at once, one that was when its ledger has caught up and all its keys
@@ -99,7 +87,7 @@ func Admit(dir string) (settled func() error, err error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
-		return errors.Join(err, syncPath(dir))
+		return errors.Join(err, durable.SyncFolder(dir))
 	}, nil
 }
 

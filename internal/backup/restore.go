@@ -17,6 +17,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
 )
@@ -73,7 +74,7 @@ func Restore(ctx context.Context, t Target) (_ *Manifest, err error) {
 	if err := os.Rename(stage, dir); err != nil {
 		return nil, err
 	}
-	return r.m, syncPath(filepath.Dir(dir))
+	return r.m, durable.SyncFolder(filepath.Dir(dir))
 }
 
 // empty fails when there is anything at dir that could be overwritten.
@@ -261,10 +262,5 @@ func (r *restoring) settle() error {
 	if err := m.write(r.stage); err != nil {
 		return err
 	}
-	return filepath.WalkDir(r.stage, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.IsDir() {
-			err = syncPath(path)
-		}
-		return err
-	})
+	return durable.SyncTree(r.stage)
 }

@@ -21,6 +21,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
 	"github.com/bailiwick-dev/bailiwick/ledger/proof"
@@ -60,8 +61,11 @@ func Take(ctx context.Context, s Source) (_ *Manifest, err error) {
 	if _, err := os.Stat(filepath.Join(s.Dir, markName)); err == nil {
 		return nil, fmt.Errorf("%s was put back from a backup and has not been started since: nothing in it is newer", s.Dir)
 	}
-	f, err := os.OpenFile(s.File+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
+	// Exclusively: the folder may be one in which others can put a link, and another backup may be under way.
+	f, err := os.OpenFile(s.File+".part", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("%s.part is there already: another backup is being written, or one was killed; then remove it", s.File)
+	} else if err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -89,7 +93,21 @@ func Take(ctx context.Context, s Source) (_ *Manifest, err error) {
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return nil, err
 	}
-	return &t.m, errors.Join(os.Rename(f.Name(), s.File), syncPath(filepath.Dir(s.File)))
+	if err := appear(f.Name(), s.File); err != nil {
+		return nil, err
+	}
+	return &t.m, durable.SyncFolder(filepath.Dir(s.File))
+}
+
+// appear gives a file its name, unless another one has come to have it.
+func appear(part, file string) error {
+	switch err := os.Link(part, file); {
+	case err == nil:
+		return os.Remove(part)
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s is there: it came while the backup was made, and stays as it is; name another file", file)
+	}
+	return os.Rename(part, file) // a file system without links
 }
 
 // taking is a backup under way.
@@ -247,6 +265,9 @@ func keysIn(dir, shared string) (map[string]string, error) {
 
 // write adds a file, and notes it in list with its sum.
 func (t *taking) write(name string, r io.Reader, size int64, list *[]File) error {
+	if most, ok := fileName(name); name != formatFile && (!ok || size > most) {
+		return fmt.Errorf("%s has %d bytes, and a backup with it could not be put back (%d at most): take it out of the data folder", name, size, most)
+	}
 	header := &tar.Header{Name: name, Mode: 0o600, Size: size, ModTime: t.m.TakenAt, Format: tar.FormatPAX}
 	if err := t.tar.WriteHeader(header); err != nil {
 		return err
@@ -262,13 +283,4 @@ func (t *taking) write(name string, r io.Reader, size int64, list *[]File) error
 		t.Progress(name, size)
 	}
 	return nil
-}
-
-// syncPath makes a file, or the names in a folder, durable.
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

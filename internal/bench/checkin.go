@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/internal/app"
 	"github.com/bailiwick-dev/bailiwick/internal/fleet/load"
 )
 
@@ -39,7 +41,9 @@ func (s *session) checkIns(ctx context.Context, dir, database string, f *fleetOf
 		return p, errors.Join(err, w.leave())
 	}
 	s.Progress.Stage("checking in", n)
+	connections := underWay(runtime.GOMAXPROCS(0))
 	p.bound, err = between(time.Second, es256Rate, func() error {
+		defer app.Settle()() // as `bailiwick serve` does
 		r := load.Fire(ctx, load.Local(w.app.Handler()), tokens, load.Plan{Duration: duration, Connections: connections, Pause: pause, Sent: func(int) { s.Progress.Step(1) }})
 		p.rate = r.Rate()
 		return refusals(r, mostTurnedAway)

@@ -9,7 +9,8 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
-	"net/http/httptest"
+	"net"
+	"net/http"
 	"path/filepath"
 	"time"
 
@@ -194,8 +195,15 @@ func provenOrder(ctx context.Context, dir string, id device.ID) (sealed order.Se
 	if err != nil {
 		return sealed, nil, err
 	}
-	server := httptest.NewServer(w.Handler())
-	l, err := ledger.Open(ctx, filepath.Join(dir, "ledger"), ledger.Options{Origin: benchOrigin, Witnesses: []ledger.Witness{{URL: server.URL, Key: w.VerifierKey()}}})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return sealed, nil, errors.Join(err, w.Close())
+	}
+	server := &http.Server{Handler: w.Handler(), ReadHeaderTimeout: time.Minute}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	at := ledger.Witness{URL: "http://" + listener.Addr().String(), Key: w.VerifierKey()}
+	l, err := ledger.Open(ctx, filepath.Join(dir, "ledger"), ledger.Options{Origin: benchOrigin, Witnesses: []ledger.Witness{at}})
 	if err == nil {
 		leaves := issueOrders(4096)
 		sealed.Salt, sealed.Leaf = [32]byte{1}, leaves[0]
@@ -211,7 +219,8 @@ func provenOrder(ctx context.Context, dir string, id device.ID) (sealed order.Se
 		}
 		err = errors.Join(err, l.Close(ctx))
 	}
-	server.Close()
+	err = errors.Join(err, server.Close())
+	<-served // which says that it was closed
 	if err = errors.Join(err, w.Close()); err != nil {
 		return sealed, nil, fmt.Errorf("an order for the measurement: %w", err)
 	}

@@ -33,12 +33,17 @@ import (
 
 const (
 	seed        = 20_261_122
-	history     = 90   // days of a device's record
-	ahead       = 20   // days that are left for check-ins after it
-	connections = 1024 // requests under way
-	enrolling   = 16   // enrolments under way: all of them count up the same number of the sandbox's factory
-	blankEach   = 200  // one device in so many was activated in a prohibited territory, and has a notice
+	history     = 90  // days of a device's record
+	ahead       = 20  // days that are left for check-ins after it
+	eachUnder   = 256 // requests under way for each processor of the server
+	introducing = 256 // first check-ins under way
+	enrolling   = 16  // enrolments under way: all of them count up the same number of the sandbox's factory
+	blankEach   = 200 // one device in so many was activated in a prohibited territory, and has a notice
 )
+
+// underWay is how many requests are under way at once against a server with so many processors: enough to fill its commits, and no more than it
+// serves within the time from which on it turns devices away. Many more measure what turning away costs.
+func underWay(processors int) int { return eachUnder * processors }
 
 // books is a store that a measurement opens for itself.
 type books interface {
@@ -90,7 +95,7 @@ func (s *session) records(ctx context.Context) ([]template, error) {
 		for i, d := range devices {
 			d.Person = people.New(seed, uint64(i), from)
 		}
-		err = load.Introduce(ctx, load.Local(a.Handler()), devices, facts, history, ahead, connections, step)
+		err = load.Introduce(ctx, load.Local(a.Handler()), devices, facts, history, ahead, introducing, step)
 	}
 	if err = errors.Join(err, a.Close()); err != nil {
 		return nil, err
@@ -348,7 +353,7 @@ func (w *world) choose(ctx context.Context, s *session, f *fleetOf, count int) e
 		w.devices[i] = d
 	}
 	s.Progress.Stage("introducing devices with a notice", len(blanks))
-	return load.Introduce(ctx, t, blanks, facts, 10, 0, connections, func() { s.Progress.Step(1) })
+	return load.Introduce(ctx, t, blanks, facts, 10, 0, introducing, func() { s.Progress.Step(1) })
 }
 
 // sign makes n tokens of the devices in turn.

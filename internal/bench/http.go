@@ -22,6 +22,7 @@ type peak struct {
 	written      float64 // bytes a check-in that the kernel sent to the disk
 	offered      float64 // the rate of the open loop
 	away         float64 // share of it for which the server was too busy
+	awayPeak     float64 // the same of those who came as fast as they could; what it costs is charged to those who were served
 	p50, p99     time.Duration
 	served       int // check-ins of the open loop
 	server, load int // processors
@@ -103,6 +104,7 @@ func (s *session) measureHTTP(ctx context.Context) (*peak, error) {
 
 // fire finds the peak with what it costs, and then offers a part of it as an open loop.
 func (p *peak) fire(ctx context.Context, s *session, c *child, w *world, tokens [][]byte, duration, looped time.Duration) error {
+	connections := underWay(p.server)
 	t := load.Remote(c.base, connections)
 	step := func(int) { s.Progress.Step(1) }
 	warm := len(tokens) / 20
@@ -117,7 +119,7 @@ func (p *peak) fire(ctx context.Context, s *session, c *child, w *world, tokens 
 	if err = errors.Join(err, refusals(r, mostTurnedAway)); err != nil {
 		return err
 	}
-	p.rate = r.Rate()
+	p.rate, p.awayPeak = r.Rate(), r.TurnedAway()
 	p.cpu = float64((after.cpu - before.cpu).Microseconds()) / float64(r.Accepted)
 	p.written = float64(after.written-before.written) / float64(r.Accepted)
 	p.offered = p.rate * openLoopShare
@@ -138,8 +140,8 @@ func checkinHTTP(ctx context.Context, s *session) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	return Row{Value: p.rate, Bound: p.bound, Note: fmt.Sprintf("a server process on %d processors, the load on %d others; SQLite, %s devices; bound on the server's processors; %s",
-		p.server, p.load, thousands(s.few()), mixNote)}, nil
+	return Row{Value: p.rate, Bound: p.bound, Note: fmt.Sprintf("a server process on %d processors, the load on %d others; SQLite, %s devices; bound on the server's processors; %.1f %% turned away; %s",
+		p.server, p.load, thousands(s.few()), 100*p.awayPeak, mixNote)}, nil
 }
 
 func checkinP99(ctx context.Context, s *session) (Row, error) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -59,7 +58,7 @@ func (c *benchCommand) Run(ctx context.Context, env Environment) error {
 	if c.Markdown {
 		write = bench.WriteMarkdown
 	}
-	return errors.Join(err, write(out, report), c.write(env, report))
+	return errors.Join(err, write(out, report), writeReport(env, c.JSON, report))
 }
 
 func (c *benchCommand) list(env Environment) error {
@@ -121,20 +120,6 @@ func serveItself(ctx context.Context, args ...string) *exec.Cmd {
 		self = os.Args[0]
 	}
 	return exec.CommandContext(ctx, self, append([]string{"serve"}, args...)...)
-}
-
-func (c *benchCommand) write(env Environment, report *bench.Report) error {
-	switch c.JSON {
-	case "":
-		return nil
-	case "-":
-		return writeJSON(env.Stdout, report)
-	}
-	text, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Clean(c.JSON), append(text, '\n'), 0o644)
 }
 
 // stageBar shows how far the stages of long work are: a bar for each on a terminal, a line each elsewhere.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -107,7 +105,7 @@ func (c *demoCommand) Run(ctx context.Context, env Environment) (err error) {
 	if err := writeSigners(ctx, out, a); err != nil {
 		return err
 	}
-	if err := c.writeJSON(env, report); err != nil {
+	if err := writeReport(env, c.JSON, report); err != nil {
 		return err
 	}
 	if c.Once {
@@ -196,20 +194,6 @@ func (c *demoCommand) folder() (dir string, cleanUp func() error, err error) {
 		return "", nil, err
 	}
 	return c.Data, func() error { return nil }, nil
-}
-
-func (c *demoCommand) writeJSON(env Environment, report *fleet.Report) error {
-	switch c.JSON {
-	case "":
-		return nil
-	case "-":
-		return writeJSON(env.Stdout, report)
-	}
-	text, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Clean(c.JSON), append(text, '\n'), 0o644)
 }
 
 // explore keeps the server up, with time passing as it does outside.

@@ -2,12 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -98,7 +95,7 @@ func (f *drillFlags) perform(ctx context.Context, env Environment, drills []dril
 	if f.JSON == "-" {
 		out = env.Stderr
 	}
-	if err := errors.Join(tell(out, results), f.write(env, results)); err != nil {
+	if err := errors.Join(tell(out, results), writeReport(env, f.JSON, results)); err != nil {
 		return err
 	}
 	return conclude(out, results)
@@ -118,20 +115,6 @@ func conclude(out io.Writer, results []drill.Result) error {
 		}
 	}
 	return errSaid
-}
-
-func (f *drillFlags) write(env Environment, results []drill.Result) error {
-	switch f.JSON {
-	case "":
-		return nil
-	case "-":
-		return writeJSON(env.Stdout, results)
-	}
-	text, err := json.MarshalIndent(results, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Clean(f.JSON), append(text, '\n'), 0o644)
 }
 
 type drillListCommand struct {

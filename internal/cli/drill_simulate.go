@@ -2,11 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
 	"time"
 
@@ -61,7 +59,7 @@ func (c *drillSimulateCommand) Run(ctx context.Context, env Environment) error {
 		fmt.Fprintf(out, "VIOLATION %v\n  again: bailiwick drill simulate --seed %d --world %d --trace\n", v, v.Seed, v.World)
 	}
 	fmt.Fprintf(out, "%d violations, %d lifts undelivered\n", report.Violations, report.LiftsUndelivered)
-	if err := c.writeJSON(env, report); err != nil {
+	if err := writeReport(env, c.JSON, report); err != nil {
 		return err
 	}
 	if !report.OK() {
@@ -92,20 +90,4 @@ func (c *drillSimulateCommand) run(ctx context.Context, env Environment, cfg sim
 		fmt.Fprintln(env.Stderr)
 	}
 	return report, err
-}
-
-func (c *drillSimulateCommand) writeJSON(env Environment, report *simulate.Report) error {
-	if c.JSON == "" {
-		return nil
-	}
-	data, err := json.Marshal(report)
-	if err != nil {
-		return err
-	}
-	data = append(data, '\n')
-	if c.JSON == "-" {
-		_, err = env.Stdout.Write(data)
-		return err
-	}
-	return os.WriteFile(c.JSON, data, 0o644)
 }

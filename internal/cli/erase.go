@@ -14,7 +14,7 @@ type eraseCommand struct {
 
 func (eraseCommand) Help() string {
 	return `Forgotten are its days and territories, its time line, its settled orders, and the words of its appeals. What stays is what names the device, its key and
-counters, and that a person has lifted a restriction for good. Orders in the public ledger name nobody. While the device is noticed or locked, or a
+counters, the ids of licences that officers gave it, and that a person has lifted a restriction for good. Orders in the public ledger name nobody. While the device is noticed or locked, or a
 lift has not arrived, this is refused: lift first. A device that is used on begins a new record with its next check-in.
 
 Examples:

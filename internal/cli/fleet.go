@@ -2,12 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -71,7 +68,7 @@ func (c *fleetLoadCommand) Run(ctx context.Context, env Environment) error {
 	if c.JSON == "-" {
 		out = env.Stderr
 	}
-	if err := errors.Join(writeLoad(out, report), c.write(env, report)); err != nil {
+	if err := errors.Join(writeLoad(out, report), writeReport(env, c.JSON, report)); err != nil {
 		return err
 	}
 	if !report.OK() {
@@ -93,18 +90,4 @@ func writeLoad(out io.Writer, r *load.Report) error {
 		fmt.Fprintf(out, "  %8d × %s\n", r.Errors[kind], kind)
 	}
 	return err
-}
-
-func (c *fleetLoadCommand) write(env Environment, report *load.Report) error {
-	switch c.JSON {
-	case "":
-		return nil
-	case "-":
-		return writeJSON(env.Stdout, report)
-	}
-	text, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Clean(c.JSON), append(text, '\n'), 0o644)
 }

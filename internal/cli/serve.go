@@ -11,10 +11,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/evidence"
 	"github.com/bailiwick-dev/bailiwick/internal/app"
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/traces"
@@ -42,6 +43,10 @@ type serveCommand struct {
 	Traces           string         `help:"OpenTelemetry collector (OTLP over HTTP) to send traces to, such as http://127.0.0.1:4318. None when left out." placeholder:"URL"`
 	TracesShare      float64        `help:"How much of all requests is traced, 0 to 1." default:"0.01" placeholder:"SHARE"`
 	Drain            time.Duration  `help:"When told to stop, go on answering for so long while /readyz says not ready, so that a proxy sends no more." default:"0s" placeholder:"DURATION"`
+	KeepDays         int            `help:"Days and territories in a device's record are kept for so many days, 7 to 90." default:"90" placeholder:"DAYS"`
+	KeepRecords      int            `help:"Settled orders and lines of time lines are kept for so many days, 30 at least; 0 keeps them for ever." default:"1095" placeholder:"DAYS"`
+	KeepContacts     int            `help:"How to reach an owner is kept for so many days after the answer to an appeal; 0 keeps it for ever." default:"90" placeholder:"DAYS"`
+	KeepJobs         int            `help:"Jobs are kept for so many days after their end; 0 keeps them for ever." default:"90" placeholder:"DAYS"`
 }
 
 func (serveCommand) Help() string {
@@ -62,6 +67,7 @@ Examples:
   bailiwick serve --data /var/lib/bailiwick --database postgres://bailiwick@db.example.com/bailiwick
   bailiwick serve --data /var/lib/bailiwick --keys /etc/bailiwick/keys \
       --database "postgres://bailiwick@db1.example.com,db2.example.com/bailiwick?target_session_attrs=read-write"
+  bailiwick serve --keep-days 30 --keep-records 365
   bailiwick serve --witness https://w1.example.org+w1.example.org+1a2b3c4d+BeFg --witness https://w2.example.org+w2.example.org+5e6f7a8b+BhIj`
 }
 
@@ -73,6 +79,10 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 	defer listener.Close()
 	if c.Drain < 0 || c.Drain > 10*time.Minute {
 		return usageError{fmt.Errorf("--drain is 0s to 10m, not %v", c.Drain)}
+	}
+	keep, err := c.retention()
+	if err != nil {
+		return err
 	}
 	if c.Sandbox && !c.SandboxAnywhere && !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		return usageError{fmt.Errorf("--sandbox trusts phones that anybody can make, and %s can be reached by other machines: listen on 127.0.0.1", c.Listen)}
@@ -87,7 +97,7 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 	cfg := app.Config{
 		Dir: c.Data, Database: c.Database, Keys: c.Keys, BaseURL: c.BaseURL, Sandbox: c.Sandbox, ResetAdmin: c.ResetAdmin, TrustedProxies: c.TrustedProxy, MetricsFrom: c.MetricsFrom, Now: env.Now,
 		Policy: app.Document{Name: "terms-2026-11.yaml", Source: policies.Current},
-		Logger: logger(env.Stderr, c.LogFormat, level), Drain: c.Drain,
+		Logger: logger(env.Stderr, c.LogFormat, level), Drain: c.Drain, Retention: keep,
 	}
 	if cfg.Witnesses, err = c.witnesses(); err != nil {
 		return err
@@ -132,9 +142,27 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 		return errors.Join(err, a.Close())
 	}
 	c.greet(env, a, cfg, keys.Founded)
-	spare := spareHeap()
-	defer runtime.KeepAlive(spare)
+	defer app.Settle()()
 	return errors.Join(a.Serve(ctx, listener), a.Close())
+}
+
+// retention is how long records are kept. The shortest leave what decisions and answers to owners rest on.
+func (c *serveCommand) retention() (keep authority.Retention, err error) {
+	const most = 100 * 365 // days
+	for _, f := range []struct {
+		name        string
+		days, least int
+		zero        bool
+		most        int
+	}{{"days", c.KeepDays, 7, false, evidence.MaxDays}, {"records", c.KeepRecords, 30, true, most}, {"contacts", c.KeepContacts, 1, true, most}, {"jobs", c.KeepJobs, 1, true, most}} {
+		switch {
+		case f.zero && f.days == 0:
+		case f.days < f.least || f.days > f.most:
+			return keep, usageError{fmt.Errorf("--keep-%s is %d to %d days, not %d", f.name, f.least, f.most, f.days)}
+		}
+	}
+	const day = 24 * time.Hour
+	return authority.Retention{Days: c.KeepDays, Records: time.Duration(c.KeepRecords) * day, Contacts: time.Duration(c.KeepContacts) * day, Jobs: time.Duration(c.KeepJobs) * day}, nil
 }
 
 // logger writes lines or JSON.

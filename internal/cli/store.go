@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -81,10 +82,8 @@ Examples:
 }
 
 func (c *storeCopyCommand) Run(ctx context.Context, env Environment) error {
-	if there, err := url.Parse(c.To); err == nil {
-		if _, secret := there.User.Password(); secret && there.User != nil {
-			return usageError{errors.New("--to holds a password, which others on this machine can read: put it into PGPASSWORD or ~/.pgpass")}
-		}
+	if holdsPassword(c.To) {
+		return usageError{errors.New("--to holds a password, which others on this machine can read: put it into PGPASSWORD or ~/.pgpass")}
 	}
 	if _, err := backup.Admit(c.Data); err != nil { // what may not be served may not be moved either
 		return err
@@ -115,6 +114,18 @@ func (c *storeCopyCommand) Run(ctx context.Context, env Environment) error {
 	fmt.Fprintf(env.Stdout, "The fleet was moved: %d rows of %d tables are the same on both sides.\nThe former records are in %s, for your archive; no server starts on them any more.\n\nStart the server, with the flags that it had and --database:\n\n    %s\n",
 		rows, len(report.Tables), filepath.Join(c.Data, move.PutAway), next)
 	return nil
+}
+
+var passwordWord = regexp.MustCompile(`(^|\s)(ssl)?password\s*=`)
+
+// holdsPassword reports whether a database's address, as a URL or in libpq's words, has a password in it.
+func holdsPassword(address string) bool {
+	there, err := url.Parse(address)
+	if err != nil || there.Scheme == "" {
+		return passwordWord.MatchString(address)
+	}
+	_, secret := there.User.Password()
+	return secret || there.Query().Has("password") || there.Query().Has("sslpassword")
 }
 
 // stop asks for the server's end, or waits for it.

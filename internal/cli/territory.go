@@ -8,6 +8,8 @@ import (
 	"io"
 	"math"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -235,6 +237,21 @@ func (c *addressCommand) Run(env Environment) error {
 	}
 	_, err = fmt.Fprintf(env.Stdout, "%s\t%s\n", code, fullName(code, c.Lang))
 	return err
+}
+
+// writeReport writes what --json FILE asks for: nothing without a name, to standard output for "-".
+func writeReport(env Environment, file string, report any) error {
+	switch file {
+	case "":
+		return nil
+	case "-":
+		return writeJSON(env.Stdout, report)
+	}
+	f, err := os.Create(filepath.Clean(file))
+	if err != nil {
+		return err
+	}
+	return errors.Join(writeJSON(f, report), f.Close())
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -23,6 +23,9 @@ func clientOf(r *http.Request, trusted []netip.Prefix) netip.Addr {
 		return netip.Addr{}
 	}
 	client := peer.Addr().Unmap()
+	if !within(client, trusted) {
+		return client
+	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && within(client, trusted); i-- {
 		hop, err := parseHop(strings.TrimSpace(hops[i]))

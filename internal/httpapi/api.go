@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -23,7 +24,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &edge{cfg: cfg, api: http.NewServeMux()}
+	e := &edge{cfg: cfg, api: http.NewServeMux(), ends: ends{after: cfg.Timeout}}
 	if e.cfg.Pages == nil {
 		e.cfg.Pages = http.HandlerFunc(e.unmatched)
 	}
@@ -40,6 +41,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err := cfg.Registry.Register(e.count); err != nil {
 		return nil, err
 	}
+	e.accepted = e.count.WithLabelValues(routeCheckIn, strconv.Itoa(http.StatusOK))
 	e.devices = &devices{authority: cfg.Authority, networks: e.device}
 	if !cfg.Unbounded {
 		e.devices.gate = admission.New(cfg.Admission)

@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
 	"strconv"
 
 	"github.com/bailiwick-dev/bailiwick/evidence"
@@ -30,7 +32,7 @@ type devices struct {
 func (d *devices) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+protocol.PathEpoch, d.epoch)
 	mux.HandleFunc(routeEnrol, d.enrol)
-	mux.HandleFunc(routeCheckIn, d.checkIn)
+	mux.HandleFunc(routeCheckIn, func(w http.ResponseWriter, r *http.Request) { d.checkIn(r.Context(), w, r, ClientAddress(r.Context())) })
 }
 
 func (d *devices) epoch(w http.ResponseWriter, r *http.Request) {
@@ -43,10 +45,12 @@ func (d *devices) enrol(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	d.admitted(w, r, admission.Enrolment, func() (message, error) { return d.authority.Enrol(r.Context(), token) })
+	d.admitted(w, r, ClientAddress(r.Context()), admission.Enrolment, func() (message, error) { return d.authority.Enrol(r.Context(), token) })
 }
 
-func (d *devices) checkIn(w http.ResponseWriter, r *http.Request) {
+// checkIn serves a check-in until ctx ends, which need not be the request's: whoever is gone when it is their turn is served all the same, and
+// asks again.
+func (d *devices) checkIn(ctx context.Context, w http.ResponseWriter, r *http.Request, client netip.Addr) {
 	token, p := body(w, r, evidence.MediaType, evidence.MaxToken)
 	if p != nil {
 		p.write(w)
@@ -54,14 +58,14 @@ func (d *devices) checkIn(w http.ResponseWriter, r *http.Request) {
 	}
 	c, err := d.authority.Contact(token)
 	if err != nil {
-		if !d.networks.allows(ClientAddress(r.Context())) {
+		if !d.networks.allows(client) {
 			errTooMany().write(w)
 			return
 		}
 		d.refuse(w, r, err)
 		return
 	}
-	d.admitted(w, r, classOf[c.Urgency()], func() (message, error) { return c.CheckIn(r.Context(), ClientAddress(r.Context())) })
+	d.admitted(w, r, client, classOf[c.Urgency()], func() (message, error) { return c.CheckIn(ctx, client) })
 }
 
 var classOf = map[authority.Urgency]admission.Class{
@@ -74,8 +78,7 @@ type message interface{ Marshal() ([]byte, error) }
 // admitted serves when there is a place. A call counts against its network only once it proved to be nothing: a carrier's devices, who
 // share an address, are not locked out however many they are. A network that has sent too much of that is served while there are places to
 // spare, and what these records know to be urgent in any case.
-func (d *devices) admitted(w http.ResponseWriter, r *http.Request, class admission.Class, serve func() (message, error)) {
-	from := ClientAddress(r.Context())
+func (d *devices) admitted(w http.ResponseWriter, r *http.Request, from netip.Addr, class admission.Class, serve func() (message, error)) {
 	if class != admission.Lift && !d.networks.open(from) {
 		class = admission.Doubted
 	}

@@ -2,10 +2,11 @@ package httpapi
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"mime"
 	"net/http"
 	"net/netip"
@@ -23,6 +24,7 @@ import (
 // watched is a response whose outcome is known afterwards.
 type watched struct {
 	http.ResponseWriter
+	began  time.Time
 	status int
 	bytes  int64
 }
@@ -48,23 +50,30 @@ func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // edge is what every request passes, in the order of its methods.
 type edge struct {
-	cfg     Config
-	api     *http.ServeMux
-	devices *devices
-	device  *limiter
-	people  *limiter
-	guess   *limiter
-	places  chan struct{} // one for each of the people's requests that are being served; nil for no bound
-	count   *prometheus.HistogramVec
+	cfg      Config
+	api      *http.ServeMux
+	devices  *devices
+	device   *limiter
+	people   *limiter
+	guess    *limiter
+	ends     ends          // of check-ins
+	places   chan struct{} // one for each of the people's requests that are being served; nil for no bound
+	count    *prometheus.HistogramVec
+	accepted prometheus.Observer // count's, of check-ins that were accepted
 }
 
 // ServeHTTP names the request, finds its client, and keeps the account of it: one line and one observation, without
 // address, identifier or query.
 func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	began := time.Now()
-	w := &watched{ResponseWriter: rw}
+	w := &watched{ResponseWriter: rw, began: time.Now()}
 	id := requestID()
 	client := clientOf(r, e.cfg.TrustedProxies)
+	w.Header()["X-Request-Id"] = []string{id}
+	if checksIn(r) && e.cfg.Tracer == nil { // nearly all that comes, and it needs no context of its own
+		e.recovered(w, r, client, id)
+		e.account(w, r, id)
+		return
+	}
 	timeout := e.cfg.Timeout
 	switch r.URL.Path {
 	case pathProduction, pathProposals, pagesProposals:
@@ -75,25 +84,40 @@ func (e *edge) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	ctx, sp := span.Start(span.With(ctx, e.cfg.Tracer), "request")
 	defer sp.End()
 	r = r.WithContext(ctx)
-	w.Header()["X-Request-Id"] = []string{id}
 	e.recovered(w, r, client, id)
+	e.account(w, r, id)
+	span.Label(sp, "http.route", routeOf(r))
+	span.Count(sp, "http.response.status_code", w.status)
+}
 
-	route := r.Pattern
-	if route == "" {
-		route = "unmatched"
+// checksIn reports whether a request is a check-in.
+func checksIn(r *http.Request) bool {
+	return r.Method == http.MethodPost && r.URL.Path == protocol.PathCheckIn
+}
+
+func routeOf(r *http.Request) string {
+	if r.Pattern == "" {
+		return "unmatched"
 	}
+	return r.Pattern
+}
+
+// account notes what has become of a request.
+func (e *edge) account(w *watched, r *http.Request, id string) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	span.Label(sp, "http.route", route)
-	span.Count(sp, "http.response.status_code", w.status)
-	took := time.Since(began)
-	e.count.WithLabelValues(route, strconv.Itoa(w.status)).Observe(took.Seconds())
+	route, took := routeOf(r), time.Since(w.began)
+	if route == routeCheckIn && w.status == http.StatusOK {
+		e.accepted.Observe(took.Seconds())
+	} else {
+		e.count.WithLabelValues(route, strconv.Itoa(w.status)).Observe(took.Seconds())
+	}
 	level := levelOf(w.status)
-	if !e.cfg.Logger.Enabled(ctx, level) {
+	if !e.cfg.Logger.Enabled(r.Context(), level) {
 		return
 	}
-	e.cfg.Logger.LogAttrs(context.WithoutCancel(ctx), level, "request",
+	e.cfg.Logger.LogAttrs(context.WithoutCancel(r.Context()), level, "request",
 		slog.String("id", id), slog.String("method", method(r)), slog.String("route", route), slog.Int("status", w.status),
 		slog.Int64("bytes", w.bytes), slog.Duration("took", took))
 }
@@ -126,14 +150,18 @@ func (e *edge) recovered(w *watched, r *http.Request, client netip.Addr, id stri
 
 // dispatch applies the rate of the route's kind and hands the request to the API or to the pages. What devices send as a body has limits
 // of its own, see devices.
-func (e *edge) dispatch(w http.ResponseWriter, r *http.Request, client netip.Addr) {
+func (e *edge) dispatch(w *watched, r *http.Request, client netip.Addr) {
 	h := w.Header()
 	h["X-Content-Type-Options"] = noSniff
 	h["Referrer-Policy"] = noReferrer
-	if r.Method == http.MethodPost && r.URL.Path == protocol.PathCheckIn { // nearly all that comes
+	if checksIn(r) {
 		h["Content-Security-Policy"], h["Cache-Control"] = noContent, noStore
 		r.Pattern = routeCheckIn
-		e.devices.checkIn(w, r)
+		ctx := r.Context()
+		if e.cfg.Tracer == nil {
+			ctx = e.ends.context(w.began)
+		}
+		e.devices.checkIn(ctx, w, r, client)
 		return
 	}
 	sends := r.Method == http.MethodPost && r.URL.Path == protocol.PathEnrol
@@ -229,9 +257,10 @@ func (p *refusal) Header() http.Header         { return p.header }
 func (p *refusal) Write(b []byte) (int, error) { return len(b), nil }
 func (p *refusal) WriteHeader(status int)      { p.status = status }
 
+// requestID names a request, so that whoever reports an answer can be found in the log: it is no secret.
 func requestID() string {
 	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	binary.BigEndian.PutUint64(b[:], rand.Uint64())
 	return hex.EncodeToString(b[:])
 }
 

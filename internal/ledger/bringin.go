@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 )
 
 // BringIn brings the ledger that a folder holds into the tables, as the leader of a term, and marks the folder: from then on the ledger goes on
@@ -48,10 +50,10 @@ func (l *Ledger) BringIn(ctx context.Context, office Office, dir string) (err er
 		return fmt.Errorf("ledger: the database does not hold what the folder %s does: %w", dir, err)
 	}
 	text := "The ledger of this folder is in PostgreSQL: start the server with --database. What lies here is a copy as of then.\n"
-	if err := os.WriteFile(filepath.Join(dir, movedName), []byte(text), 0o600); err != nil {
+	if err := durable.WriteFile(filepath.Join(dir, movedName), []byte(text), 0o600); err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	return syncFolder(dir)
+	return nil
 }
 
 // copyFrom appends what the tables do not have yet, up to the checkpoint c.

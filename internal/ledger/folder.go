@@ -13,6 +13,8 @@ import (
 
 	"github.com/transparency-dev/tessera/api/layout"
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 )
 
 const (
@@ -89,19 +91,10 @@ func makeKey(dir, origin string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: origin %q: %w", ErrOrigin, origin, err)
 	}
 	text := []byte(secret + "\n" + public + "\n")
-	temporary := filepath.Join(dir, keyName+".new")
-	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := durable.WriteFile(filepath.Join(dir, keyName), text, 0o600); err != nil {
 		return nil, fmt.Errorf("ledger: writing the key: %w", err)
 	}
-	if err := os.Rename(temporary, filepath.Join(dir, keyName)); err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
-	}
-	return text, syncFolder(dir)
+	return text, nil
 }
 
 // writePublicKey puts the verifier key beside the tiles, so that a copy of the public files carries it. Whoever takes it
@@ -122,14 +115,6 @@ func writePublicKey(root, logKey string) error {
 		return fmt.Errorf("ledger: %w", err)
 	}
 	return nil
-}
-
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // PublicKey reads the verifier key of the ledger in dir, whoever has it open.

@@ -17,6 +17,7 @@ import (
 	"github.com/transparency-dev/tessera/storage/posix"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 	"github.com/bailiwick-dev/bailiwick/ledger/proof"
 )
 
@@ -32,10 +33,10 @@ func MarkBehind(dir string) error {
 		return fmt.Errorf("ledger: %w", err)
 	}
 	text := "This ledger was put back from a backup: see bailiwick restore.\n"
-	if err := os.WriteFile(filepath.Join(dir, behindName), []byte(text), 0o600); err != nil {
+	if err := durable.WriteFile(filepath.Join(dir, behindName), []byte(text), 0o600); err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	return syncFolder(dir)
+	return nil
 }
 
 // Unmark takes the mark of [MarkBehind] away.
@@ -44,7 +45,7 @@ func Unmark(dir string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	return syncFolder(dir)
+	return durable.SyncFolder(dir)
 }
 
 // Behind reports whether the ledger in dir has the mark of [MarkBehind].
@@ -158,7 +159,7 @@ func Rebuild(ctx context.Context, dir string, source Source, logKey string, c Co
 			return fmt.Errorf("ledger: %w", err)
 		}
 	}
-	if err := syncTree(root + ".new"); err != nil {
+	if err := durable.SyncTree(root + ".new"); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(root); err != nil {
@@ -167,18 +168,8 @@ func Rebuild(ctx context.Context, dir string, source Source, logKey string, c Co
 	if err := os.Rename(root+".new", root); err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	if err := syncFolder(dir); err != nil {
+	if err := durable.SyncFolder(dir); err != nil {
 		return err
 	}
 	return Unmark(dir)
-}
-
-// syncTree makes all files below dir durable, and their names.
-func syncTree(dir string) error {
-	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("ledger: %w", err)
-		}
-		return syncFolder(path) // which opens files as well
-	})
 }

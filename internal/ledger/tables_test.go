@@ -14,6 +14,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
 	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
+	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 	"github.com/bailiwick-dev/bailiwick/ledger/proof"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
@@ -38,6 +39,21 @@ func newServer(t *testing.T, dir, url string, leads bool) *server {
 		waitUntilItLeads(t, l)
 	}
 	return s
+}
+
+// newOffice opens the ledger in tables with the keys in dir, and a term that has not begun to lead.
+func newOffice(t *testing.T, dir string, db *postgres.DB) (*ledger.Ledger, *postgres.Term) {
+	t.Helper()
+	l, err := ledger.OpenTables(dir, db.Ledger(), ledger.Options{Origin: origin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeLedger(t, l) })
+	term, err := db.Campaign(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, term
 }
 
 // Two servers share a ledger: the one that follows proves and serves what the leader appended, at once, and appends nothing itself.
@@ -195,15 +211,7 @@ func TestBringIn(t *testing.T) {
 
 	db := openStore(t, url)
 	execute(t, url, "UPDATE ledger SET elsewhere = true") // as the migration finds it
-	l, err := ledger.OpenTables(dir, db.Ledger(), ledger.Options{Origin: origin})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeLedger(t, l)
-	term, err := db.Campaign(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, term := newOffice(t, dir, db)
 	if err := l.Lead(t.Context(), term.Ledger()); !errors.Is(err, ledger.ErrElsewhere) {
 		t.Fatalf("a ledger was begun anew: %v", err)
 	}
@@ -271,15 +279,7 @@ func TestBringInRefuses(t *testing.T) {
 	}
 	db := openStore(t, url)
 	execute(t, url, "UPDATE ledger SET elsewhere = true")
-	l, err := ledger.OpenTables(dir, db.Ledger(), ledger.Options{Origin: origin})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeLedger(t, l)
-	term, err := db.Campaign(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, term := newOffice(t, dir, db)
 	if err := l.BringIn(t.Context(), term.Ledger(), other); !errors.Is(err, ledger.ErrKey) {
 		t.Errorf("another ledger: %v", err)
 	}
@@ -324,15 +324,7 @@ func TestTablesOnlyGrow(t *testing.T) {
 	execute(t, url, "ALTER TABLE ledger_tile DISABLE TRIGGER ALL")
 	execute(t, url, "UPDATE ledger_tile SET hashes = set_byte(hashes, 5, 255 - get_byte(hashes, 5)) WHERE level = 0 AND number = 1")
 	db := openStore(t, url)
-	l, err := ledger.OpenTables(dir, db.Ledger(), ledger.Options{Origin: origin})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeLedger(t, l)
-	term, err := db.Campaign(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, term := newOffice(t, dir, db)
 	if err := l.Lead(t.Context(), term.Ledger()); !errors.Is(err, ledger.ErrCorrupted) {
 		t.Errorf("a damaged tree is led: %v", err)
 	}

@@ -17,7 +17,7 @@ const module = "github.com/bailiwick-dev/bailiwick"
 // floors names every package of the product, from the ground up. A package that is not here fails the test, so that
 // nobody adds one without saying where it belongs. Entries that end in "/..." take their sub-packages along.
 var floors = [][]string{
-	{"device", "territory/...", "order/...", "evidence", "protocol", "ledger/proof", "unlock", "tuf/...", "internal/dcbor", "internal/sign1", "internal/corpus", "internal/npm"},
+	{"device", "territory/...", "order/...", "evidence", "protocol", "ledger/proof", "unlock", "tuf/...", "internal/dcbor", "internal/sign1", "internal/corpus", "internal/npm", "internal/durable"},
 	{"agent/..."},
 	{"internal/policy", "policies", "internal/messages", "internal/restriction", "internal/custody", "internal/cohort", "internal/span", "internal/escrow"},
 	{"internal/verifier", "internal/authority", "internal/ledger", "internal/witness", "internal/tufrepo", "internal/targets"},

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -201,3 +203,16 @@ func (r *recorder) Stage(name string, _ int) {
 }
 
 func (r *recorder) Step(int) {}
+
+// TestLoadIsNotSentOn: a server that sends its callers elsewhere does not get a load there: nobody has said whose server that is.
+func TestLoadIsNotSentOn(t *testing.T) {
+	var reached atomic.Int64
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	defer elsewhere.Close()
+	here := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer here.Close()
+	status, _, err := load.Remote(here.URL, 1).Do(t.Context(), http.MethodPost, "/v1/check-in", "text/plain", []byte("x"))
+	if err != nil || status != http.StatusTemporaryRedirect || reached.Load() != 0 {
+		t.Errorf("%d, %v; it was sent on %d times", status, err, reached.Load())
+	}
+}

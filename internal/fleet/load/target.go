@@ -55,7 +55,8 @@ func Remote(base string, connections int) Target {
 		}
 		return d.DialContext(ctx, network, address)
 	}
-	return &remote{strings.TrimRight(base, "/"), &http.Client{Transport: transport, Timeout: requestTimeout}}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a redirect may lead to a server of somebody else
+	return &remote{strings.TrimRight(base, "/"), &http.Client{Transport: transport, Timeout: requestTimeout, CheckRedirect: stay}}
 }
 
 func (r *remote) Do(ctx context.Context, method, path, mediaType string, body []byte) (int, []byte, error) {

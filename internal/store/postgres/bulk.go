@@ -8,6 +8,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
@@ -36,7 +37,7 @@ func (t *tx) LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, caus
 	return t.hits(len(ids), `UPDATE restriction AS r SET stage = 3, lifted_at = $4, cause = $5, appealing = false
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS v(id, n)
 		WHERE r.device = v.id AND r.ground_kind = $2 AND r.ground = $3 AND r.stage IN (1, 2) RETURNING v.n`,
-		list, int64(g.Kind), g.ID, stamp(at), int64(cause))
+		list, int64(g.Kind), g.ID, table.Stamp(at), int64(cause))
 }
 
 func (t *tx) LockAllIfNoticed(locks []authority.Lock) ([]bool, error) {
@@ -44,7 +45,7 @@ func (t *tx) LockAllIfNoticed(locks []authority.Lock) ([]bool, error) {
 	for i := range locks {
 		l := &locks[i]
 		c.key(l.Device, l.Ground)
-		c.times[0], c.times[1], c.times[2] = append(c.times[0], stamp(l.LockedAt)), append(c.times[1], stamp(l.EffectAt)), append(c.times[2], stamp(l.EndsAt))
+		c.times[0], c.times[1], c.times[2] = append(c.times[0], table.Stamp(l.LockedAt)), append(c.times[1], table.Stamp(l.EffectAt)), append(c.times[2], table.Stamp(l.EndsAt))
 	}
 	return t.hits(len(locks), `UPDATE restriction AS r SET stage = 2, locked_at = v.locked, effect_at = v.effect, ends_at = v.ends
 		FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
@@ -75,19 +76,19 @@ func (t *tx) InsertOrders(list []*authority.Order) error {
 	var c orderColumnsOf
 	for _, o := range list {
 		c.key(o.Device, o.Ground)
-		c.id, c.leaf, c.salt = append(c.id, o.ID[:]), append(c.leaf, blob(o.Leaf)), append(c.salt, o.Salt[:])
+		c.id, c.leaf, c.salt = append(c.id, o.ID[:]), append(c.leaf, table.Blob(o.Leaf)), append(c.salt, o.Salt[:])
 		c.kind, c.refusal, c.settled = append(c.kind, int16(o.Kind)), append(c.refusal, o.Refusal), append(c.settled, o.Settled)
 		var index *int64
 		if o.Sequenced {
-			n, err := count("ledger index", o.Index)
+			n, err := table.Count("ledger index", o.Index)
 			if err != nil {
 				return err
 			}
 			index = &n
 		}
-		c.times[0], c.times[1], c.times[2] = append(c.times[0], stamp(o.IssuedAt)), append(c.times[1], index), append(c.times[2], stamp(o.DeliveredAt))
+		c.times[0], c.times[1], c.times[2] = append(c.times[0], table.Stamp(o.IssuedAt)), append(c.times[1], index), append(c.times[2], table.Stamp(o.DeliveredAt))
 	}
-	n, err := t.exec(`INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at, settled, refusal)
+	n, err := t.Exec(`INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at, settled, refusal)
 		SELECT v.id, v.device, v.leaf, v.salt, v.kind, v.ground_kind, v.ground, v.issued, v.leaf_index, v.delivered, v.settled, v.refusal
 		FROM unnest($1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[], $5::smallint[], $6::smallint[], $7::text[], $8::bigint[], $9::bigint[],
 			$10::bigint[], $11::boolean[], $12::text[])
@@ -108,7 +109,7 @@ func (t *tx) SettleReplaced(list []*authority.Order) error {
 	for i, o := range list {
 		ids[i], devices[i] = o.ID[:], record.Number(o.Device)
 	}
-	_, err := t.exec(`UPDATE orders AS o SET settled = true FROM unnest($1::bytea[], $2::bigint[]) AS v(id, device)
+	_, err := t.Exec(`UPDATE orders AS o SET settled = true FROM unnest($1::bytea[], $2::bigint[]) AS v(id, device)
 			JOIN orders AS k ON k.id = v.id AND k.device = v.device
 		WHERE o.device = v.device AND o.ground_kind = k.ground_kind AND o.ground = k.ground AND NOT o.settled
 			AND (o.issued_at, o.number) < (k.issued_at, k.number) AND (k.kind = 3 OR o.kind <> 3)`, ids, devices)
@@ -126,10 +127,10 @@ func (t *tx) AddEvents(list []authority.Event) error {
 		e := &list[i]
 		devices[i] = e.Device[:]
 		c.groundKind, c.ground = append(c.groundKind, int16(e.Ground.Kind)), append(c.ground, e.Ground.ID)
-		c.times[0] = append(c.times[0], stamp(e.At))
+		c.times[0] = append(c.times[0], table.Stamp(e.At))
 		kinds, actors, details = append(kinds, e.Kind), append(actors, e.Actor), append(details, e.Detail)
 	}
-	_, err := t.exec(`INSERT INTO event (device, at, kind, ground_kind, ground, actor, detail)
+	_, err := t.Exec(`INSERT INTO event (device, at, kind, ground_kind, ground, actor, detail)
 		SELECT v.device, v.at, v.kind, v.ground_kind, v.ground, v.actor, v.detail
 		FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[])
 			WITH ORDINALITY AS v(device, at, kind, ground_kind, ground, actor, detail, n) ORDER BY v.n`,
@@ -140,7 +141,7 @@ func (t *tx) AddEvents(list []authority.Event) error {
 func (t *tx) SequenceAllIfPending(places []authority.Place) ([]bool, error) {
 	ids, indexes := make([][]byte, len(places)), make([]int64, len(places))
 	for i := range places {
-		n, err := count("ledger index", places[i].Index)
+		n, err := table.Count("ledger index", places[i].Index)
 		if err != nil {
 			return nil, err
 		}
@@ -148,18 +149,4 @@ func (t *tx) SequenceAllIfPending(places []authority.Place) ([]bool, error) {
 	}
 	return t.hits(len(places), `UPDATE orders AS o SET leaf_index = v.leaf_index FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS v(id, leaf_index, n)
 		WHERE o.id = v.id AND o.leaf_index IS NULL RETURNING v.n`, ids, indexes)
-}
-
-func (t *tx) Unsettled(g order.Ground, after device.ID, limit int) ([]*authority.Order, error) {
-	if err := within(limit); err != nil {
-		return nil, err
-	}
-	return rows(t, scanOrder, "SELECT "+orderColumns+` FROM orders AS o
-		WHERE ground_kind = $1 AND ground = $2 AND device > $3 AND NOT settled AND NOT EXISTS (SELECT 1 FROM orders AS n
-			WHERE n.device = o.device AND n.ground_kind = $1 AND n.ground = $2 AND NOT n.settled AND (n.issued_at, n.number) > (o.issued_at, o.number))
-		ORDER BY device LIMIT $4`, int64(g.Kind), g.ID, record.Number(after), limit)
-}
-
-func (t *tx) CountActiveOn(g order.Ground) (n int, err error) {
-	return n, t.row("SELECT count(*) FROM restriction WHERE ground_kind = $1 AND ground = $2 AND stage IN (1, 2)", key(int64(g.Kind), g.ID), &n)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -16,6 +17,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/store/days"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
@@ -254,8 +256,8 @@ func (s *device4) device() (*authority.Device, error) {
 	}
 	var err1, err2, err3 error
 	d.Days, err1 = days.Unpack(s.days)
-	d.Reasons, err2 = readTexts[policy.Reason](s.reasons)
-	d.LicenceNames, err3 = readTexts[string](s.licences)
+	d.Reasons, err2 = table.ReadTexts[policy.Reason](s.reasons)
+	d.LicenceNames, err3 = table.ReadTexts[string](s.licences)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, fmt.Errorf("postgres: device %v: %w", d.ID, err)
 	}
@@ -266,4 +268,12 @@ func (s *device4) device() (*authority.Device, error) {
 		d.Activation = &territory.Activation{Territory: territory.Code(s.activation.String), Day: territory.Day(s.activationDay.Int32), Mixed: s.mixed.Bool}
 	}
 	return d, nil
+}
+
+// moment reads what stamp wrote.
+func moment(n pgtype.Int8) time.Time {
+	if !n.Valid {
+		return time.Time{}
+	}
+	return time.UnixMicro(n.Int64).UTC()
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/store/days"
 	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
@@ -62,8 +63,8 @@ func atStep4(t testing.TB, url string, n int) (fleet []*authority.Device) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reasons, err1 := texts(d.Reasons)
-		licences, err2 := texts(d.LicenceNames)
+		reasons, err1 := table.Texts(d.Reasons)
+		licences, err2 := table.Texts(d.LicenceNames)
 		if err := errors.Join(err1, err2); err != nil {
 			t.Fatal(err)
 		}
@@ -78,8 +79,8 @@ func atStep4(t testing.TB, url string, n int) (fleet []*authority.Device) {
 		batch.Queue(`INSERT INTO device (id, imei, serial, model, sequence, unlocks, enrolled_at, last_seen, decided_at, attestation, key_ceiling, boot,
 			verdict, clock_doubt, activation_day, activation_mixed, attestation_key, days, policy, software, place, verdict_rule, reasons, licences, activation)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
-			d.ID[:], string(d.IMEI), d.Serial, d.Model, int64(d.Sequence), int64(d.Unlocks), stamp(d.EnrolledAt), stamp(d.LastSeen), stamp(d.DecidedAt), int16(d.Attestation),
-			int16(d.KeyCeiling), int16(d.Boot), int16(d.Verdict), d.ClockDoubt, day, mixed, blob(d.Key), blob(packed), orNull(&d.PolicyHash), d.Software,
+			d.ID[:], string(d.IMEI), d.Serial, d.Model, int64(d.Sequence), int64(d.Unlocks), table.Stamp(d.EnrolledAt), table.Stamp(d.LastSeen), table.Stamp(d.DecidedAt), int16(d.Attestation),
+			int16(d.KeyCeiling), int16(d.Boot), int16(d.Verdict), d.ClockDoubt, day, mixed, table.Blob(d.Key), table.Blob(packed), orNull(&d.PolicyHash), d.Software,
 			string(d.Present()), d.VerdictRule, reasons, licences, activation)
 		if i%10 == 0 {
 			d.Stage = order.Noticed
@@ -108,7 +109,7 @@ func TestRecordsAreBroughtOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		more, err := migrateOnce(t.Context(), c, newPassage(nil))
+		more, err := migrateOnce(t.Context(), c, migrations, newPassage(nil))
 		c.Close(context.Background())
 		if err != nil || !more {
 			t.Fatalf("more: %v, %v", more, err)
@@ -246,7 +247,7 @@ func BenchmarkBringingOver(b *testing.B) {
 		bound := n / time.Since(began).Seconds()
 		b.StartTimer()
 		began = time.Now()
-		err = migrate(b.Context(), c, newPassage(nil))
+		err = migrate(b.Context(), c, migrations, newPassage(nil))
 		rate := n / time.Since(began).Seconds()
 		b.StopTimer()
 		if err = errors.Join(err, c.Close(context.Background())); err != nil {
@@ -256,4 +257,12 @@ func BenchmarkBringingOver(b *testing.B) {
 		b.ReportMetric(rate/bound, "of-copy-bound")
 		b.StartTimer()
 	}
+}
+
+// orNull is the column of a hash that was not there yet.
+func orNull(h *[32]byte) []byte {
+	if *h == [32]byte{} {
+		return nil
+	}
+	return h[:]
 }

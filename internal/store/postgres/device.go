@@ -13,6 +13,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
@@ -42,7 +43,7 @@ func (s *storedDevice) columns() []any {
 	return []any{&s.number, &s.rest, &s.imei, &s.place, &s.stage, &s.lot, &s.record}
 }
 
-func scanDevice(s scanner) (*storedDevice, error) {
+func scanDevice(s table.Row) (*storedDevice, error) {
 	row := new(storedDevice)
 	return row, s.Scan(row.columns()...)
 }
@@ -98,7 +99,7 @@ type written struct {
 	record       []byte
 }
 
-func (w *written) args() []any { return key(w.number, w.rest, w.imei, w.place, w.record) }
+func (w *written) args() []any { return []any{w.number, w.rest, w.imei, w.place, w.record} }
 
 func (t *tx) written(d *authority.Device) (w written, err error) {
 	// What no other store takes is not taken here either, and what the database would refuse must not come as far as a dictionary.
@@ -107,10 +108,10 @@ func (t *tx) written(d *authority.Device) (w written, err error) {
 			return w, fmt.Errorf("postgres: device %v: %q is no text", d.ID, text)
 		}
 	}
-	if _, err := count("sequence", d.Sequence); err != nil {
+	if _, err := table.Count("sequence", d.Sequence); err != nil {
 		return w, err
 	}
-	if _, err := count("unlock counter", d.Unlocks); err != nil {
+	if _, err := table.Count("unlock counter", d.Unlocks); err != nil {
 		return w, err
 	}
 	w.number, w.rest, w.place = record.Number(d.ID), record.Rest(d.ID), string(record.Place(d))
@@ -133,7 +134,7 @@ func (t *tx) InsertDevice(d *authority.Device) error {
 	if err != nil {
 		return err
 	}
-	if err := t.fresh(insertDevice, w.args()...); err != nil {
+	if err := table.Fresh(t, insertDevice, w.args()...); err != nil {
 		return err
 	}
 	t.remember(d.ID, d.Sequence)
@@ -172,7 +173,7 @@ func (t *tx) PutDevice(d *authority.Device) error {
 	if err != nil {
 		return err
 	}
-	if err := t.put(setDevice, w.args()...); err != nil {
+	if err := table.Put(t, setDevice, w.args()...); err != nil {
 		return err
 	}
 	t.remember(d.ID, d.Sequence)
@@ -210,7 +211,7 @@ func (t *tx) stored(query string, args ...any) (*storedDevice, error) {
 		query += ownRow
 	}
 	row := new(storedDevice)
-	return row, t.row(query, args, row.columns()...)
+	return row, table.Single(t, query, args, row.columns()...)
 }
 
 func (t *tx) deviceBy(query string, args ...any) (*authority.Device, error) {
@@ -223,18 +224,6 @@ func (t *tx) deviceBy(query string, args ...any) (*authority.Device, error) {
 		t.remember(d.ID, d.Sequence)
 	}
 	return d, err
-}
-
-// behind is the least number of a device behind the given one, whose ID is zero for the beginning.
-func behind(id device.ID) (number int64, more bool) {
-	number = record.Number(id)
-	if id.IsZero() {
-		return number, true
-	}
-	if number == math.MaxInt64 {
-		return 0, false
-	}
-	return number + 1, true
 }
 
 func (t *tx) Devices(q authority.DeviceQuery) (list []*authority.Device, err error) {
@@ -264,7 +253,7 @@ func (t *tx) Devices(q authority.DeviceQuery) (list []*authority.Device, err err
 	}
 	// The model is in the record: devices of other models are passed over here, a page after the other.
 	for after, read := q.After, q.Limit; len(list) < q.Limit && read == q.Limit; {
-		first, more := behind(after)
+		first, more := table.Behind(after)
 		if !more {
 			return list, nil
 		}
@@ -294,7 +283,7 @@ func (t *tx) page(query string, choice bool, args []any) ([]*storedDevice, error
 	if choice && t.begin == "" && t.before == nil && !t.writes {
 		args = append([]any{pgx.QueryExecModeDescribeExec}, args...)
 	}
-	return rows(t, scanDevice, query, args...)
+	return table.List(t, scanDevice, query, args...)
 }
 
 // EachDevice reads pages rather than one long cursor, so that fn may write.
@@ -329,7 +318,7 @@ func (t *tx) ScanDevices(from, to device.ID, fn func(*authority.Device) error) e
 	}
 	d := new(authority.Device)
 	for {
-		list, err := rows(t, scanDevice, "SELECT "+deviceColumns+" FROM device AS d WHERE d.number BETWEEN $1 AND $2 ORDER BY d.number LIMIT $3", first, last, page)
+		list, err := table.List(t, scanDevice, "SELECT "+deviceColumns+" FROM device AS d WHERE d.number BETWEEN $1 AND $2 ORDER BY d.number LIMIT $3", first, last, page)
 		if err != nil {
 			return err
 		}
@@ -362,16 +351,16 @@ func addUp(ctx context.Context, c *pgx.Conn) error {
 }
 
 func (t *tx) CountDevices() (n int, err error) {
-	return n, t.row("SELECT coalesce(sum(devices), 0)::bigint FROM population", nil, &n)
+	return n, table.Single(t, "SELECT coalesce(sum(devices), 0)::bigint FROM population", nil, &n)
 }
 
 func (t *tx) StageCounts() ([]authority.StageCount, error) {
-	scan := func(s scanner) (c authority.StageCount, err error) {
+	scan := func(s table.Row) (c authority.StageCount, err error) {
 		var place string
 		var stage int64
 		err = s.Scan(&place, &stage, &c.Devices)
 		c.Territory, c.Stage = territory.Code(place), order.Stage(stage)
 		return c, err
 	}
-	return rows(t, scan, "SELECT place, stage, sum(devices)::bigint FROM population GROUP BY place, stage HAVING sum(devices) > 0 ORDER BY place, stage")
+	return table.List(t, scan, "SELECT place, stage, sum(devices)::bigint FROM population GROUP BY place, stage HAVING sum(devices) > 0 ORDER BY place, stage")
 }

@@ -143,7 +143,7 @@ func valueOf[K comparable, V any](ctx context.Context, b *books, d *dictionary[K
 	if known {
 		return v, nil
 	}
-	found, err := b.ask(ctx, query, key(n), into...)
+	found, err := b.ask(ctx, query, []any{n}, into...)
 	if err != nil {
 		return v, err
 	}
@@ -202,7 +202,7 @@ func (b *books) modelOf(ctx context.Context, n uint64) (string, error) {
 		return "", nil
 	}
 	var name string
-	return valueOf(ctx, b, &b.models, int64(n), "SELECT name FROM model WHERE number = $1", key(&name), func() (string, string, error) { return name, name, nil })
+	return valueOf(ctx, b, &b.models, int64(n), "SELECT name FROM model WHERE number = $1", []any{&name}, func() (string, string, error) { return name, name, nil })
 }
 
 var nothingFound record.Finding
@@ -212,7 +212,7 @@ func (b *books) findingOf(ctx context.Context, n uint64) (*record.Finding, error
 		return &nothingFound, nil
 	}
 	var body []byte
-	return valueOf(ctx, b, &b.findings, int64(n), "SELECT body FROM finding WHERE number = $1", key(&body), func() (string, *record.Finding, error) {
+	return valueOf(ctx, b, &b.findings, int64(n), "SELECT body FROM finding WHERE number = $1", []any{&body}, func() (string, *record.Finding, error) {
 		f, err := record.UnpackFinding(body)
 		return string(body), &f, err
 	})
@@ -225,5 +225,5 @@ func (b *books) lotOf(ctx context.Context, n int64) (*authority.Lot, error) {
 	}
 	l := new(authority.Lot)
 	return valueOf(ctx, b, &b.lots, n, "SELECT model, market, consignment, consignee, shipped_on FROM lot WHERE number = $1",
-		key(&l.Model, &l.Market, &l.Consignment, &l.Consignee, &l.ShippedOn), func() (authority.Lot, *authority.Lot, error) { return *l, l, nil })
+		[]any{&l.Model, &l.Market, &l.Consignment, &l.Consignee, &l.ShippedOn}, func() (authority.Lot, *authority.Lot, error) { return *l, l, nil })
 }

@@ -13,12 +13,13 @@ import (
 var (
 	// ErrClosed is what a closed store answers.
 	ErrClosed = errors.New("postgres: the store is closed")
+	// ErrSchema says that another release has brought the records to another schema: this one neither starts on them nor writes them.
+	ErrSchema = errors.New("the records have another schema than this program knows")
 
 	errQueueFull = errors.New("postgres: too many updates are waiting")
 	errOver      = errors.New("postgres: a Tx was used after its function had returned")
 	errReadOnly  = errors.New("postgres: View may not write; use Update")
 	errFenced    = errors.New("postgres: another server took this one for gone, and fenced it")
-	errSchema    = errors.New("the records have another schema than this program knows")
 	errOutgrown  = errors.New("postgres: this update needs a transaction of its own")
 )
 
@@ -38,7 +39,7 @@ func sort(err error) trouble {
 	switch {
 	case errors.Is(err, errFenced):
 		return repeat // under another number
-	case errors.Is(err, errSchema):
+	case errors.Is(err, ErrSchema):
 		return failing
 	case !errors.As(err, &e):
 		return lost // no answer of the server: the connection is gone

@@ -33,6 +33,7 @@ type call struct {
 // it: then it leaves no trace, and runs again in a transaction of its own.
 func (db *DB) light(ctx context.Context, fn func(authority.Tx) error) outcome {
 	l := &light{db: db}
+	l.ready()
 	l.ctx, l.books = ctx, &db.books
 	defer l.leave() // also when fn ends its goroutine
 	err := protected(fn, l)

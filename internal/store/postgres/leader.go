@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 )
 
 // ErrDeposed is what a leader gets whose term is over: another server leads. Nothing was written.
@@ -43,8 +44,9 @@ func (db *DB) Campaign(ctx context.Context) (*Term, error) {
 	defer context.AfterFunc(db.closing, cancel)()
 	s := &session{config: db.config, member: &db.member}
 	defer s.drop()
+	var still stillness
 	for {
-		t, wait, err := db.stand(ctx, s)
+		t, wait, err := db.stand(ctx, s, &still)
 		switch {
 		case t != nil:
 			db.work.Go(t.keep)
@@ -65,8 +67,22 @@ func (db *DB) Campaign(ctx context.Context) (*Term, error) {
 	}
 }
 
+// stillness is how long a lease has not been renewed, by this process's own clock. A lease that lasts for longer than any can, since the database's clock
+// was set back, is over when it has been still for as long as one lasts.
+type stillness struct {
+	term, until int64 // as last seen; until in microseconds
+	since       time.Time
+}
+
+func (l *stillness) over(term, until int64, length time.Duration) bool {
+	if l.since.IsZero() || l.term != term || l.until != until {
+		*l = stillness{term, until, time.Now()}
+	}
+	return time.Since(l.since) > length
+}
+
 // stand begins a term if nobody leads; otherwise it says how long the lease lasts.
-func (db *DB) stand(ctx context.Context, s *session) (t *Term, left time.Duration, err error) {
+func (db *DB) stand(ctx context.Context, s *session, still *stillness) (t *Term, left time.Duration, err error) {
 	left = db.opts.Lease
 	if err := s.connect(ctx); err != nil {
 		return nil, left, err
@@ -75,14 +91,18 @@ func (db *DB) stand(ctx context.Context, s *session) (t *Term, left time.Duratio
 	if err != nil {
 		return nil, left, err
 	}
-	const remaining = "SELECT (extract(epoch FROM greatest(expires_at, 'epoch') - clock_timestamp()) * 1000)::bigint FROM leader"
+	const remaining = `SELECT (extract(epoch FROM greatest(expires_at, 'epoch') - clock_timestamp()) * 1000)::bigint, term,
+		(extract(epoch FROM greatest(expires_at, 'epoch')) * 1000000)::bigint FROM leader`
 	look := func(tx interface {
 		QueryRow(context.Context, string, ...any) pgx.Row
 	}, query string) (free bool, err error) {
-		var ms int64
-		err = tx.QueryRow(ctx, query).Scan(&ms)
+		var ms, term, until int64
+		if err := tx.QueryRow(ctx, query).Scan(&ms, &term, &until); err != nil {
+			return false, err
+		}
 		left = time.Duration(ms) * time.Millisecond
-		return ms <= 0, err
+		over := still.over(term, until, db.opts.Lease)
+		return ms <= 0 || over && left > db.opts.Lease, nil
 	}
 	// Only when it looks free is the row locked, which waits for what the former leader has under way: see Guard.
 	if free, err := look(s.conn, remaining); err != nil || !free {
@@ -129,14 +149,12 @@ func (t *Term) Guard(ctx context.Context, tx pgx.Tx) error {
 
 // Hold is Guard for an update of the same store.
 func (t *Term) Hold(tx authority.Tx) error {
-	row, ok := tx.(interface {
-		row(query string, args []any, into ...any) error
-	})
+	row, ok := tx.(table.Engine)
 	if !ok {
 		return fmt.Errorf("postgres: %T is no transaction of this store", tx)
 	}
 	var one int
-	err := row.row(guardTerm, key(t.Number, t.server), &one)
+	err := table.Single(row, guardTerm, []any{t.Number, t.server}, &one)
 	if errors.Is(err, authority.ErrAbsent) {
 		t.end()
 		return ErrDeposed

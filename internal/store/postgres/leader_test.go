@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -91,6 +92,37 @@ func TestOneLeads(t *testing.T) {
 	if next := leads(t, s.servers[2]); next.Number != term.Number+1 {
 		t.Errorf("term %d after %d", next.Number, term.Number)
 	}
+}
+
+// TestLeaseBeyondTheClock: the database's clock was set back by an hour, and the leader is gone. Its lease seems to last for an hour yet; but nobody renews it.
+func TestLeaseBeyondTheClock(t *testing.T) {
+	url := pgtest.Database(t)
+	db := openedAt(t, url, Options{Lease: 500 * time.Millisecond})
+	rootOf(t, url)("UPDATE leader SET term = 7, server = 1, expires_at = clock_timestamp() + interval '1 hour'")
+	if term := leads(t, db); term.Number != 8 {
+		t.Errorf("term %d", term.Number)
+	}
+}
+
+// A lease that is renewed is not over, however long it seems to last; one that is not is, after its length.
+func TestStillness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const length = 6 * time.Second
+		var still stillness
+		for until := range int64(100) {
+			if still.over(7, until, length) {
+				t.Fatalf("renewed %d times, and over", until)
+			}
+			time.Sleep(length - 1)
+		}
+		if still.over(8, 99, length) {
+			t.Error("another term is over at once")
+		}
+		time.Sleep(length + 1)
+		if !still.over(8, 99, length) {
+			t.Error("not over, and not renewed")
+		}
+	})
 }
 
 // TestTermsGuardTransactions: the next term begins when what holds the present one has ended, and a leader that is deposed writes nothing.

@@ -28,14 +28,14 @@ var errOlder = errors.New("servers of an earlier release run on this database")
 // migrate brings the database to the newest schema: in one transaction, but for records that have to be brought over, a stretch in each
 // (compact.go). The table schema_step holds the steps that ran; it is locked meanwhile, so that of two servers that start at once one waits
 // for the other.
-func migrate(ctx context.Context, c *pgx.Conn, p *passage) error {
-	if current, err := isCurrent(ctx, c); current || err != nil {
+func migrate(ctx context.Context, c *pgx.Conn, steps fs.FS, p *passage) error {
+	if current, err := isCurrent(ctx, c, steps); current || err != nil {
 		return err
 	}
 	const attempts = 10
 	began := time.Now()
 	for i := 0; ; i++ {
-		more, err := migrateOnce(ctx, c, p)
+		more, err := migrateOnce(ctx, c, steps, p)
 		if err != nil {
 			p.forget()
 		}
@@ -46,7 +46,7 @@ func migrate(ctx context.Context, c *pgx.Conn, p *passage) error {
 		if errors.Is(err, errOlder) && time.Since(began) < 4*silence/3 { // perhaps it is gone and has not been silent for long enough
 			select {
 			case <-ctx.Done():
-				return ctx.Err()
+				return fmt.Errorf("%w (%w)", err, ctx.Err())
 			case <-time.After(silence / 12):
 			}
 			i = 0
@@ -62,7 +62,7 @@ func migrate(ctx context.Context, c *pgx.Conn, p *passage) error {
 }
 
 // migrateOnce goes as far as one transaction should, and reports whether there is more to do.
-func migrateOnce(ctx context.Context, c *pgx.Conn, p *passage) (more bool, err error) {
+func migrateOnce(ctx context.Context, c *pgx.Conn, steps fs.FS, p *passage) (more bool, err error) {
 	err = pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
 		more = false
 		if err := ours(ctx, tx); err != nil {
@@ -81,7 +81,7 @@ func migrateOnce(ctx context.Context, c *pgx.Conn, p *passage) (more bool, err e
 		if err := tx.QueryRow(ctx, "SELECT coalesce(max(number), 0) FROM schema_step").Scan(&version); err != nil {
 			return fmt.Errorf("postgres: %w", err)
 		}
-		names, err := fs.Glob(migrations, "migrations/*.sql")
+		names, err := fs.Glob(steps, "migrations/*.sql")
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func migrateOnce(ctx context.Context, c *pgx.Conn, p *passage) (more bool, err e
 				return fmt.Errorf("postgres: %s is not step %d", name, firstStep+i)
 			}
 			if number > version {
-				if more, err = step(ctx, tx, name, number, p); more || err != nil {
+				if more, err = step(ctx, tx, steps, name, number, p); more || err != nil {
 					return err
 				}
 			}
@@ -109,9 +109,9 @@ func migrateOnce(ctx context.Context, c *pgx.Conn, p *passage) (more bool, err e
 	return more, err
 }
 
-// newestStep is the schema that this program knows.
-func newestStep() (int, error) {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
+// newestStep is the schema that a program with these steps knows.
+func newestStep(steps fs.FS) (int, error) {
+	names, err := fs.Glob(steps, "migrations/*.sql")
 	return firstStep + len(names) - 1, err
 }
 
@@ -120,11 +120,11 @@ func schemaMismatch(there, known int) error {
 	if there > known {
 		advice = "use a newer release"
 	}
-	return fmt.Errorf("%w: they have schema %d, this program knows %d; %s", errSchema, there, known, advice)
+	return fmt.Errorf("%w: they have schema %d, this program knows %d; %s", ErrSchema, there, known, advice)
 }
 
-// alone sees to it that no server of an earlier release works with the records while their schema changes under it. Those that live are
-// named, to be stopped; what the others may have left under way is waited for as their tables are locked.
+// alone sees to it that no server of an earlier release works with the records while their schema changes under it, or afterwards. Those that live are
+// named, to be stopped; the others are fenced, and what they may have left under way is waited for.
 func alone(ctx context.Context, tx pgx.Tx, version int) error {
 	query := fmt.Sprintf("SELECT holder, number FROM server WHERE seen_at > clock_timestamp() - %d * interval '1 ms'", silence.Milliseconds())
 	switch {
@@ -136,6 +136,10 @@ func alone(ctx context.Context, tx pgx.Tx, version int) error {
 			return err
 		}
 		query = "SELECT holder, term FROM lease WHERE expires_at > clock_timestamp()"
+	default: // one that is silent must not renew its row in the very moment in which it is taken for gone
+		if _, err := tx.Exec(ctx, "LOCK TABLE server IN SHARE ROW EXCLUSIVE MODE"); err != nil {
+			return fmt.Errorf("postgres: %w", err)
+		}
 	}
 	rows, err := tx.Query(ctx, query)
 	if err != nil {
@@ -149,6 +153,15 @@ func alone(ctx context.Context, tx pgx.Tx, version int) error {
 	}
 	if len(living) > 0 {
 		return fmt.Errorf("postgres: %w (%s): stop them first; this one brings the records to a newer schema, which they do not know", errOlder, strings.Join(living, "; "))
+	}
+	if version < compactStep {
+		return nil
+	}
+	// One that is silent may only be paused. What it begins when it wakes up must not be written, not even before another server finds its row.
+	for _, statement := range []string{"UPDATE receipt SET fenced_at = clock_timestamp() WHERE fenced_at IS NULL", "DELETE FROM server"} {
+		if _, err := tx.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("postgres: %w", err)
+		}
 	}
 	return nil
 }
@@ -172,8 +185,8 @@ func ours(ctx context.Context, tx pgx.Tx) error {
 }
 
 // step runs a step, or as much of it as one transaction should.
-func step(ctx context.Context, tx pgx.Tx, name string, number int, p *passage) (more bool, err error) {
-	b, err := migrations.ReadFile(name)
+func step(ctx context.Context, tx pgx.Tx, steps fs.FS, name string, number int, p *passage) (more bool, err error) {
+	b, err := fs.ReadFile(steps, name)
 	if err != nil {
 		return false, err
 	}

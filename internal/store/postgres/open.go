@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"strconv"
 	"sync"
@@ -30,6 +31,8 @@ type Options struct {
 	Patience time.Duration // how long an update or a view is tried again while the database is away; default 5 s
 	Timeout  time.Duration // of one statement; default 30 s
 	Lease    time.Duration // after which a server that does not answer is fenced, and a leader that does not replaced; default 6 s
+
+	steps fs.FS // the migrations of another release, for tests; those of this program when nil
 }
 
 func (o Options) withDefaults() Options {
@@ -48,6 +51,9 @@ func (o Options) withDefaults() Options {
 		if *f.field <= 0 {
 			*f.field = f.value
 		}
+	}
+	if o.steps == nil {
+		o.steps = migrations
 	}
 	return o
 }
@@ -96,7 +102,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	db := &DB{opts: opts, config: config, stop: make(chan struct{}), empty: make(chan struct{}),
 		arrivals: make(chan *call, opts.Queue), looks: make(chan *look, opts.Queue), exchanges: make(chan *exchange, opts.Queue)}
 	db.config.AfterConnect = db.books.watch
-	db.member.length, db.member.slots = opts.Lease, opts.Lanes+opts.Exchange+opts.Writers
+	db.member.length, db.member.slots, db.member.steps = opts.Lease, opts.Lanes+opts.Exchange+opts.Writers, opts.steps
 	db.closing, db.close = context.WithCancel(context.Background())
 	c, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
@@ -106,7 +112,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	if err := db.examine(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, c, newPassage(opts.Progress)); err != nil {
+	if err := migrate(ctx, c, opts.steps, newPassage(opts.Progress)); err != nil {
 		return nil, err
 	}
 	if _, err := db.member.number(ctx, c); err != nil {

@@ -1,112 +1,28 @@
 package postgres
 
 import (
-	"time"
-
-	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
-	"github.com/bailiwick-dev/bailiwick/order"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 )
-
-const (
-	orderColumns = `id, ` + idColumns + `, leaf, salt, kind, ground_kind, ground, issued_at, coalesce(leaf_index, 0), leaf_index IS NOT NULL,
-	delivered_at, settled, refusal`
-	orderExists = "SELECT 1 FROM orders WHERE id = $1"
-)
-
-func scanOrder(s scanner) (*authority.Order, error) {
-	o := new(authority.Order)
-	var kind, groundKind int64
-	err := s.Scan(fixed{o.ID[:]}, identity{&o.Device}, rest{&o.Device}, &o.Leaf, fixed{o.Salt[:]}, &kind, &groundKind, &o.Ground.ID, when{&o.IssuedAt},
-		counter{&o.Index}, &o.Sequenced, when{&o.DeliveredAt}, &o.Settled, &o.Refusal)
-	o.Kind, o.Ground.Kind = order.Kind(kind), order.GroundKind(groundKind)
-	return o, err
-}
 
 func (t *tx) InsertOrder(o *authority.Order) error {
 	var index any
 	if o.Sequenced {
-		n, err := count("ledger index", o.Index)
+		n, err := table.Count("ledger index", o.Index)
 		if err != nil {
 			return err
 		}
 		index = n
 	}
-	kind, id := ground(o.Ground)
-	n, err := t.exec(`INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at,
+	n, err := t.Exec(`INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at,
 		settled, refusal) SELECT $1::bytea, $2::bigint, $3::bytea, $4::bytea, $5::smallint, $6::smallint, $7::text, $8::bigint, $9::bigint,
 			$10::bigint, $11::boolean, $12::text
 		WHERE NOT EXISTS (SELECT 1 FROM orders WHERE device = $2 AND salt = $4) ON CONFLICT (id) DO NOTHING`,
-		o.ID[:], record.Number(o.Device), blob(o.Leaf), o.Salt[:], int64(o.Kind), kind, id, stamp(o.IssuedAt), index, stamp(o.DeliveredAt),
+		o.ID[:], record.Number(o.Device), table.Blob(o.Leaf), o.Salt[:], int64(o.Kind), int64(o.Ground.Kind), o.Ground.ID, table.Stamp(o.IssuedAt), index, table.Stamp(o.DeliveredAt),
 		o.Settled, o.Refusal)
 	if err == nil && n == 0 {
 		err = authority.ErrConflict
 	}
 	return err
-}
-
-func (t *tx) Order(id order.ID) (*authority.Order, error) {
-	return first(rows(t, scanOrder, "SELECT "+orderColumns+" FROM orders WHERE id = $1", id[:]))
-}
-
-func (t *tx) PendingOrders(limit int) ([]*authority.Order, error) {
-	if err := within(limit); err != nil {
-		return nil, err
-	}
-	return rows(t, scanOrder, "SELECT "+orderColumns+" FROM orders WHERE leaf_index IS NULL ORDER BY issued_at, number LIMIT $1", limit)
-}
-
-func (t *tx) SequenceIfPending(id order.ID, index uint64) error {
-	n, err := count("ledger index", index)
-	if err != nil {
-		return err
-	}
-	return t.guarded(orderExists, key(id[:]), "UPDATE orders SET leaf_index = $1 WHERE id = $2 AND leaf_index IS NULL", n, id[:])
-}
-
-func (t *tx) Deliverable(id device.ID) ([]*authority.Order, error) {
-	return rows(t, scanOrder, "SELECT "+orderColumns+` FROM orders
-		WHERE device = $1 AND NOT settled AND leaf_index IS NOT NULL ORDER BY issued_at, number`, record.Number(id))
-}
-
-func (t *tx) MarkDelivered(id order.ID, at time.Time) error {
-	return t.guarded(orderExists, key(id[:]), "UPDATE orders SET delivered_at = $1 WHERE id = $2 AND leaf_index IS NOT NULL",
-		stamp(at), id[:])
-}
-
-func (t *tx) Settle(id order.ID, refusal string) error {
-	return t.put("UPDATE orders SET settled = true, refusal = $1 WHERE id = $2", refusal, id[:])
-}
-
-// SettleOlder: of two orders of the same second, the one that was inserted first is older.
-func (t *tx) SettleOlder(id device.ID, g order.Ground, keep order.ID) error {
-	return t.settleOlder(id, g, keep, "")
-}
-
-func (t *tx) SettleOlderEscalations(id device.ID, g order.Ground, keep order.ID) error {
-	return t.settleOlder(id, g, keep, " AND kind <> 3")
-}
-
-func (t *tx) settleOlder(id device.ID, g order.Ground, keep order.ID, which string) error {
-	var at, number int64
-	err := t.row("SELECT issued_at, number FROM orders WHERE id = $1", key(keep[:]), &at, &number)
-	if err != nil {
-		return err
-	}
-	_, err = t.exec(`UPDATE orders SET settled = true WHERE device = $1 AND ground_kind = $2 AND ground = $3 AND NOT settled
-		AND (issued_at, number) < ($4, $5)`+which, append(one(id, g), at, number)...)
-	return err
-}
-
-func (t *tx) OrdersOf(id device.ID, limit int) ([]*authority.Order, error) {
-	if err := within(limit); err != nil {
-		return nil, err
-	}
-	return rows(t, scanOrder, "SELECT "+orderColumns+` FROM orders WHERE device = $1
-		ORDER BY issued_at DESC, number DESC LIMIT $2`, record.Number(id), limit)
-}
-
-func (t *tx) CountUnsettled(g order.Ground) (n int, err error) {
-	return n, t.row("SELECT count(*) FROM orders WHERE ground_kind = $1 AND ground = $2 AND NOT settled", key(int64(g.Kind), g.ID), &n)
 }

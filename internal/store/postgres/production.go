@@ -6,6 +6,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 )
 
 const (
@@ -41,10 +42,10 @@ func (t *tx) PutProduction(list []authority.Production) error {
 		}
 		imeis, serials, lots = append(imeis, imei), append(serials, p.Serial), append(lots, lot)
 	}
-	if _, err := t.exec(putProduction, imeis, serials, lots); err != nil {
+	if _, err := t.Exec(putProduction, imeis, serials, lots); err != nil {
 		return err
 	}
-	_, err := t.exec(setLots, imeis, lots)
+	_, err := t.Exec(setLots, imeis, lots)
 	return err
 }
 
@@ -58,7 +59,7 @@ func (t *tx) Production(imei device.IMEI) (p authority.Production, err error) {
 	if err != nil {
 		return p, fmt.Errorf("%w: %w", authority.ErrAbsent, err)
 	}
-	list, err := rows(t, scanProduction, "SELECT "+productionColumns+" WHERE p.imei = $1", number)
+	list, err := table.List(t, scanProduction, "SELECT "+productionColumns+" WHERE p.imei = $1", number)
 	if err == nil && len(list) == 0 {
 		err = authority.ErrAbsent
 	}
@@ -69,7 +70,7 @@ func (t *tx) Production(imei device.IMEI) (p authority.Production, err error) {
 }
 
 func (t *tx) Productions(consignment string, after device.IMEI, limit int) ([]authority.Production, error) {
-	if err := within(limit); err != nil {
+	if err := table.Within(limit); err != nil {
 		return nil, err
 	}
 	if consignment == "" { // production records without a consignment are no consignment
@@ -82,11 +83,11 @@ func (t *tx) Productions(consignment string, after device.IMEI, limit int) ([]au
 			return nil, err
 		}
 	}
-	return rows(t, scanProduction, "SELECT "+productionColumns+" WHERE l.consignment = $1 AND p.imei > $2 ORDER BY p.imei LIMIT $3",
+	return table.List(t, scanProduction, "SELECT "+productionColumns+" WHERE l.consignment = $1 AND p.imei > $2 ORDER BY p.imei LIMIT $3",
 		consignment, last, limit)
 }
 
-func scanProduction(s scanner) (p authority.Production, err error) {
+func scanProduction(s table.Row) (p authority.Production, err error) {
 	var imei int64
 	if err = s.Scan(&imei, &p.Serial, &p.Model, &p.Market, &p.Consignment, &p.Consignee, &p.ShippedOn); err != nil {
 		return p, err

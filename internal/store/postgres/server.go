@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -19,6 +20,7 @@ import (
 type member struct {
 	length time.Duration // after which a row that was not renewed is old
 	slots  int
+	steps  fs.FS // the migrations that this program knows
 
 	current atomic.Int64 // the number of its row; 0 for none
 	joining sync.Mutex
@@ -52,7 +54,7 @@ func (m *member) gone(number int64) { m.current.CompareAndSwap(number, 0) }
 func (m *member) register(ctx context.Context, c *pgx.Conn) (int64, error) {
 	number := 1 + rand.Int64N(1<<62)
 	err := pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
-		newest, err := newestStep()
+		newest, err := newestStep(m.steps)
 		if err != nil {
 			return err
 		}
@@ -127,7 +129,8 @@ const keptReceipts = "interval '7 days'"
 // fence takes away the servers that have not renewed their rows, and waits for what they have under way. Of two that do this at once each
 // takes other rows.
 func (m *member) fence(ctx context.Context, c *pgx.Conn) error {
-	const old = "SELECT number FROM server WHERE seen_at < clock_timestamp() - $1 * interval '1 ms'"
+	// One that was seen in the future was seen before the database's clock was set back: if it lives, it registers again.
+	const old = "SELECT number FROM server WHERE seen_at NOT BETWEEN clock_timestamp() - $1 * interval '1 ms' AND clock_timestamp() + $1 * interval '1 ms'"
 	var number int64
 	err := c.QueryRow(ctx, old+" LIMIT 1", m.length.Milliseconds()).Scan(&number)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -235,6 +235,15 @@ func fencedBy(t *testing.T, db *DB, number int64) {
 	}
 }
 
+// TestServerSeenInTheFuture: the database's clock was set back, and a server is gone. It does not count as living until the clock has caught up.
+func TestServerSeenInTheFuture(t *testing.T) {
+	url := pgtest.Database(t)
+	gone := openedAt(t, url, Options{Lease: time.Hour}) // does not renew while the test runs
+	number := gone.member.current.Load()
+	rootOf(t, url)("UPDATE server SET seen_at = seen_at + interval '1 hour'")
+	fencedBy(t, openedAt(t, url, Options{Lease: 400 * time.Millisecond}), number)
+}
+
 // TestFencedWritesNothing goes past the retries: under a number that is fenced no transaction commits, light or whole, begun or not.
 func TestFencedWritesNothing(t *testing.T) {
 	url := pgtest.Database(t)

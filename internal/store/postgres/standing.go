@@ -11,6 +11,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
@@ -27,8 +28,8 @@ type standing struct {
 const ordersEach = 50
 
 const (
-	loadRestrictions = "SELECT " + restrictionColumns + " FROM restriction WHERE device = ANY($1) ORDER BY device, ground_kind, ground"
-	loadOrders       = "SELECT " + orderColumns + " FROM orders WHERE device = ANY($1) ORDER BY device, issued_at, number LIMIT $2"
+	loadRestrictions = "SELECT " + table.RestrictionColumns + " FROM restriction WHERE device = ANY($1) ORDER BY device, ground_kind, ground"
+	loadOrders       = "SELECT " + table.OrderColumns + " FROM orders WHERE device = ANY($1) ORDER BY device, issued_at, number LIMIT $2"
 )
 
 // loadStanding reads how those devices of a batch stand that ever had a restriction, if there are any.
@@ -49,7 +50,7 @@ func (l *lane) loadStanding(ctx context.Context, batch map[device.ID]*call) erro
 	b := new(pgx.Batch)
 	b.Queue(loadRestrictions, numbers).Query(func(rows pgx.Rows) error {
 		return read(rows, func(row pgx.Rows) error {
-			r, err := scanRestriction(row)
+			r, err := table.ScanRestriction(row)
 			if err == nil {
 				own := batch[r.Device].own
 				own.restrictions = append(own.restrictions, r)
@@ -59,7 +60,7 @@ func (l *lane) loadStanding(ctx context.Context, batch map[device.ID]*call) erro
 	})
 	b.Queue(loadOrders, numbers, most).Query(func(rows pgx.Rows) error {
 		return read(rows, func(row pgx.Rows) error {
-			o, err := scanOrder(row)
+			o, err := table.ScanOrder(row)
 			if err == nil {
 				own := batch[o.Device].own
 				own.orders = append(own.orders, o)

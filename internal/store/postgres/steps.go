@@ -47,12 +47,12 @@ func Steps() ([]Step, error) {
 
 // isCurrent reports whether somebody brought the schema to the newest step already: then nothing is to be made, which takes neither
 // a lock nor the right to make tables.
-func isCurrent(ctx context.Context, c *pgx.Conn) (bool, error) {
+func isCurrent(ctx context.Context, c *pgx.Conn, steps fs.FS) (bool, error) {
 	var there bool
 	if err := c.QueryRow(ctx, "SELECT to_regclass(quote_ident(current_schema()) || '.schema_step') IS NOT NULL").Scan(&there); err != nil || !there {
 		return false, nil // whatever is wrong with the schema, migrateOnce says it
 	}
-	newest, err := newestStep()
+	newest, err := newestStep(steps)
 	if err != nil {
 		return false, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 )
 
 // tx is what functions given to Update and View get. It is good until they return. The transaction begins with the first statement.
@@ -17,6 +18,7 @@ import (
 // An error other than ErrAbsent and ErrConflict ends a transaction in PostgreSQL, and so it does here: whatever is asked of tx later
 // gets the same error, and Update returns it. A conflict that only the schema can find (a hash that is taken, say) does so, too.
 type tx struct {
+	table.Tx
 	ctx    context.Context
 	s      *session     // nil when this is no transaction of its own (package comment, light updates)
 	begin  string       // statement that begins it; empty once it has begun
@@ -37,6 +39,12 @@ var (
 	_ authority.Store = (*DB)(nil)
 	_ authority.Tx    = (*tx)(nil)
 )
+
+// ready gives t the records of package table, which go through it.
+func (t *tx) ready() *tx {
+	t.Engine = t
+	return t
+}
 
 func (t *tx) usable() error {
 	switch {
@@ -117,8 +125,8 @@ func (t *tx) failed(err error) error {
 	return t.broken
 }
 
-// exec runs a statement that writes, and returns how many rows it hit.
-func (t *tx) exec(query string, args ...any) (int64, error) {
+// Exec implements table.Engine.
+func (t *tx) Exec(query string, args ...any) (int64, error) {
 	var n int64
 	err := t.write(query, args, func(tag pgconn.CommandTag) { n = tag.RowsAffected() })
 	return n, err
@@ -149,78 +157,12 @@ func (t *tx) write(query string, args []any, done func(pgconn.CommandTag)) error
 	return t.failed(t.s.conn.SendBatch(t.ctx, b).Close())
 }
 
-// insert runs an INSERT … RETURNING number. No row means that a guard in it did not hold.
-func (t *tx) insert(query string, args ...any) (n int64, err error) {
-	found := false
-	err = t.send(true, query, args, func(r pgx.Rows) error { found = true; return r.Scan(&n) })
-	if err == nil && !found {
-		err = authority.ErrConflict
-	}
-	return n, err
+// Look implements table.Engine.
+func (t *tx) Look(scan func(table.Row) error, query string, args ...any) error {
+	return t.send(false, query, args, func(r pgx.Rows) error { return scan(r) })
 }
 
-// fresh runs an INSERT that must not meet a row with the same key. ON CONFLICT keeps the transaction usable when it does.
-func (t *tx) fresh(query string, args ...any) error {
-	n, err := t.exec(query+" ON CONFLICT DO NOTHING", args...)
-	if err == nil && n == 0 {
-		err = authority.ErrConflict
-	}
-	return err
-}
-
-// put runs a statement that must hit a row; otherwise the record is absent.
-func (t *tx) put(query string, args ...any) error {
-	n, err := t.exec(query, args...)
-	if err == nil && n == 0 {
-		err = authority.ErrAbsent
-	}
-	return err
-}
-
-// guarded runs a transition. When it hits no row, exists tells a record that is not there from one that moved on.
-func (t *tx) guarded(exists string, key []any, query string, args ...any) error {
-	n, err := t.exec(query, args...)
-	if err != nil || n > 0 {
-		return err
-	}
-	var one int
-	if err := t.row(exists, key, &one); err != nil {
-		return err
-	}
-	return authority.ErrConflict
-}
-
-// row reads one row, or returns ErrAbsent.
-func (t *tx) row(query string, args []any, into ...any) error {
-	found := false
-	err := t.send(false, query, args, func(r pgx.Rows) error { found = true; return r.Scan(into...) })
-	if err == nil && !found {
-		err = authority.ErrAbsent
-	}
-	return err
-}
-
-// rows reads a list to its end before anybody sees it: a connection carries one answer at a time.
-func rows[T any](t *tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	var list []T
-	err := t.send(false, query, args, func(r pgx.Rows) error {
-		record, err := scan(r)
-		list = append(list, record)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return list, nil
-}
-
-// first makes a single look-up of a list.
-func first[T any](list []*T, err error) (*T, error) {
-	if err != nil {
-		return nil, err
-	}
-	if len(list) == 0 {
-		return nil, authority.ErrAbsent
-	}
-	return list[0], nil
+// Return implements table.Engine.
+func (t *tx) Return(scan func(table.Row) error, query string, args ...any) error {
+	return t.send(true, query, args, func(r pgx.Rows) error { return scan(r) })
 }

@@ -111,7 +111,7 @@ func (db *DB) whole(ctx context.Context, fn func(authority.Tx) error) outcome {
 	if err := s.ready(running); err != nil {
 		return outcomeOf(err)
 	}
-	t := &tx{ctx: running, s: s, books: &db.books, begin: "BEGIN ISOLATION LEVEL SERIALIZABLE", writes: true}
+	t := (&tx{ctx: running, s: s, books: &db.books, begin: "BEGIN ISOLATION LEVEL SERIALIZABLE", writes: true}).ready()
 	defer func() { // also when fn ends its goroutine
 		t.over = true
 		s.tidy(running)

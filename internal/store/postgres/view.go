@@ -24,6 +24,7 @@ func (db *DB) View(ctx context.Context, fn func(authority.Tx) error) error {
 
 func (db *DB) view(ctx context.Context, fn func(authority.Tx) error) outcome {
 	v := &viewing{db: db}
+	v.ready()
 	v.ctx, v.before, v.books = ctx, v.start, &db.books
 	defer v.finish()
 	err := fn(v)

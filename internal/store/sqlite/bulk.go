@@ -7,6 +7,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
@@ -14,9 +15,9 @@ import (
 
 func (t *tx) LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, cause order.Cause) ([]bool, error) {
 	hit := make([]bool, len(ids))
-	lifted := stamp(at)
+	lifted := table.Stamp(at)
 	for i := range ids {
-		n, err := t.exec(`UPDATE restriction SET stage = 3, lifted_at = ?4, cause = ?5, appealing = 0
+		n, err := t.Exec(`UPDATE restriction SET stage = 3, lifted_at = ?4, cause = ?5, appealing = 0
 			WHERE device = ?1 AND ground_kind = ?2 AND ground = ?3 AND stage IN (1, 2)`, record.Number(ids[i]), int64(g.Kind), g.ID, lifted, int64(cause))
 		if err != nil {
 			return nil, err
@@ -73,29 +74,15 @@ func (t *tx) AddEvents(list []authority.Event) error {
 func (t *tx) SequenceAllIfPending(places []authority.Place) ([]bool, error) {
 	hit := make([]bool, len(places))
 	for i := range places {
-		index, err := count("ledger index", places[i].Index)
+		index, err := table.Count("ledger index", places[i].Index)
 		if err != nil {
 			return nil, err
 		}
-		n, err := t.exec("UPDATE orders SET leaf_index = ? WHERE id = ? AND leaf_index IS NULL", index, places[i].ID[:])
+		n, err := t.Exec("UPDATE orders SET leaf_index = ? WHERE id = ? AND leaf_index IS NULL", index, places[i].ID[:])
 		if err != nil {
 			return nil, err
 		}
 		hit[i] = n > 0
 	}
 	return hit, nil
-}
-
-func (t *tx) Unsettled(g order.Ground, after device.ID, limit int) ([]*authority.Order, error) {
-	if err := within(limit); err != nil {
-		return nil, err
-	}
-	return rows(t, scanOrder, "SELECT "+orderColumns+` FROM orders AS o
-		WHERE ground_kind = ?1 AND ground = ?2 AND device > ?3 AND settled = 0 AND NOT EXISTS (SELECT 1 FROM orders AS n
-			WHERE n.device = o.device AND n.ground_kind = ?1 AND n.ground = ?2 AND n.settled = 0 AND (n.issued_at, n.number) > (o.issued_at, o.number))
-		ORDER BY device LIMIT ?4`, int64(g.Kind), g.ID, record.Number(after), limit)
-}
-
-func (t *tx) CountActiveOn(g order.Ground) (n int, err error) {
-	return n, t.row("SELECT count(*) FROM restriction WHERE ground_kind = ? AND ground = ? AND stage IN (1, 2)", key(int64(g.Kind), g.ID), &n)
 }

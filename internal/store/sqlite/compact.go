@@ -17,6 +17,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/store/days"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
@@ -190,9 +191,9 @@ func deviceOfStep4(row *sql.Rows, place *string, stage, lot *int64) (*authority.
 		mixed                               *bool
 		reasons, licences                   string
 	)
-	err := row.Scan(fixed{d.ID[:]}, &d.IMEI, place, stage, &d.Serial, &d.Model, &d.Key, &attestation, &ceiling, &boot, &d.Software,
-		counter{&d.Sequence}, when{&d.EnrolledAt}, when{&d.LastSeen}, &packed, &activation, &activationDay, &mixed, &d.ClockDoubt,
-		counter{&d.Unlocks}, &verdict, &d.VerdictRule, &reasons, maybe{d.PolicyHash[:]}, when{&d.DecidedAt}, &licences, lot)
+	err := row.Scan(table.Fixed(d.ID[:]), &d.IMEI, place, stage, &d.Serial, &d.Model, &d.Key, &attestation, &ceiling, &boot, &d.Software,
+		table.Counter(&d.Sequence), table.When(&d.EnrolledAt), table.When(&d.LastSeen), &packed, &activation, &activationDay, &mixed, &d.ClockDoubt,
+		table.Counter(&d.Unlocks), &verdict, &d.VerdictRule, &reasons, table.Maybe(d.PolicyHash[:]), table.When(&d.DecidedAt), &licences, lot)
 	if err != nil {
 		return nil, err
 	}
@@ -202,8 +203,8 @@ func deviceOfStep4(row *sql.Rows, place *string, stage, lot *int64) (*authority.
 		d.Activation = &territory.Activation{Territory: territory.Code(*activation), Day: territory.Day(*activationDay), Mixed: *mixed}
 	}
 	if d.Days, err = days.Unpack(packed); err == nil {
-		if d.Reasons, err = readTexts[policy.Reason](reasons); err == nil {
-			d.LicenceNames, err = readTexts[string](licences)
+		if d.Reasons, err = table.ReadTexts[policy.Reason](reasons); err == nil {
+			d.LicenceNames, err = table.ReadTexts[string](licences)
 		}
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/store/days"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
@@ -97,14 +98,14 @@ func (t *tx) InsertDevice(d *authority.Device) error {
 		return err
 	}
 	place := string(record.Place(d))
-	_, err = t.exec("INSERT INTO device (imei, number, rest, place, lot, record) VALUES (?1, ?2, ?3, ?4, "+lotOf+", ?5)",
+	_, err = t.Exec("INSERT INTO device (imei, number, rest, place, lot, record) VALUES (?1, ?2, ?3, ?4, "+lotOf+", ?5)",
 		imei, record.Number(d.ID), record.Rest(d.ID), place, packed)
 	if err != nil {
 		return err
 	}
-	n, err := t.exec("UPDATE population SET devices = devices + 1 WHERE place = ? AND stage = 0", place)
+	n, err := t.Exec("UPDATE population SET devices = devices + 1 WHERE place = ? AND stage = 0", place)
 	if err == nil && n == 0 {
-		_, err = t.exec("INSERT INTO population (place, stage, devices) VALUES (?, 0, 1)", place)
+		_, err = t.Exec("INSERT INTO population (place, stage, devices) VALUES (?, 0, 1)", place)
 	}
 	return err
 }
@@ -176,11 +177,11 @@ func (t *tx) replace(d *authority.Device, guard func(sequence, revision uint64) 
 	}
 	switch place := record.Place(d); {
 	case imei != stored.imei:
-		return t.put(setIMEI, imei, number, packed, string(place))
+		return table.Put(t, setIMEI, imei, number, packed, string(place))
 	case place != stored.place:
-		return t.put(setPlace, number, packed, string(place))
+		return table.Put(t, setPlace, number, packed, string(place))
 	}
-	return t.put(setRecord, number, packed)
+	return table.Put(t, setRecord, number, packed)
 }
 
 func (t *tx) Devices(q authority.DeviceQuery) (list []*authority.Device, err error) {
@@ -204,7 +205,7 @@ func (t *tx) Devices(q authority.DeviceQuery) (list []*authority.Device, err err
 	query, args = query+" ORDER BY number LIMIT ?", append(args, q.Limit)
 	// The model is in the record: devices of other models are passed over here, a page after the other.
 	for after, read := q.After, q.Limit; len(list) < q.Limit && read == q.Limit; {
-		first, more := behind(after)
+		first, more := table.Behind(after)
 		if !more {
 			return list, nil
 		}
@@ -223,18 +224,6 @@ func (t *tx) Devices(q authority.DeviceQuery) (list []*authority.Device, err err
 		}
 	}
 	return list, nil
-}
-
-// behind is the least number of a device behind the given one, whose ID is zero for the beginning.
-func behind(id device.ID) (number int64, more bool) {
-	number = record.Number(id)
-	if id.IsZero() {
-		return number, true
-	}
-	if number == math.MaxInt64 {
-		return 0, false
-	}
-	return number + 1, true
 }
 
 // EachDevice reads pages rather than one long cursor, so that fn may write.
@@ -282,18 +271,18 @@ func (t *tx) ScanDevices(from, to device.ID, fn func(*authority.Device) error) e
 }
 
 func (t *tx) CountDevices() (n int, err error) {
-	return n, t.row("SELECT coalesce(sum(devices), 0) FROM population", nil, &n)
+	return n, table.Single(t, "SELECT coalesce(sum(devices), 0) FROM population", nil, &n)
 }
 
 func (t *tx) StageCounts() ([]authority.StageCount, error) {
-	scan := func(s scanner) (c authority.StageCount, err error) {
+	scan := func(s table.Row) (c authority.StageCount, err error) {
 		var place string
 		var stage int64
 		err = s.Scan(&place, &stage, &c.Devices)
 		c.Territory, c.Stage = territory.Code(place), order.Stage(stage)
 		return c, err
 	}
-	return rows(t, scan, "SELECT place, stage, devices FROM population WHERE devices > 0 ORDER BY place, stage")
+	return table.List(t, scan, "SELECT place, stage, devices FROM population WHERE devices > 0 ORDER BY place, stage")
 }
 
 // Two plain statements instead of one with ON CONFLICT or REPLACE: for those SQLite keeps a journal, as in step 5.
@@ -314,14 +303,14 @@ func (t *tx) PutProduction(list []authority.Production) error {
 		if err != nil {
 			return err
 		}
-		n, err := t.exec(addProduction, imei, p.Serial, lot)
+		n, err := t.Exec(addProduction, imei, p.Serial, lot)
 		if err == nil && n == 0 {
-			_, err = t.exec(setProduction, imei, p.Serial, lot)
+			_, err = t.Exec(setProduction, imei, p.Serial, lot)
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := t.exec(setLot, imei, lot); err != nil {
+		if _, err := t.Exec(setLot, imei, lot); err != nil {
 			return err
 		}
 	}
@@ -366,7 +355,7 @@ func (t *tx) productions(query string, args ...any) (list []authority.Production
 
 // Productions merges a page of each lot of the consignment; most have one.
 func (t *tx) Productions(consignment string, after device.IMEI, limit int) (list []authority.Production, err error) {
-	if err := within(limit); err != nil {
+	if err := table.Within(limit); err != nil {
 		return nil, err
 	}
 	if consignment == "" { // production records without a consignment are no consignment
@@ -378,7 +367,7 @@ func (t *tx) Productions(consignment string, after device.IMEI, limit int) (list
 			return nil, err
 		}
 	}
-	lots, err := rows(t, func(s scanner) (n int64, err error) { return n, s.Scan(&n) }, "SELECT number FROM lot WHERE consignment = ?", consignment)
+	lots, err := table.List(t, func(s table.Row) (n int64, err error) { return n, s.Scan(&n) }, "SELECT number FROM lot WHERE consignment = ?", consignment)
 	for _, lot := range lots {
 		if err == nil {
 			var page []authority.Production
@@ -391,34 +380,4 @@ func (t *tx) Productions(consignment string, after device.IMEI, limit int) (list
 	}
 	slices.SortFunc(list, func(a, b authority.Production) int { return strings.Compare(string(a.IMEI), string(b.IMEI)) })
 	return list[:min(limit, len(list))], nil
-}
-
-func (t *tx) AddEvent(e authority.Event) error {
-	kind, id := ground(e.Ground)
-	_, err := t.exec("INSERT INTO event (device, at, kind, ground_kind, ground, actor, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		e.Device[:], stamp(e.At), e.Kind, kind, id, e.Actor, e.Detail)
-	return err
-}
-
-const eventColumns = "number, device, at, kind, ground_kind, ground, actor, detail"
-
-func (t *tx) Events(id device.ID, limit int) ([]authority.Event, error) {
-	if err := within(limit); err != nil {
-		return nil, err
-	}
-	return rows(t, scanEvent, "SELECT "+eventColumns+" FROM event WHERE device = ? ORDER BY number DESC LIMIT ?", id[:], limit)
-}
-
-func (t *tx) RecentEvents(limit int) ([]authority.Event, error) {
-	if err := within(limit); err != nil {
-		return nil, err
-	}
-	return rows(t, scanEvent, "SELECT "+eventColumns+" FROM event ORDER BY number DESC LIMIT ?", limit)
-}
-
-func scanEvent(s scanner) (e authority.Event, err error) {
-	var kind int64
-	err = s.Scan(&e.ID, fixed{e.Device[:]}, when{&e.At}, &e.Kind, &kind, &e.Ground.ID, &e.Actor, &e.Detail)
-	e.Ground.Kind = order.GroundKind(kind)
-	return e, err
 }

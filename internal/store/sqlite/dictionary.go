@@ -10,6 +10,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
 
@@ -88,14 +89,14 @@ func valueOf[K comparable, V any](t *tx, d *dictionary[K, V], n int64, query str
 	return v, err
 }
 
-// numberOf is the number of something, which gets one if need be.
+// numberIn is the number of something, which gets one if need be.
 func numberIn[K comparable, V any](t *tx, d *dictionary[K, V], k K, query, insert string, args ...any) (n int64, err error) {
 	if n, ok := d.number(k); ok {
 		return n, nil
 	}
-	err = t.row(query, args, &n)
+	err = table.Single(t, query, args, &n)
 	if errors.Is(err, authority.ErrAbsent) {
-		n, err = t.insert(insert, args...)
+		n, err = table.Insert(t, insert, args...)
 	}
 	if err == nil {
 		t.learned = append(t.learned, func() { d.learn(k, n) })
@@ -145,7 +146,7 @@ func (t *tx) lot(n int64) (*authority.Lot, error) {
 func (t *tx) lotNumber(l authority.Lot) (int64, error) {
 	return numberIn(t, &t.books.lots, l,
 		"SELECT number FROM lot WHERE model = ? AND market = ? AND consignment = ? AND consignee = ? AND shipped_on = ?",
-		"INSERT INTO lot (model, market, consignment, consignee, shipped_on) VALUES (?, ?, ?, ?, ?)",
+		"INSERT INTO lot (model, market, consignment, consignee, shipped_on) VALUES (?, ?, ?, ?, ?) RETURNING number",
 		l.Model, string(l.Market), l.Consignment, l.Consignee, int64(l.ShippedOn))
 }
 
@@ -173,7 +174,7 @@ func (t *tx) numbers(d *authority.Device) (record.Numbers, error) {
 		return n, err
 	}
 	if d.Model != "" {
-		model, err := numberIn(t, &t.books.models, d.Model, "SELECT number FROM model WHERE name = ?", "INSERT INTO model (name) VALUES (?)", d.Model)
+		model, err := numberIn(t, &t.books.models, d.Model, "SELECT number FROM model WHERE name = ?", "INSERT INTO model (name) VALUES (?) RETURNING number", d.Model)
 		if err != nil {
 			return n, err
 		}
@@ -184,7 +185,7 @@ func (t *tx) numbers(d *authority.Device) (record.Numbers, error) {
 	}
 	sum := sha256.Sum256(body)
 	number, err := numberIn(t, &t.books.findings, string(body), "SELECT number FROM finding WHERE hash = ? AND body = ?",
-		"INSERT INTO finding (hash, body) VALUES (?, ?)", sum[:], body)
+		"INSERT INTO finding (hash, body) VALUES (?, ?) RETURNING number", sum[:], body)
 	n.Finding = uint64(number)
 	return n, err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
@@ -47,7 +48,7 @@ func (w *writer) writeRows() {
 		}
 		return 0
 	})
-	t := &tx{s: w.s, writes: true, saved: true}
+	t := (&tx{s: w.s, writes: true, saved: true}).ready()
 	for i, r := range w.light {
 		w.light[i] = nil
 		if w.broken != nil {
@@ -56,7 +57,7 @@ func (w *writer) writeRows() {
 		row, n := r.row, int64(0)
 		for _, set := range []string{setRecordIf, setPlaceIf} {
 			if n == 0 && r.err == nil {
-				n, r.err = t.exec(set, row.number, row.revision, row.rest, row.imei, row.packed, row.place)
+				n, r.err = t.Exec(set, row.number, row.revision, row.rest, row.imei, row.packed, row.place)
 			}
 		}
 		if r.err == nil && n == 0 {
@@ -76,6 +77,7 @@ type outcome struct {
 // light runs fn beside the writer, on the record of one device: see the package comment.
 func (db *DB) light(ctx context.Context, fn func(authority.Tx) error) outcome {
 	l := &light{tx: tx{writes: true, books: &db.books}, db: db, ctx: ctx}
+	l.ready()
 	defer l.end() // also when fn ends its goroutine
 	err := protected(fn, l)
 	l.end()
@@ -162,7 +164,7 @@ func (l *light) Device(id device.ID) (*authority.Device, error) {
 		return nil, err
 	}
 	defer func() { l.db.readers <- s }()
-	t := &tx{s: s, books: l.books}
+	t := (&tx{s: s, books: l.books}).ready()
 	d, stored, err := t.deviceBy(deviceByID, record.Number(id), record.Rest(id))
 	switch {
 	case errors.Is(err, authority.ErrAbsent):
@@ -194,12 +196,13 @@ func (l *light) at(id device.ID) (*tx, error) {
 		return nil, err
 	}
 	l.snapshot = tx{s: s, books: l.books}
+	l.snapshot.ready()
 	if _, err := s.exec("BEGIN"); err != nil {
 		l.fault = unavailable(err)
 		return nil, l.fault
 	}
 	var revision int64
-	if err := l.snapshot.row("SELECT revision FROM device WHERE number = ?", key(l.stored.number), &revision); err != nil || revision != l.stored.revision {
+	if err := table.Single(&l.snapshot, "SELECT revision FROM device WHERE number = ?", []any{l.stored.number}, &revision); err != nil || revision != l.stored.revision {
 		l.stale = true
 		return nil, errAgain
 	}

@@ -23,13 +23,3 @@ func lockFile(f *os.File) (taken bool, err error) {
 		}
 	}
 }
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}

@@ -16,6 +16,3 @@ func lockFile(f *os.File) (taken bool, err error) {
 	}
 	return err == nil, err
 }
-
-// syncFolder does nothing: NTFS journals names by itself.
-func syncFolder(string) error { return nil }

@@ -15,6 +15,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/store/days"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
 )
@@ -69,8 +70,8 @@ func ofVersion(t *testing.T, version int, fleet []*authority.Device) (dir string
 func insertStep4(t *testing.T, run func(string, ...any), d *authority.Device) {
 	t.Helper()
 	packed, err1 := days.Pack(d.Days)
-	reasons, err2 := texts(d.Reasons)
-	licences, err3 := texts(d.LicenceNames)
+	reasons, err2 := table.Texts(d.Reasons)
+	licences, err3 := table.Texts(d.LicenceNames)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +82,9 @@ func insertStep4(t *testing.T, run func(string, ...any), d *authority.Device) {
 	run(`INSERT INTO device (id, imei, serial, model, place, attestation_key, attestation, key_ceiling, boot, software, sequence, enrolled_at, last_seen,
 		days, activation, activation_day, activation_mixed, clock_doubt, unlocks, verdict, verdict_rule, reasons, policy, decided_at, licences)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		d.ID[:], string(d.IMEI), d.Serial, d.Model, place, blob(d.Key), int64(d.Attestation), int64(d.KeyCeiling), int64(d.Boot), d.Software,
-		int64(d.Sequence), stamp(d.EnrolledAt), stamp(d.LastSeen), packed, activation, day, mixed, d.ClockDoubt, int64(d.Unlocks), int64(d.Verdict),
-		d.VerdictRule, reasons, orNull(&d.PolicyHash), stamp(d.DecidedAt), licences)
+		d.ID[:], string(d.IMEI), d.Serial, d.Model, place, table.Blob(d.Key), int64(d.Attestation), int64(d.KeyCeiling), int64(d.Boot), d.Software,
+		int64(d.Sequence), table.Stamp(d.EnrolledAt), table.Stamp(d.LastSeen), packed, activation, day, mixed, d.ClockDoubt, int64(d.Unlocks), int64(d.Verdict),
+		d.VerdictRule, reasons, orNull(&d.PolicyHash), table.Stamp(d.DecidedAt), licences)
 }
 
 // oldFleet has devices of all sorts, in the order of their IDs.
@@ -183,4 +184,12 @@ func lookAtOldFleet(t *testing.T, db *DB, fleet []*authority.Device) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// orNull is the column of a hash that was not there yet.
+func orNull(h *[32]byte) []byte {
+	if *h == [32]byte{} {
+		return nil
+	}
+	return h[:]
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 )
 
 // FileName is the name of the records in the data folder.
@@ -96,7 +97,7 @@ func (db *DB) start(ctx context.Context, dir string, opts Options) error {
 	if err := db.migrate(ctx, opts.Progress); err != nil {
 		return err
 	}
-	if err := syncFolder(dir); err != nil {
+	if err := durable.SyncFolder(dir); err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}
 	writing, err := newSession(db.path, "cache_size = -65536")
@@ -194,7 +195,7 @@ func (db *DB) View(ctx context.Context, fn func(authority.Tx) error) error {
 	if _, err := s.exec("BEGIN"); err != nil {
 		return unavailable(err)
 	}
-	t := &tx{s: s, books: &db.books}
+	t := (&tx{s: s, books: &db.books}).ready()
 	defer func() {
 		t.over = true
 		_, _ = s.exec("ROLLBACK") // nothing was written; it only ends the snapshot

@@ -93,6 +93,7 @@ func TestNothingOftenCalledScans(t *testing.T) {
 
 func planOf(t *testing.T, db *DB, query string) (steps []string) {
 	t.Helper()
+	query = dialect(query)
 	args := make([]any, strings.Count(query, "?"))
 	cursor, err := file(t, db).QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
 	if err != nil {

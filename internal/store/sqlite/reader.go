@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+
+	"github.com/bailiwick-dev/bailiwick/internal/durable"
 )
 
 // OpenReader opens the records in dir for a second process that only reads, beside a server that runs on them: in WAL mode neither
@@ -106,24 +108,16 @@ func (f *Folder) PutAway(name string) error {
 	if err := os.Rename(path, filepath.Join(f.dir, name)); err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}
-	return syncFolder(f.dir)
+	return durable.SyncFolder(f.dir)
 }
 
 // WriteMark writes a small file into the folder, whole or not at all, and makes it durable.
 func (f *Folder) WriteMark(name, text string) error {
 	path := filepath.Join(f.dir, name)
-	file, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("sqlite: %w", err)
-	}
-	_, err = file.WriteString(text)
-	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err != nil {
+	if err := durable.WriteFile(path, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("sqlite: writing %s: %w", path, err)
 	}
-	return syncFolder(f.dir)
+	return nil
 }
 
 // Close gives the folder back.

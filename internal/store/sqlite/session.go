@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"zombiezen.com/go/sqlite"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 )
 
 // session is one connection with the statements that were prepared on it. Statements are constants of this package, so
@@ -60,7 +62,7 @@ func (s *session) statement(query string, args ...any) (*sqlite.Stmt, error) {
 	st, ok := s.statements[query]
 	if !ok {
 		var err error
-		if st, err = s.conn.Prepare(query); err != nil {
+		if st, err = s.conn.Prepare(dialect(query)); err != nil {
 			return nil, err
 		}
 		s.statements[query] = st
@@ -72,6 +74,12 @@ func (s *session) statement(query string, args ...any) (*sqlite.Stmt, error) {
 	}
 	return st, nil
 }
+
+// dialect makes a statement of package table one of SQLite's: $1 is a name to it and ?1 a number, and an index on rows with settled = 0 does not
+// serve who asks for settled = false.
+func dialect(query string) string { return dialectOf.Replace(query) }
+
+var dialectOf = strings.NewReplacer("$", "?", " = false", " = 0", " = true", " = 1")
 
 func bind(st *sqlite.Stmt, at int, arg any) error {
 	switch v := arg.(type) {
@@ -91,6 +99,12 @@ func bind(st *sqlite.Stmt, at int, arg any) error {
 		}
 	case bool:
 		st.BindBool(at, v)
+	case *int64: // of table.Stamp
+		if v == nil {
+			st.BindNull(at)
+		} else {
+			st.BindInt64(at, *v)
+		}
 	default:
 		return bindKind(st, at, reflect.ValueOf(arg))
 	}
@@ -216,6 +230,7 @@ func (r row) value(i int, kind sqlite.ColumnType) any {
 
 // tx is what functions given to Update and View get. It is good until they return.
 type tx struct {
+	table.Tx
 	s        *session // nil in a light update
 	books    *books
 	writes   bool
@@ -228,6 +243,12 @@ type tx struct {
 	scratch  []byte
 }
 
+// ready gives t the records of package table, which go through it.
+func (t *tx) ready() *tx {
+	t.Engine = t
+	return t
+}
+
 var (
 	_ authority.Store = (*DB)(nil)
 	_ authority.Tx    = (*tx)(nil)
@@ -237,8 +258,8 @@ var (
 	errOutgrown = errors.New("sqlite: a light update asked for more than it can have")
 )
 
-// exec runs a statement that writes, and returns how many rows it hit.
-func (t *tx) exec(query string, args ...any) (int64, error) {
+// Exec implements table.Engine.
+func (t *tx) Exec(query string, args ...any) (int64, error) {
 	if err := t.writable(); err != nil {
 		return 0, err
 	}
@@ -267,50 +288,9 @@ func (t *tx) writable() error {
 	return nil
 }
 
-// insert runs an INSERT into a table with numbers, and returns the number of the new row.
-func (t *tx) insert(query string, args ...any) (int64, error) {
-	if _, err := t.exec(query, args...); err != nil {
-		return 0, err
-	}
-	return t.s.conn.LastInsertRowID(), nil
-}
-
-// put runs a statement that must hit a row; otherwise the record is absent.
-func (t *tx) put(query string, args ...any) error {
-	n, err := t.exec(query, args...)
-	if err == nil && n == 0 {
-		err = authority.ErrAbsent
-	}
-	return err
-}
-
-// guarded runs a transition. When it hits no row, exists tells a record that is not there from one that moved on.
-func (t *tx) guarded(exists string, key []any, query string, args ...any) error {
-	n, err := t.exec(query, args...)
-	if err != nil || n > 0 {
-		return err
-	}
-	var one int
-	if err := t.row(exists, key, &one); err != nil {
-		return err
-	}
-	return authority.ErrConflict
-}
-
-// row reads one row, or returns ErrAbsent.
-func (t *tx) row(query string, args []any, into ...any) error {
-	found := false
-	err := t.each(func(st *sqlite.Stmt) error {
-		if found {
-			return nil
-		}
-		found = true
-		return row{st}.Scan(into...)
-	}, query, args...)
-	if err == nil && !found {
-		err = authority.ErrAbsent
-	}
-	return err
+// Look implements table.Engine.
+func (t *tx) Look(scan func(table.Row) error, query string, args ...any) error {
+	return t.each(func(st *sqlite.Stmt) error { return scan(row{st}) }, query, args...)
 }
 
 // each runs fn on every row. fn must not ask for anything else meanwhile.
@@ -321,18 +301,12 @@ func (t *tx) each(fn func(*sqlite.Stmt) error, query string, args ...any) error 
 	return t.failed(t.s.each(fn, query, args...))
 }
 
-// rows reads a list to its end before anybody sees it: no cursor stays open while records change.
-func rows[T any](t *tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	var list []T
-	err := t.each(func(st *sqlite.Stmt) error {
-		record, err := scan(row{st})
-		list = append(list, record)
+// Return implements table.Engine.
+func (t *tx) Return(scan func(table.Row) error, query string, args ...any) error {
+	if err := t.writable(); err != nil {
 		return err
-	}, query, args...)
-	if err != nil {
-		return nil, err
 	}
-	return list, nil
+	return t.failed(t.s.each(func(st *sqlite.Stmt) error { return scan(row{st}) }, query, args...))
 }
 
 func (t *tx) usable() error {

@@ -201,7 +201,7 @@ func (w *writer) apply(r *request) {
 		return
 	}
 	w.current = r
-	t := &tx{s: w.s, books: w.books, writes: true, alone: !w.written, scratch: w.scratch}
+	t := (&tx{s: w.s, books: w.books, writes: true, alone: !w.written, scratch: w.scratch}).ready()
 	defer w.settle(t)
 	r.err = errEnded
 	r.err = r.fn(t)
