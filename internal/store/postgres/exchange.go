@@ -181,13 +181,13 @@ func (e *exchanger) gather() []*exchange {
 
 // A batch is written as a whole or not at all, so that the receipt of its transaction tells of each of them; and not at all when this server
 // is fenced, which nobody could look at before the COMMIT that is sent along. Dividing by nothing ends the transaction when a row is not the
-// one that was read, or the receipt not ours.
+// one that was read, or the receipt not ours. IS NOT DISTINCT FROM is an equality that no index is used for: rows are found by their number.
 const exchangeDevices = `WITH filed AS (UPDATE receipt SET number = $3 WHERE server = $1 AND slot = $2 AND fenced_at IS NULL RETURNING 1),
 	done AS (UPDATE device AS d SET place = v.place, record = v.record
 		FROM unnest($4::bigint[], $5::bytea[], $6::bigint[], $7::integer[], $8::smallint[], $9::text[], $10::bytea[], $11::text[], $12::bytea[])
 			AS v(number, rest, imei, lot, stage, was_place, was, place, record)
-		WHERE d.number = v.number AND d.rest = v.rest AND d.imei = v.imei AND d.lot = v.lot AND d.stage = v.stage AND d.place = v.was_place
-			AND d.record = v.was
+		WHERE d.number = v.number AND d.rest = v.rest AND d.imei IS NOT DISTINCT FROM v.imei AND d.lot = v.lot AND d.stage = v.stage
+			AND d.place IS NOT DISTINCT FROM v.was_place AND d.record = v.was
 		RETURNING 1)
 	SELECT 1 / (CASE WHEN (SELECT count(*) FROM done) = $13::bigint AND EXISTS (SELECT 1 FROM filed) THEN 1 ELSE 0 END)`
 
