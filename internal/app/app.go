@@ -356,6 +356,9 @@ func (a *App) ready(ctx context.Context) error {
 	return r.err
 }
 
+// fullFor is how long a server is not ready after the database had no room for an update.
+const fullFor = 10 * time.Second
+
 // look tries what evidence needs.
 func (a *App) look(ctx context.Context) error {
 	if err := a.watch.err(); err != nil {
@@ -371,6 +374,10 @@ func (a *App) look(ctx context.Context) error {
 		return &httpapi.Unready{Err: err, Faults: []httpapi.Fault{{At: "store", Message: "a newer release has brought the records to another schema: start that one here, too"}}}
 	} else if err != nil {
 		return &httpapi.Unready{Err: err, Faults: []httpapi.Fault{{At: "store", Message: "the records cannot be written now: the disk is full or failing, or the database is away"}}}
+	}
+	// What tries it may need no more room, where others do.
+	if room, tells := a.store.(interface{ Full(time.Duration) bool }); tells && room.Full(fullFor) {
+		return &httpapi.Unready{Faults: []httpapi.Fault{{At: "store", Message: "the database's disk is full: make room there; records that need more are refused, and what was acknowledged is kept"}}}
 	}
 	if _, err = a.Ledger.Size(ctx); err != nil {
 		return &httpapi.Unready{Err: err, Faults: []httpapi.Fault{{At: "ledger", Message: "the ledger's checkpoint cannot be read"}}}

@@ -45,13 +45,14 @@ func (a *App) openRecords(ctx context.Context) error {
 	case marked && there:
 		return fmt.Errorf("the records of the data folder %s are on their way into PostgreSQL, and the last step is missing: run bailiwick store copy again (%s)", a.cfg.Dir, said(mark))
 	}
+	progress := func(what string, done, total int) {
+		a.cfg.Logger.Info("bringing the records to this release's schema", "what", what, "done", done, "of", total)
+	}
 	if a.cfg.Database == "" {
 		if marked {
 			return fmt.Errorf("the records of the data folder %s are in PostgreSQL: name it with --database (%s)", a.cfg.Dir, said(mark))
 		}
-		store, err := sqlite.Open(ctx, a.cfg.Dir, sqlite.Options{Committed: a.committed(), Progress: func(what string, done, total int) {
-			a.cfg.Logger.Info("bringing the records to this release's schema", "what", what, "done", done, "of", total)
-		}})
+		store, err := sqlite.Open(ctx, a.cfg.Dir, sqlite.Options{Committed: a.committed(), Progress: progress})
 		if err == nil {
 			a.store = store
 		}
@@ -60,7 +61,7 @@ func (a *App) openRecords(ctx context.Context) error {
 	if there {
 		return fmt.Errorf("the records of the data folder %s are in its file %s: leave out --database, move them with bailiwick store copy, or name another data folder", a.cfg.Dir, sqlite.FileName)
 	}
-	var options postgres.Options
+	options := postgres.Options{Progress: progress}
 	if heard := a.committed(); heard != nil {
 		options.Committed = func(began time.Time, took time.Duration, durable bool) { heard(began, took, 0, durable) }
 	}

@@ -65,8 +65,9 @@ type Device struct {
 	// on every read, and ignores it on writes.
 	Stage order.Stage
 
-	// Revision grows with each write of the record, of whatever field; 0 from a store that does not count, and for a new record. A store
-	// fills it on every read; see UpdateDeviceIfNewer.
+	// Revision tells the record as it was read from what it is after any later write, of whatever field, which has a higher one; 0 from a store
+	// that does not count, and for a new record. A store that counts fills it at least when a view reads a device by its ID. It is good at
+	// the store that gave it, for a while; see UpdateDeviceIfNewer.
 	Revision uint64
 
 	// Made is what the production record of its IMEI says; nil when there is none. A store fills it on every read, and ignores it on

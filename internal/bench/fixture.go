@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -126,6 +127,7 @@ type fleetOf struct {
 	n         int
 	templates []template
 	now       time.Time
+	order     []int // in which rows are written; nil for that of place, sorted within a transaction
 }
 
 func (f *fleetOf) id(i int) (id device.ID) {
@@ -155,6 +157,14 @@ func (f *fleetOf) place(k int) int {
 		factor += 2
 	}
 	return int(uint64(k) * factor % uint64(f.n))
+}
+
+// nth is the device whose row is written as the k-th.
+func (f *fleetOf) nth(k int) int {
+	if f.order != nil {
+		return f.order[k]
+	}
+	return f.place(k)
 }
 
 func gcd(a, b uint64) uint64 {
@@ -205,7 +215,7 @@ func (f *fleetOf) fill(ctx context.Context, store authority.Store, progress Prog
 		for worker := range workers {
 			g.Go(func() (err error) {
 				for k := worker; k < len(devices) && err == nil; k += workers {
-					devices[k], made[k], err = f.record(f.place(from + k))
+					devices[k], made[k], err = f.record(f.nth(from + k))
 				}
 				return err
 			})
@@ -213,7 +223,9 @@ func (f *fleetOf) fill(ctx context.Context, store authority.Store, progress Prog
 		if err := g.Wait(); err != nil {
 			return err
 		}
-		slices.SortFunc(devices, func(a, b *authority.Device) int { return slices.Compare(a.ID[:], b.ID[:]) })
+		if f.order == nil {
+			slices.SortFunc(devices, func(a, b *authority.Device) int { return slices.Compare(a.ID[:], b.ID[:]) })
+		}
 		slices.SortFunc(made, func(a, b authority.Production) int { return cmp.Compare(a.IMEI, b.IMEI) })
 		err := store.Update(ctx, func(tx authority.Tx) error {
 			if err := tx.PutProduction(made); err != nil {
@@ -263,6 +275,9 @@ func (s *session) populate(ctx context.Context, dir, database string, n int) (*f
 		return nil, err
 	}
 	f := &fleetOf{n: n, templates: templates, now: time.Now()}
+	if database != "" { // rows stay where they were written there, so that neighbours on a page would check in in the same moment
+		f.order = rand.New(rand.NewPCG(seed, uint64(n))).Perm(n)
+	}
 	return f, errors.Join(f.fill(ctx, db, s.Progress), db.Close())
 }
 

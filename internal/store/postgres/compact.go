@@ -25,11 +25,53 @@ const (
 	compactStep = 5
 	// broughtOver divides the step: what comes before it makes the new tables, what comes behind it drops the old ones.
 	broughtOver = "\n-- then: the records are brought over\n"
-	stretch     = 2000 // rows that are brought over in one transaction
+	stretch     = 5000   // rows that are brought over in one transaction
+	told        = 50_000 // rows after which progress is told
 )
 
+// passage is what a process remembers while it brings records over, from one stretch to the next. Nothing rests on it: another process that
+// goes on begins with an empty one.
+type passage struct {
+	progress func(what string, done, total int)
+	done     int
+	total    int            // 0 before it was counted
+	imei     string         // production records up to this one are over
+	id       []byte         // and devices up to this one
+	models   map[string]int // entries of dictionaries
+	findings map[string]int // by their bytes
+}
+
+func newPassage(progress func(what string, done, total int)) *passage {
+	if progress == nil {
+		progress = func(string, int, int) {}
+	}
+	p := &passage{progress: progress}
+	p.forget()
+	return p
+}
+
+// forget what a transaction may have found that was rolled back.
+func (p *passage) forget() {
+	p.imei, p.id, p.models, p.findings = "", []byte{}, map[string]int{}, map[string]int{}
+}
+
+// went tells of rows that are over.
+func (p *passage) went(ctx context.Context, tx pgx.Tx, rows int) error {
+	if p.total == 0 {
+		if err := tx.QueryRow(ctx, "SELECT (SELECT count(*) FROM production_4) + (SELECT count(*) FROM device_4)").Scan(&p.total); err != nil {
+			return err
+		}
+		p.total += rows // which are gone from there
+	}
+	before := p.done
+	if p.done = min(p.done+rows, p.total); p.done == p.total || before/told != p.done/told {
+		p.progress("records", p.done, p.total)
+	}
+	return nil
+}
+
 // compact does the first part of the step unless that was done, and brings a stretch over. When none is left it returns the last part.
-func compact(ctx context.Context, tx pgx.Tx, source string) (last string, more bool, err error) {
+func compact(ctx context.Context, tx pgx.Tx, source string, p *passage) (last string, more bool, err error) {
 	first, last, found := strings.Cut(source, broughtOver)
 	if !found {
 		return "", false, errors.New("postgres: step 5 is not in two parts")
@@ -40,7 +82,7 @@ func compact(ctx context.Context, tx pgx.Tx, source string) (last string, more b
 		err = run(ctx, tx, first)
 	}
 	if err == nil {
-		more, err = bringOver(ctx, tx)
+		more, err = p.bringOver(ctx, tx)
 	}
 	if err != nil {
 		return "", false, fmt.Errorf("postgres: bringing the records over to step 5: %w", err)
@@ -50,34 +92,59 @@ func compact(ctx context.Context, tx pgx.Tx, source string) (last string, more b
 
 // bringOver brings a stretch of the rows of step 4 into the tables of step 5, in the transaction that takes them from the old ones, and
 // reports whether any were left. A process that is killed meanwhile has lost nothing: the next one goes on with what is left.
-func bringOver(ctx context.Context, tx pgx.Tx) (more bool, err error) {
-	const some = "(SELECT * FROM production_4 ORDER BY imei LIMIT $1)"
+func (p *passage) bringOver(ctx context.Context, tx pgx.Tx) (more bool, err error) {
+	moved, err := p.productions(ctx, tx)
+	if err == nil && moved == 0 {
+		moved, err = p.devices(ctx, tx)
+	}
+	switch {
+	case err != nil:
+		return false, err
+	case moved > 0:
+		return true, p.went(ctx, tx, moved)
+	}
+	// What comes next drops the old tables, so that nothing rests on what this process remembers.
+	err = tx.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM production_4) OR EXISTS (SELECT 1 FROM device_4)").Scan(&more)
+	p.forget()
+	return more, err
+}
+
+// productions are looked for behind those that went before: the index still has these, dead, until a vacuum.
+func (p *passage) productions(ctx context.Context, tx pgx.Tx) (moved int, err error) {
+	const some = "(SELECT * FROM production_4 WHERE imei > $2 ORDER BY imei LIMIT $1)"
 	if _, err := tx.Exec(ctx, `INSERT INTO lot (model, market, consignment, consignee, shipped_on)
-		SELECT DISTINCT model, market, consignment, consignee, shipped_on FROM `+some+" AS p ON CONFLICT DO NOTHING", stretch); err != nil {
-		return false, err
+		SELECT DISTINCT model, market, consignment, consignee, shipped_on FROM `+some+" AS p ON CONFLICT DO NOTHING", stretch, p.imei); err != nil {
+		return 0, err
 	}
-	tag, err := tx.Exec(ctx, `WITH gone AS (DELETE FROM production_4 WHERE imei IN (SELECT imei FROM `+some+` AS p) RETURNING *)
-		INSERT INTO production (imei, lot, serial) SELECT left(g.imei, 14)::bigint, l.number, g.serial FROM gone g
-		JOIN lot l USING (consignment, model, market, consignee, shipped_on)`, stretch)
-	if err != nil || tag.RowsAffected() > 0 {
-		return true, err
+	var last *string
+	err = tx.QueryRow(ctx, `WITH gone AS (DELETE FROM production_4 WHERE imei IN (SELECT imei FROM `+some+` AS p) RETURNING *),
+		come AS (INSERT INTO production (imei, lot, serial) SELECT left(g.imei, 14)::bigint, l.number, g.serial FROM gone g
+		JOIN lot l USING (consignment, model, market, consignee, shipped_on) RETURNING imei)
+		SELECT (SELECT count(*) FROM come), (SELECT max(imei) FROM gone)`, stretch, p.imei).Scan(&moved, &last)
+	if last != nil {
+		p.imei = *last
 	}
-	rows, err := tx.Query(ctx, "SELECT "+columns4+" FROM device_4 ORDER BY id LIMIT $1", stretch)
+	return moved, err
+}
+
+func (p *passage) devices(ctx context.Context, tx pgx.Tx) (moved int, err error) {
+	rows, err := tx.Query(ctx, "SELECT "+columns4+" FROM device_4 WHERE id > $2 ORDER BY id LIMIT $1", stretch, p.id)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	list, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (*device4, error) {
 		d := new(device4)
 		return d, r.Scan(d.columns()...)
 	})
 	if err != nil || len(list) == 0 {
-		return false, err
+		return 0, err
 	}
-	return true, compacted(ctx, tx, list)
+	p.id = list[len(list)-1].id
+	return len(list), p.compacted(ctx, tx, list)
 }
 
 // compacted writes devices as they are from step 5 on, and takes the rows from which they were read away.
-func compacted(ctx context.Context, tx pgx.Tx, list []*device4) error {
+func (p *passage) compacted(ctx context.Context, tx pgx.Tx, list []*device4) error {
 	var ids, rests, records [][]byte
 	var numbers, imeis []int64
 	var stages []int16
@@ -91,7 +158,7 @@ func compacted(ctx context.Context, tx pgx.Tx, list []*device4) error {
 		if err != nil {
 			return fmt.Errorf("device %v: %w", d.ID, err)
 		}
-		n, err := entries(ctx, tx, d)
+		n, err := p.entries(ctx, tx, d)
 		if err != nil {
 			return err
 		}
@@ -112,12 +179,17 @@ func compacted(ctx context.Context, tx pgx.Tx, list []*device4) error {
 	return err
 }
 
-// entries looks up what a device has of dictionaries, in the transaction that brings it over.
-func entries(ctx context.Context, tx pgx.Tx, d *authority.Device) (n record.Numbers, err error) {
+// entries looks up what a device has of dictionaries, in the transaction that brings it over, unless it is remembered.
+func (p *passage) entries(ctx context.Context, tx pgx.Tx, d *authority.Device) (n record.Numbers, err error) {
 	if d.Model != "" {
-		if err := tx.QueryRow(ctx, entered("model", "name", "name"), d.Model).Scan(&n.Model); err != nil {
-			return n, err
+		model, known := p.models[d.Model]
+		if !known {
+			if err := tx.QueryRow(ctx, entered("model", "name", "name"), d.Model).Scan(&model); err != nil {
+				return n, err
+			}
+			remember(p.models, d.Model, model)
 		}
+		n.Model = uint64(model)
 	}
 	f := record.FindingOf(d)
 	if f.IsZero() {
@@ -127,8 +199,24 @@ func entries(ctx context.Context, tx pgx.Tx, d *authority.Device) (n record.Numb
 	if err != nil {
 		return n, err
 	}
-	hash := sha256.Sum256(body)
-	return n, tx.QueryRow(ctx, entered("finding", "hash", "hash, body"), hash[:], body).Scan(&n.Finding)
+	finding, known := p.findings[string(body)]
+	if !known {
+		hash := sha256.Sum256(body)
+		if err := tx.QueryRow(ctx, entered("finding", "hash", "hash, body"), hash[:], body).Scan(&finding); err != nil {
+			return n, err
+		}
+		remember(p.findings, string(body), finding)
+	}
+	n.Finding = uint64(finding)
+	return n, nil
+}
+
+// remember keeps an entry; past a number of them it begins anew.
+func remember(known map[string]int, what string, number int) {
+	if len(known) >= maxEntries {
+		clear(known)
+	}
+	known[what] = number
 }
 
 const columns4 = `id, imei, serial, model, stage, sequence, unlocks, enrolled_at, last_seen, decided_at, attestation, key_ceiling, boot, verdict,

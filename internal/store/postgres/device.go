@@ -52,15 +52,8 @@ func (s *storedDevice) id() (device.ID, error) { return record.ID(s.number, s.re
 
 // device reads a row.
 func (t *tx) device(s *storedDevice) (*authority.Device, error) {
-	d := &authority.Device{Key: t.books.keyOf(s.number)}
-	known := d.Key
-	if err := t.read(s, d); err != nil {
-		return nil, err
-	}
-	if len(d.Key) > 0 && (len(known) == 0 || &known[0] != &d.Key[0]) {
-		t.books.sawKey(s.number, d.Key)
-	}
-	return d, nil
+	d := new(authority.Device)
+	return d, t.read(s, d)
 }
 
 // read reads a row into d, which may be one that was read before. What it has of dictionaries is looked up in the books.
@@ -154,13 +147,16 @@ func (t *tx) UpdateDeviceIfNewer(d *authority.Device, was uint64) error {
 		return err
 	}
 	stored, known := t.sequences[d.ID]
-	if !known {
+	if !known || d.Revision != 0 {
 		row, err := t.stored(selectDevice, record.Number(d.ID), record.Rest(d.ID))
 		if err != nil {
 			return err
 		}
 		if stored, err = record.Sequence(row.record); err != nil {
 			return err
+		}
+		if !t.books.rows.still(d, row) {
+			return authority.ErrConflict
 		}
 	}
 	if stored != was {

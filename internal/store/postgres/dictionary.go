@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,6 +18,7 @@ import (
 
 var (
 	errBooks      = errors.New("a dictionary of the records cannot be asked")
+	errForgotten  = errors.New("the database that is reached now may be another one than when a record was made up")
 	errDictionary = errors.New("postgres: a record has a number that is in no dictionary")
 )
 
@@ -35,7 +37,8 @@ type books struct {
 	models   dictionary[string, string]
 	findings dictionary[string, *record.Finding] // by their bytes
 	lots     dictionary[authority.Lot, *authority.Lot]
-	keys     map[int64][]byte // of devices read lately: see record.AppendSmall
+	revised  atomic.Int64 // how often everything was forgotten
+	rows     seen
 
 	asking sync.Mutex
 	s      *session
@@ -65,6 +68,7 @@ func (b *books) watch(ctx context.Context, c *pgconn.PgConn) error {
 	defer b.mu.Unlock()
 	if b.timeline != timeline {
 		b.timeline = timeline
+		b.revised.Add(1)
 		b.models, b.findings, b.lots = dictionary[string, string]{}, dictionary[string, *record.Finding]{}, dictionary[authority.Lot, *authority.Lot]{}
 	}
 	return nil
@@ -222,21 +226,4 @@ func (b *books) lotOf(ctx context.Context, n int64) (*authority.Lot, error) {
 	l := new(authority.Lot)
 	return valueOf(ctx, b, &b.lots, n, "SELECT model, market, consignment, consignee, shipped_on FROM lot WHERE number = $1",
 		[]any{&l.Model, &l.Market, &l.Consignment, &l.Consignee, &l.ShippedOn}, func() (authority.Lot, *authority.Lot, error) { return *l, l, nil })
-}
-
-// keyOf is the key that a device had when it was read last, nil if that is not known.
-func (b *books) keyOf(number int64) []byte {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	return append([]byte(nil), b.keys[number]...)
-}
-
-func (b *books) sawKey(number int64, key []byte) {
-	const most = 8192
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.keys == nil || len(b.keys) >= most {
-		b.keys = make(map[int64][]byte, most)
-	}
-	b.keys[number] = append([]byte(nil), key...)
 }

@@ -15,6 +15,10 @@
 // check-ins; a third one, in between, reads restrictions and orders of those that have any. An fn that asks for anything else outgrows the lane: it leaves no trace there, and runs again in a transaction of its own.
 // Views of a single device share a statement in the same way.
 //
+// An update that only writes a device which a view has read, and says of which revision it was, is an exchange: one statement for many of them
+// writes each row that is, column by column, what was read, and files the receipt; all or nothing, in one round trip. When one of the rows has changed, or
+// is locked for longer than a moment, the batch is looked at with locks, and whoever's row it is runs in a transaction of its own.
+//
 // # Isolation
 //
 // An update of its own is SERIALIZABLE. A lane is READ COMMITTED and has every device that it read locked (FOR NO KEY UPDATE); so has an

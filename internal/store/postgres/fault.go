@@ -100,12 +100,18 @@ func advice(cause error) string {
 		return " (a statement took longer than statement_timeout: look for locks and at the disk)"
 	case strings.HasPrefix(e.Code, "57P"):
 		return " (the database stops, starts or fails over; what was waiting is tried again: with standbys, name all hosts and target_session_attrs=read-write)"
-	case e.Code == "53100":
+	case full(cause):
 		return " (the database's disk is full)"
 	case e.Code == "42501" || strings.HasPrefix(e.Code, "28"):
 		return " (the role lacks a right, or its password is wrong)"
 	}
 	return ""
+}
+
+// full reports whether the database has no room. Of a file that may not grow, for a quota say, it says so without the code.
+func full(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "53100" || strings.HasPrefix(e.Message, "could not extend file"))
 }
 
 func isUnavailable(err error) bool { return errors.Is(err, authority.ErrStoreUnavailable) }

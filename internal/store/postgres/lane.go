@@ -51,6 +51,8 @@ func (db *DB) light(ctx context.Context, fn func(authority.Tx) error) outcome {
 		return outcome{outgrown: true}
 	case err != nil:
 		return outcome{err: err}
+	case l.swap != nil:
+		return l.settle()
 	case l.call == nil || l.call.put == nil:
 		return outcome{}
 	}
@@ -65,6 +67,9 @@ type light struct {
 	fault error // why the record could not be read
 	given bool  // it is the caller who gave up
 	left  bool
+
+	swap    *exchange // in place of a call: a record that was read before is written, and nothing else asked
+	swapped uint64    // its revision
 }
 
 // rest forgets what was to be written.
@@ -92,7 +97,7 @@ func (l *light) leave() {
 // at joins a lane with a device, and reports whether its record is at hand.
 func (l *light) at(id device.ID) error {
 	switch {
-	case l.over || l.outgrown || l.call != nil && l.call.id != id:
+	case l.over || l.outgrown || l.swap != nil || l.call != nil && l.call.id != id:
 		return l.usable()
 	case l.fault != nil:
 		return l.fault
@@ -148,9 +153,12 @@ func (l *light) asked(err error) {
 }
 
 func (l *light) UpdateDeviceIfNewer(d *authority.Device, was uint64) error {
+	if d.Revision != 0 && l.call == nil && l.swap == nil && l.fault == nil && !l.over && !l.outgrown {
+		return l.exchange(d, was)
+	}
 	return l.write(d, func(stored *storedDevice) error {
 		sequence, err := record.Sequence(stored.record)
-		if err == nil && sequence != was {
+		if err == nil && (sequence != was || !l.books.rows.still(d, stored)) {
 			err = authority.ErrConflict
 		}
 		return err

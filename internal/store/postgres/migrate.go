@@ -28,14 +28,17 @@ var errOlder = errors.New("servers of an earlier release run on this database")
 // migrate brings the database to the newest schema: in one transaction, but for records that have to be brought over, a stretch in each
 // (compact.go). The table schema_step holds the steps that ran; it is locked meanwhile, so that of two servers that start at once one waits
 // for the other.
-func migrate(ctx context.Context, c *pgx.Conn, steps fs.FS) error {
+func migrate(ctx context.Context, c *pgx.Conn, steps fs.FS, p *passage) error {
 	if current, err := isCurrent(ctx, c, steps); current || err != nil {
 		return err
 	}
 	const attempts = 10
 	began := time.Now()
 	for i := 0; ; i++ {
-		more, err := migrateOnce(ctx, c, steps)
+		more, err := migrateOnce(ctx, c, steps, p)
+		if err != nil {
+			p.forget()
+		}
 		if more && err == nil {
 			i = 0
 			continue
@@ -59,7 +62,7 @@ func migrate(ctx context.Context, c *pgx.Conn, steps fs.FS) error {
 }
 
 // migrateOnce goes as far as one transaction should, and reports whether there is more to do.
-func migrateOnce(ctx context.Context, c *pgx.Conn, steps fs.FS) (more bool, err error) {
+func migrateOnce(ctx context.Context, c *pgx.Conn, steps fs.FS, p *passage) (more bool, err error) {
 	err = pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
 		more = false
 		if err := ours(ctx, tx); err != nil {
@@ -96,7 +99,7 @@ func migrateOnce(ctx context.Context, c *pgx.Conn, steps fs.FS) (more bool, err 
 				return fmt.Errorf("postgres: %s is not step %d", name, firstStep+i)
 			}
 			if number > version {
-				if more, err = step(ctx, tx, steps, name, number); more || err != nil {
+				if more, err = step(ctx, tx, steps, name, number, p); more || err != nil {
 					return err
 				}
 			}
@@ -182,14 +185,14 @@ func ours(ctx context.Context, tx pgx.Tx) error {
 }
 
 // step runs a step, or as much of it as one transaction should.
-func step(ctx context.Context, tx pgx.Tx, steps fs.FS, name string, number int) (more bool, err error) {
+func step(ctx context.Context, tx pgx.Tx, steps fs.FS, name string, number int, p *passage) (more bool, err error) {
 	b, err := fs.ReadFile(steps, name)
 	if err != nil {
 		return false, err
 	}
 	source := string(b)
 	if number == compactStep {
-		if source, more, err = compact(ctx, tx, source); more || err != nil {
+		if source, more, err = compact(ctx, tx, source, p); more || err != nil {
 			return more, err
 		}
 	}

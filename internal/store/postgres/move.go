@@ -67,7 +67,7 @@ func BeginMove(ctx context.Context, url, ledger string) (_ *Move, err error) {
 	if err := (&DB{config: config}).examine(ctx, m.conn); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, m.conn, migrations); err != nil {
+	if err := migrate(ctx, m.conn, migrations, newPassage(nil)); err != nil {
 		return nil, err
 	}
 	if err := pgx.BeginFunc(ctx, m.conn, func(tx pgx.Tx) error { return m.begin(ctx, tx, ledger) }); err != nil {

@@ -19,9 +19,13 @@ type Options struct {
 	// Committed hears of each commit: when it began, how long it took, and whether the database said that it is durable. It must not block.
 	Committed func(began time.Time, took time.Duration, durable bool)
 
+	// Progress hears of a step of the schema that writes every record anew, from Open, after each stretch: how many of how many; nil hears nothing.
+	Progress func(what string, done, total int)
+
 	Queue    int           // updates that may wait or run before more are turned away; default 4,096
 	MaxBatch int           // light updates committed together at most; default 256
 	Lanes    int           // connections for light updates; default 2
+	Exchange int           // connections for light updates of a record that a view has read; default 2
 	Writers  int           // connections for all other updates; default 6
 	Readers  int           // views that may run at once; default 2 per processor, at least 4
 	Patience time.Duration // how long an update or a view is tried again while the database is away; default 5 s
@@ -35,7 +39,7 @@ func (o Options) withDefaults() Options {
 	for _, f := range []struct {
 		field *int
 		value int
-	}{{&o.Queue, 4096}, {&o.MaxBatch, 256}, {&o.Lanes, 2}, {&o.Writers, 6}, {&o.Readers, max(4, 2*runtime.GOMAXPROCS(0))}} {
+	}{{&o.Queue, 4096}, {&o.MaxBatch, 256}, {&o.Lanes, 2}, {&o.Exchange, 2}, {&o.Writers, 6}, {&o.Readers, max(4, 2*runtime.GOMAXPROCS(0))}} {
 		if *f.field <= 0 {
 			*f.field = f.value
 		}
@@ -69,12 +73,16 @@ type DB struct {
 	closing  context.Context // ends when Close begins
 	close    context.CancelFunc
 
+	exchanges chan *exchange // light updates that ask nothing
+
 	mu     sync.Mutex
 	inside int           // updates and views under way
 	closed bool          // no more are let in
 	empty  chan struct{} // closed when the last one has left a closed store
 	end    sync.Once
 	ended  error
+
+	wasFull atomic.Int64 // when an update was refused for want of room, Unix nanoseconds
 
 	waiting, batches, updates, alone, failed, turnedAway, retried atomic.Int64
 }
@@ -92,9 +100,9 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	set(config, "statement_timeout", strconv.FormatInt(opts.Timeout.Milliseconds(), 10))
 	set(config, "idle_in_transaction_session_timeout", "10000") // a connection that was lost on our side only lets go of its rows
 	db := &DB{opts: opts, config: config, stop: make(chan struct{}), empty: make(chan struct{}),
-		arrivals: make(chan *call, opts.Queue), looks: make(chan *look, opts.Queue)}
+		arrivals: make(chan *call, opts.Queue), looks: make(chan *look, opts.Queue), exchanges: make(chan *exchange, opts.Queue)}
 	db.config.AfterConnect = db.books.watch
-	db.member.length, db.member.slots, db.member.steps = opts.Lease, opts.Lanes+opts.Writers, opts.steps
+	db.member.length, db.member.slots, db.member.steps = opts.Lease, opts.Lanes+opts.Exchange+opts.Writers, opts.steps
 	db.closing, db.close = context.WithCancel(context.Background())
 	c, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
@@ -104,7 +112,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	if err := db.examine(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, c, opts.steps); err != nil {
+	if err := migrate(ctx, c, opts.steps, newPassage(opts.Progress)); err != nil {
 		return nil, err
 	}
 	if _, err := db.member.number(ctx, c); err != nil {
@@ -168,6 +176,13 @@ func (db *DB) start() {
 	for range db.opts.Lanes {
 		l := &lane{db: db, s: writing()}
 		db.work.Go(l.run)
+	}
+	hasty := db.config.Copy()
+	set(hasty, "lock_timeout", "50") // who waits for a row holds up a batch: see exchanger.carefully
+	for range db.opts.Exchange {
+		e := &exchanger{db: db, s: writing()}
+		e.s.config = hasty
+		db.work.Go(e.run)
 	}
 	db.writers = make(chan *session, db.opts.Writers)
 	for range db.opts.Writers {
@@ -282,9 +297,9 @@ func (db *DB) Stats() Stats {
 
 var errTooLong = errors.New("postgres: the database was away for too long")
 
-// Connections is how many connections a server with these options holds at most: lanes, writers, readers, two for looks, one that renews its
+// Connections is how many connections a server with these options holds at most: lanes, exchangers, writers, readers, two for looks, one that renews its
 // entry, and one more while it starts or leads.
 func (o Options) Connections() int {
 	o = o.withDefaults()
-	return o.Lanes + o.Writers + o.Readers + 4
+	return o.Lanes + o.Exchange + o.Writers + o.Readers + 4
 }

@@ -74,6 +74,9 @@ func TestNothingOftenCalledScans(t *testing.T) {
 			t.Errorf("%s\n%s", text, plan)
 		}
 	}
+	if plan := planOf(t, c, exchangeDevices, 13); strings.Contains(plan, "Seq Scan") || !strings.Contains(plan, "device_pkey") {
+		t.Errorf("an exchange:\n%s", plan)
+	}
 	if explained < 50 {
 		t.Fatalf("only %d statements were sent", explained)
 	}

@@ -93,7 +93,7 @@ func TestMigrationsAtOnce(t *testing.T) {
 				c, err := pgx.Connect(context.Background(), url)
 				if err == nil {
 					defer c.Close(context.Background())
-					err = migrate(context.Background(), c, migrations)
+					err = migrate(context.Background(), c, migrations, newPassage(nil))
 				}
 				if err != nil {
 					t.Error(err)

@@ -34,7 +34,7 @@ func (db *DB) Update(ctx context.Context, fn func(authority.Tx) error) error {
 		return unavailable(errQueueFull)
 	}
 	attempt := db.light
-	return db.repeatedly(ctx, func() outcome {
+	err := db.repeatedly(ctx, func() outcome {
 		o := attempt(ctx, fn)
 		if o.outgrown {
 			attempt = db.whole
@@ -42,6 +42,17 @@ func (db *DB) Update(ctx context.Context, fn func(authority.Tx) error) error {
 		}
 		return o
 	})
+	if full(err) {
+		db.wasFull.Store(time.Now().UnixNano())
+	}
+	return err
+}
+
+// Full reports whether an update was refused within the last while because the database's disk is full. Updates that need no more room
+// succeed meanwhile.
+func (db *DB) Full(within time.Duration) bool {
+	at := db.wasFull.Load()
+	return at != 0 && time.Since(time.Unix(0, at)) < within
 }
 
 // repeatedly makes attempts until one has an outcome that stands, or the database was away for longer than is bearable.

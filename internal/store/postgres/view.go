@@ -119,7 +119,11 @@ func (v *viewing) Device(id device.ID) (*authority.Device, error) {
 		return nil, authority.ErrAbsent
 	}
 	v.seen = k
-	return v.device(k.row)
+	d, err := v.device(k.row)
+	if err == nil {
+		d.Revision = v.books.rows.note(k.row)
+	}
+	return d, err
 }
 
 // look is a view of one device on its way.
