@@ -24,6 +24,8 @@ func (a *Authority) began(kind, subject, result string) *authority.Job {
 func stagedJobs() []*authority.Job {
 	at := func(m int) time.Time { return Today.Add(time.Duration(m) * time.Minute) }
 	return []*authority.Job{
+		{ID: 5, Kind: authority.SimulationJob, By: "samir", State: authority.JobDone, Done: 64, Total: 64, Result: []byte(simulated()), CreatedAt: at(-20), StartedAt: at(-20),
+			UpdatedAt: at(-19), FinishedAt: at(-19)},
 		{ID: 4, Kind: authority.ReleaseJob, Subject: "case-0001", By: "nora", State: authority.JobRunning, Done: 310_000, Total: 1_000_000, Result: []byte(`{"lifted":310000,"stragglers":0}`),
 			CreatedAt: at(-1), StartedAt: at(-1), UpdatedAt: Today},
 		{ID: 3, Kind: authority.SimulationJob, By: "samir", State: authority.JobRunning, Done: 2, Total: 64, CreatedAt: at(-3), StartedAt: at(-3), UpdatedAt: at(-2)},
@@ -34,14 +36,19 @@ func stagedJobs() []*authority.Job {
 	}
 }
 
-// Simulate is over at once.
-func (a *Authority) Simulate(_ context.Context, actor *authority.Officer, name string, _ []byte) (*authority.Job, error) {
-	a.called("Simulate %s %s", name, actor.Name)
-	return a.began(authority.SimulationJob, "", `{"policy":"","title":"Terms of 2021, without Sudan","at":"2021-10-14T10:20:00Z","against":"Terms of September 2021",
+// simulated is what a simulation found.
+func simulated() string {
+	return `{"policy":"","title":"Terms of 2021, without Sudan","at":"2021-10-14T10:20:00Z","against":"Terms of September 2021",
 		"total":{"before":{"devices":2416,"unclear":9,"denied":120,"noticed":3,"locked":63},"after":{"devices":2416,"unclear":7,"denied":104,"noticed":5,"locked":60,"lifted":16}},
 		"by_territory":{"IR":{"before":{"devices":80,"denied":80,"noticed":3,"locked":40},"after":{"devices":80,"denied":80,"noticed":5,"locked":40}},"SD":{"before":{"devices":16,"denied":16,"locked":3},"after":{"devices":16,"lifted":16}}},
 		"by_model":{"Lark 5":{"before":{"devices":900,"denied":120,"noticed":3,"locked":63},"after":{"devices":900,"denied":104,"noticed":5,"locked":60,"lifted":16}}},
-		"samples":[{"device":"`+ID(2).String()+`","model":"Lark 5","territory":"SD","rule":"sudan","what":"lifted","before":"deny","after":"permit","why":"Activated in Sudan, which is supported."}]}`), nil
+		"samples":[{"device":"` + ID(2).String() + `","model":"Lark 5","territory":"SD","rule":"sudan","what":"lifted","before":"deny","after":"permit","why":"Activated in Sudan, which is supported."}]}`
+}
+
+// Simulate is over at once.
+func (a *Authority) Simulate(_ context.Context, actor *authority.Officer, name string, _ []byte) (*authority.Job, error) {
+	a.called("Simulate %s %s", name, actor.Name)
+	return a.began(authority.SimulationJob, "", simulated()), nil
 }
 
 func (a *Authority) Jobs(context.Context, int) ([]*authority.Job, error) { return stagedJobs(), a.Fail }
