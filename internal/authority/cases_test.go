@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
@@ -237,6 +238,10 @@ func TestCaseNeedsAConsignment(t *testing.T) {
 	}
 	if _, err := r.CaseDetail(ctx, "case-9999"); !errors.Is(err, authority.ErrNotFound) {
 		t.Fatal(err)
+	}
+	_, err = r.Stragglers(ctx, "warrant-9999", device.ID{}, 10)
+	if !errors.Is(err, authority.ErrNotFound) || !strings.Contains(authority.AsError(err).Detail, `"warrant-9999"`) || authority.AsError(err).Fix == "" {
+		t.Errorf("stragglers of an unknown warrant: %v", err)
 	}
 	if _, err := r.OpenCase(ctx, r.sam, "Support may not", "C-404"); !errors.Is(err, authority.ErrForbidden) {
 		t.Fatal(err)

@@ -192,6 +192,11 @@ func (s *Service) Stragglers(ctx context.Context, warrantID string, after device
 	err = s.view(ctx, func(tx Tx) error {
 		list = nil
 		w, err := tx.Warrant(warrantID)
+		if errors.Is(err, ErrAbsent) {
+			named := ErrNotFound.saying("there is no warrant %q", warrantID)
+			named.Fix = "bailiwick case show CASE, or the case's page in the console, lists the warrants of a case"
+			return named.because(err)
+		}
 		if err != nil {
 			return err
 		}

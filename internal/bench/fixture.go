@@ -127,7 +127,8 @@ type fleetOf struct {
 	n         int
 	templates []template
 	now       time.Time
-	order     []int // in which rows are written; nil for that of place, sorted within a transaction
+	order     []int         // in which rows are written; nil for that of place, sorted within a transaction
+	filled    time.Duration // what filling the store took
 }
 
 func (f *fleetOf) id(i int) (id device.ID) {
@@ -150,14 +151,9 @@ func imei(n int) device.IMEI {
 	return device.IMEI(body + string(device.CheckDigit(body)))
 }
 
-// place scatters numbers, so that the order of enrolment is not that of IDs: a permutation, since the factor and n have no common divisor.
-func (f *fleetOf) place(k int) int {
-	factor := uint64(f.n)*6/10 | 1
-	for gcd(factor, uint64(f.n)) != 1 {
-		factor += 2
-	}
-	return int(uint64(k) * factor % uint64(f.n))
-}
+// waves is in how many rounds people buy their phones: each in the order of IDs, so that filling goes through the store's pages as often and not
+// once for each batch, and all but the first among the rows that are there, so that pages are as full as those of a fleet that grew.
+const waves = 4
 
 // nth is the device whose row is written as the k-th.
 func (f *fleetOf) nth(k int) int {
@@ -167,11 +163,16 @@ func (f *fleetOf) nth(k int) int {
 	return f.place(k)
 }
 
-func gcd(a, b uint64) uint64 {
-	for b != 0 {
-		a, b = b, a%b
+// place is the number of the device that is the k-th to enrol.
+func (f *fleetOf) place(k int) int {
+	for wave := range waves {
+		in := (f.n - wave + waves - 1) / waves
+		if k < in {
+			return wave + k*waves
+		}
+		k -= in
 	}
-	return a
+	return k
 }
 
 // blank reports whether the device has no record yet: it is introduced by itself, and gets a notice.
@@ -204,46 +205,79 @@ func (f *fleetOf) record(i int) (*authority.Device, authority.Production, error)
 // fillBatch is how many devices go into one transaction.
 const fillBatch = 10_000
 
-// fill puts the population into a store in the order in which its people bought their phones, which is none.
+// batch is devices that enrol in one transaction.
+type batch struct {
+	devices []*authority.Device
+	made    []authority.Production
+}
+
+// fill puts the population into a store in the order in which its people bought their phones. The next batch is made while one is written.
 func (f *fleetOf) fill(ctx context.Context, store authority.Store, progress Progress) error {
 	progress.Stage("filling the store", f.n)
-	for from := 0; from < f.n; from += fillBatch {
-		devices := make([]*authority.Device, min(fillBatch, f.n-from))
-		made := make([]authority.Production, len(devices))
-		var g errgroup.Group
-		workers := runtime.GOMAXPROCS(0)
-		for worker := range workers {
-			g.Go(func() (err error) {
-				for k := worker; k < len(devices) && err == nil; k += workers {
-					devices[k], made[k], err = f.record(f.nth(from + k))
-				}
+	g, ctx := errgroup.WithContext(ctx)
+	batches := make(chan batch, 1)
+	g.Go(func() error {
+		defer close(batches)
+		for from := 0; from < f.n; from += fillBatch {
+			b, err := f.batch(from, min(fillBatch, f.n-from))
+			if err != nil {
 				return err
-			})
+			}
+			select {
+			case batches <- b:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
-		if err := g.Wait(); err != nil {
+		return nil
+	})
+	g.Go(func() error {
+		for b := range batches {
+			if err := b.enrol(ctx, store); err != nil {
+				return err
+			}
+			progress.Step(len(b.devices))
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// batch makes the devices that enrol from the given one on.
+func (f *fleetOf) batch(from, n int) (batch, error) {
+	b := batch{make([]*authority.Device, n), make([]authority.Production, n)}
+	var g errgroup.Group
+	workers := runtime.GOMAXPROCS(0)
+	for worker := range workers {
+		g.Go(func() (err error) {
+			for k := worker; k < n && err == nil; k += workers {
+				b.devices[k], b.made[k], err = f.record(f.nth(from + k))
+			}
 			return err
-		}
-		if f.order == nil {
-			slices.SortFunc(devices, func(a, b *authority.Device) int { return slices.Compare(a.ID[:], b.ID[:]) })
-		}
-		slices.SortFunc(made, func(a, b authority.Production) int { return cmp.Compare(a.IMEI, b.IMEI) })
-		err := store.Update(ctx, func(tx authority.Tx) error {
-			if err := tx.PutProduction(made); err != nil {
-				return err
-			}
-			for _, d := range devices {
-				if err := tx.InsertDevice(d); err != nil {
-					return err
-				}
-			}
-			return nil
 		})
-		if err != nil {
+	}
+	if err := g.Wait(); err != nil {
+		return b, err
+	}
+	if f.order == nil {
+		slices.SortFunc(b.devices, func(a, b *authority.Device) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	}
+	slices.SortFunc(b.made, func(a, b authority.Production) int { return cmp.Compare(a.IMEI, b.IMEI) })
+	return b, nil
+}
+
+func (b batch) enrol(ctx context.Context, store authority.Store) error {
+	return store.Update(ctx, func(tx authority.Tx) error {
+		if err := tx.PutProduction(b.made); err != nil {
 			return err
 		}
-		progress.Step(len(devices))
-	}
-	return nil
+		for _, d := range b.devices {
+			if err := tx.InsertDevice(d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // world is a server with a population, and the devices of it that check in.
@@ -278,7 +312,9 @@ func (s *session) populate(ctx context.Context, dir, database string, n int) (*f
 	if database != "" { // rows stay where they were written there, so that neighbours on a page would check in in the same moment
 		f.order = rand.New(rand.NewPCG(seed, uint64(n))).Perm(n)
 	}
-	return f, errors.Join(f.fill(ctx, db, s.Progress), db.Close())
+	err = errors.Join(f.fill(ctx, db, s.Progress), db.Close())
+	f.filled = time.Since(f.now)
+	return f, err
 }
 
 // large is the largest population, in SQLite, which rows share because it takes long to make. The run removes it at its end.
@@ -298,10 +334,11 @@ func (s *session) large(ctx context.Context) (dir string, f *fleetOf, err error)
 
 // largeNote says how large it is.
 func (s *session) largeNote() string {
+	note := fmt.Sprintf("%s devices, enrolled in %.0f s", thousands(s.largest.n), s.largest.filled.Seconds())
 	if s.Quick || s.tiny {
-		return thousands(s.largest.n) + " devices; quick: not 10,000,000"
+		note += "; quick: not 10,000,000"
 	}
-	return thousands(s.largest.n) + " devices"
+	return note
 }
 
 // enter opens the server of a population, of which the first count devices in the order of IDs check in. Its own work, sweeps and the

@@ -55,6 +55,9 @@ func (c *backupCommand) Run(ctx context.Context, env Environment) error {
 	} else if err != nil {
 		return err
 	}
+	if len(to) == 0 {
+		fmt.Fprintf(env.Stderr, "warning: %s is not encrypted, and may hold IMEIs, serial numbers and appeals.\n  Guard it as you guard the data folder, or encrypt it: --recipient or --passphrase-file.\n", c.Output)
+	}
 	if c.JSON {
 		brief := *m
 		brief.Files = nil

@@ -16,6 +16,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/bailiwick-dev/bailiwick/internal/bench"
+	"github.com/bailiwick-dev/bailiwick/internal/web"
 )
 
 type benchCommand struct {
@@ -161,7 +162,7 @@ func (p *stageBar) Stage(name string, steps int) {
 	p.over()
 	if p.bars == nil {
 		if steps > 0 {
-			name += fmt.Sprintf(": %d", steps)
+			name += ": " + web.Number(steps)
 		}
 		fmt.Fprintln(p.env.Stderr, name)
 		return
@@ -169,8 +170,13 @@ func (p *stageBar) Stage(name string, steps int) {
 	if steps == 0 {
 		steps = 1
 	}
-	p.bar = p.bars.AddBar(int64(steps), mpb.BarRemoveOnComplete(), mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR), decor.CountersNoUnit("%d / %d")),
+	p.bar = p.bars.AddBar(int64(steps), mpb.BarRemoveOnComplete(), mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR), decor.Any(counted)),
 		mpb.AppendDecorators(decor.AverageSpeed(0, "%.0f/s"), decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO)))
+}
+
+// counted writes how far a bar is, with separators as everywhere else.
+func counted(s decor.Statistics) string {
+	return web.Number(int(s.Current)) + " / " + web.Number(int(s.Total))
 }
 
 // Step says that some steps are done.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/fleet/load"
@@ -50,6 +52,9 @@ func (c *fleetLoadCommand) Run(ctx context.Context, env Environment) error {
 	if err != nil {
 		return err
 	}
+	if c.Connections < 1 { // a load takes 0 for its default
+		return usageError{fmt.Errorf("--connections is 1 to %d, not %d", load.MostConnections, c.Connections)}
+	}
 	cfg := load.Config{Server: server, Devices: c.Devices, Rate: c.Rate, Duration: c.Duration, Connections: c.Connections, Seed: c.Seed, AllowRemote: c.AllowRemote}
 	if err := cfg.Validate(); err != nil {
 		return usageError{err}
@@ -60,6 +65,13 @@ func (c *fleetLoadCommand) Run(ctx context.Context, env Environment) error {
 	bar.end()
 	if errors.Is(err, load.ErrRemote) {
 		return usageError{fmt.Errorf("%w: --allow-remote says that it is yours", err)}
+	}
+	if failed := new(url.Error); errors.As(err, &failed) {
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return fmt.Errorf("no server answers at %s\n  Is it running? Start one with: bailiwick serve --sandbox", server)
+		}
+		base, _ := url.Parse(server) // serverAddress has read it
+		return unreachable(ctx, base, err)
 	}
 	if err != nil {
 		return err

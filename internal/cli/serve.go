@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/bailiwick-dev/bailiwick/evidence"
 	"github.com/bailiwick-dev/bailiwick/internal/app"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
@@ -141,7 +143,7 @@ func (c *serveCommand) Run(ctx context.Context, env Environment) error {
 	if err != nil {
 		return errors.Join(err, a.Close())
 	}
-	c.greet(env, a, cfg, keys.Founded)
+	c.greet(env, a, cfg, listener.Addr(), keys.Founded)
 	defer app.Settle()()
 	return errors.Join(a.Serve(ctx, listener), a.Close())
 }
@@ -188,8 +190,14 @@ func (c *serveCommand) witnesses() (list []ledger.Witness, err error) {
 	return list, nil
 }
 
-func (c *serveCommand) greet(env Environment, a *app.App, cfg app.Config, founded bool) {
+func (c *serveCommand) greet(env Environment, a *app.App, cfg app.Config, at net.Addr, founded bool) {
 	fmt.Fprintf(env.Stdout, "Bailiwick is up.\n  public page  %[1]s/\n  owner page   %[1]s/owner\n  console      %[1]s/console/\n  data folder  %[2]s\n  ledger key   %[3]s\n", cfg.BaseURL, c.Data, a.Ledger.LogKey())
+	if c.BaseURL != "" { // else the pages above say it
+		fmt.Fprintf(env.Stdout, "  listens on   %s\n", at)
+	}
+	if db, err := pgconn.ParseConfig(c.Database); err == nil && c.Database != "" {
+		fmt.Fprintf(env.Stdout, "  records in   the database %s on %s\n", db.Database, db.Host)
+	}
 	if a.OneTimePassword != "" {
 		fmt.Fprintf(env.Stdout, "\nLog in to the console as admin with the one-time password\n\n    %s\n\nIt is shown this once, and you choose your own at the first login.\n", a.OneTimePassword)
 	}

@@ -222,7 +222,7 @@ func TestServer(t *testing.T) {
 			wants(t, what, list, "server.ledger", OK, "signed tree")
 		})
 	}
-	wants(t, "nobody", Examine(t.Context(), Patient{Server: "http://127.0.0.1:1", Now: time.Now}), "server", Fault, "does not answer")
+	wants(t, "nobody", Examine(t.Context(), Patient{Server: "http://127.0.0.1:1", Now: time.Now}), "server", Fault, "http://127.0.0.1:1 does not answer: nothing listens there")
 	wants(t, "no address", Examine(t.Context(), Patient{Server: "ftp://x", Now: time.Now}), "server", Fault, "no address")
 }
 

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
@@ -32,7 +33,7 @@ func (x *examination) server(ctx context.Context) {
 	before := x.Now()
 	answer, text, err := x.get(ctx, base, "/readyz")
 	if err != nil {
-		x.found("server", Fault, "it does not answer: "+err.Error(), "see that it runs and is reached from here")
+		x.found("server", Fault, fmt.Sprintf("%s://%s does not answer: %s", base.Scheme, base.Host, cause(err)), "start it there with bailiwick serve, or name the right address with --server")
 		return
 	}
 	x.readiness(answer.StatusCode, text)
@@ -41,6 +42,18 @@ func (x *examination) server(ctx context.Context) {
 	}
 	x.metrics(ctx, base)
 	x.published(ctx, base)
+}
+
+// cause is why a request failed, in words for the commonest: nothing listens there.
+func cause(err error) string {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "nothing listens there"
+	}
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return err.Error()
 }
 
 func (x *examination) get(ctx context.Context, base *url.URL, path string) (*http.Response, []byte, error) {

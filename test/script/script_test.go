@@ -54,6 +54,7 @@ func TestStories(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits, "waitfor": waitFor, "fetch": fetch, "signal": sendSignal,
 			"shaped": shaped, "sameoutcome": sameOutcome, "manylines": manyLines, "countlines": countLines, "crlf": crlf, "password": passwordLines, "private": private,
+			"made": made, "underway": underWay, "rejected": rejected,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -157,11 +158,11 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// signal TERM|INT PIDFILE sends a signal to the process whose number a file has.
+// signal TERM|INT|KILL PIDFILE sends a signal to the process whose number a file has.
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT}
+	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
 	if neg || len(args) != 2 || signals[args[0]] == 0 {
-		ts.Fatalf("usage: signal TERM|INT PIDFILE")
+		ts.Fatalf("usage: signal TERM|INT|KILL PIDFILE")
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[1])))
 	ts.Check(err)

@@ -38,7 +38,7 @@ type Options struct {
 	Workers int           // jobs that this server works at, at once; default 2
 	Poll    time.Duration // how often this server looks for jobs; default 1 s
 	Turn    time.Duration // how long it works at one before others come first; default 10 s
-	Rescue  time.Duration // after how long a job of a server that died is given to another; default 1 min
+	Rescue  time.Duration // after how long a job of a server that died is given to another; default 30 s
 }
 
 func (o Options) withDefaults() Options {
@@ -55,7 +55,7 @@ func (o Options) withDefaults() Options {
 		o.Turn = 10 * time.Second
 	}
 	if o.Rescue <= 0 {
-		o.Rescue = time.Minute
+		o.Rescue = 30 * time.Second
 	}
 	return o
 }
