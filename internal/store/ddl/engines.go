@@ -137,7 +137,7 @@ var columnList = regexp.MustCompile(`(?s)^(CREATE TRIGGER .*? UPDATE) OF [\w, ]+
 // counted takes the place of what counts all restrictions of a statement together.
 func counted(statement string) string {
 	switch {
-	case strings.HasPrefix(statement, "CREATE FUNCTION restrictions_count()"):
+	case strings.HasPrefix(statement, "CREATE FUNCTION restrictions_count()"), strings.HasPrefix(statement, "CREATE OR REPLACE FUNCTION restrictions_count()"):
 		return "-- Left out here: restriction_counts looks at each row, as before."
 	case strings.HasPrefix(statement, "CREATE TRIGGER restriction_moved "):
 		return "CREATE TRIGGER restriction_moved AFTER UPDATE ON restriction FOR EACH ROW EXECUTE FUNCTION restriction_counts();"

@@ -12,11 +12,27 @@ import (
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
+// byIndex keeps the planner to indexes for the rest of the transaction. Statistics lag behind tables that a job fills or moves: by them it would
+// read the whole of such a table for each page. That is also why the statements below find each row by its key in a subquery of its own (OFFSET 0
+// leaves it there), and then by its place, and why their guards are written as no partial index has them: any other way to the same rows may look
+// good one day, and take a minute for a page.
+func (t *tx) byIndex() error {
+	if t.indexed {
+		return nil
+	}
+	t.indexed = true
+	_, err := t.Exec("SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)")
+	return err
+}
+
 // hits runs a statement that writes many rows and returns the positions, from 1, of those that it hit.
 func (t *tx) hits(n int, query string, args ...any) ([]bool, error) {
 	hit := make([]bool, n)
 	if n == 0 {
 		return hit, nil
+	}
+	if err := t.byIndex(); err != nil {
+		return nil, err
 	}
 	err := t.send(true, query, args, func(r pgx.Rows) error {
 		var at int64
@@ -36,7 +52,8 @@ func (t *tx) LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, caus
 	}
 	return t.hits(len(ids), `UPDATE restriction AS r SET stage = 3, lifted_at = $4, cause = $5, appealing = false
 		FROM unnest($1::bigint[]) WITH ORDINALITY AS v(id, n)
-		WHERE r.device = v.id AND r.ground_kind = $2 AND r.ground = $3 AND r.stage IN (1, 2) AND NOT r.appealing AND (r.stage = 2 OR r.wave IS NULL)
+			CROSS JOIN LATERAL (SELECT k.ctid AS spot FROM restriction AS k WHERE k.device = v.id AND k.ground_kind = $2 AND k.ground = $3 OFFSET 0) AS k
+		WHERE r.ctid = k.spot AND r.stage BETWEEN 1 AND 2 AND NOT r.appealing AND (r.stage = 2 OR r.wave IS NULL)
 		RETURNING v.n`, list, int64(g.Kind), g.ID, table.Stamp(at), int64(cause))
 }
 
@@ -50,7 +67,8 @@ func (t *tx) LockAllIfNoticed(locks []authority.Lock) ([]bool, error) {
 	return t.hits(len(locks), `UPDATE restriction AS r SET stage = 2, locked_at = v.locked, effect_at = v.effect, ends_at = v.ends
 		FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
 			WITH ORDINALITY AS v(id, kind, ground, locked, effect, ends, n)
-		WHERE r.device = v.id AND r.ground_kind = v.kind AND r.ground = v.ground AND r.stage = 1 AND NOT r.appealing AND r.deadline <= v.effect
+			CROSS JOIN LATERAL (SELECT k.ctid AS spot FROM restriction AS k WHERE k.device = v.id AND k.ground_kind = v.kind AND k.ground = v.ground OFFSET 0) AS k
+		WHERE r.ctid = k.spot AND r.stage + 0 = 1 AND NOT r.appealing AND r.deadline <= v.effect
 		RETURNING v.n`, c.device, c.groundKind, c.ground, c.times[0], c.times[1], c.times[2])
 }
 
@@ -68,10 +86,13 @@ func (c *orderColumnsOf) key(id device.ID, g order.Ground) {
 	c.device, c.groundKind, c.ground = append(c.device, record.Number(id)), append(c.groundKind, int16(g.Kind)), append(c.ground, g.ID)
 }
 
-// InsertOrders: rows are inserted in the order of the list, which gives them their numbers.
+// InsertOrders: rows are inserted in the order of the list, which gives them their numbers. An id that is there already ends the transaction.
 func (t *tx) InsertOrders(list []*authority.Order) error {
 	if len(list) == 0 {
 		return nil
+	}
+	if err := t.byIndex(); err != nil {
+		return err
 	}
 	var c orderColumnsOf
 	for _, o := range list {
@@ -93,7 +114,7 @@ func (t *tx) InsertOrders(list []*authority.Order) error {
 		FROM unnest($1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[], $5::smallint[], $6::smallint[], $7::text[], $8::bigint[], $9::bigint[],
 			$10::bigint[], $11::boolean[], $12::text[])
 			WITH ORDINALITY AS v(id, device, leaf, salt, kind, ground_kind, ground, issued, leaf_index, delivered, settled, refusal, n)
-		WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.device = v.device AND o.salt = v.salt) ORDER BY v.n ON CONFLICT (id) DO NOTHING`,
+		WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.device = v.device AND o.salt = v.salt) ORDER BY v.n`,
 		c.id, c.device, c.leaf, c.salt, c.kind, c.groundKind, c.ground, c.times[0], c.times[1], c.times[2], c.settled, c.refusal)
 	if err == nil && n < int64(len(list)) {
 		err = authority.ErrConflict
@@ -105,13 +126,17 @@ func (t *tx) SettleReplaced(list []*authority.Order) error {
 	if len(list) == 0 {
 		return nil
 	}
+	if err := t.byIndex(); err != nil {
+		return err
+	}
 	ids, devices := make([][]byte, len(list)), make([]int64, len(list))
 	for i, o := range list {
 		ids[i], devices[i] = o.ID[:], record.Number(o.Device)
 	}
 	_, err := t.Exec(`UPDATE orders AS o SET settled = true FROM unnest($1::bytea[], $2::bigint[]) AS v(id, device)
-			JOIN orders AS k ON k.id = v.id AND k.device = v.device
-		WHERE o.device = v.device AND o.ground_kind = k.ground_kind AND o.ground = k.ground AND NOT o.settled
+			CROSS JOIN LATERAL (SELECT p.ctid AS spot FROM orders AS p WHERE p.device = v.device OFFSET 0) AS p
+			CROSS JOIN LATERAL (SELECT * FROM orders AS k WHERE k.id = v.id OFFSET 0) AS k
+		WHERE o.ctid = p.spot AND k.device = v.device AND o.ground_kind = k.ground_kind AND o.ground = k.ground AND o.settled IS NOT TRUE
 			AND (o.issued_at, o.number) < (k.issued_at, k.number) AND (k.kind = 3 OR o.kind <> 3)`, ids, devices)
 	return err
 }
@@ -148,5 +173,6 @@ func (t *tx) SequenceAllIfPending(places []authority.Place) ([]bool, error) {
 		ids[i], indexes[i] = places[i].ID[:], n
 	}
 	return t.hits(len(places), `UPDATE orders AS o SET leaf_index = v.leaf_index FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS v(id, leaf_index, n)
-		WHERE o.id = v.id AND o.leaf_index IS NULL RETURNING v.n`, ids, indexes)
+			CROSS JOIN LATERAL (SELECT k.ctid AS spot FROM orders AS k WHERE k.id = v.id OFFSET 0) AS k
+		WHERE o.ctid = k.spot AND coalesce(o.leaf_index, -1) = -1 RETURNING v.n`, ids, indexes)
 }

@@ -32,6 +32,7 @@ type tx struct {
 	books     *books
 	sequences map[device.ID]uint64 // of devices whose rows this transaction has to itself
 
+	indexed  bool // the planner keeps to indexes
 	outgrown bool // something was asked that a light update cannot do
 }
 

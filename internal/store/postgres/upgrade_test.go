@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -30,8 +31,7 @@ func nextRelease(t *testing.T) fs.FS {
 		}
 		next[name] = &fstest.MapFile{Data: text}
 	}
-	number := string('0' + rune(firstStep+len(names)))
-	next["migrations/000"+number+"_later.sql"] = &fstest.MapFile{Data: []byte("ALTER TABLE device ADD COLUMN later integer; ALTER TABLE event ADD COLUMN later integer")}
+	next[fmt.Sprintf("migrations/%04d_later.sql", firstStep+len(names))] = &fstest.MapFile{Data: []byte("ALTER TABLE device ADD COLUMN later integer; ALTER TABLE event ADD COLUMN later integer")}
 	return next
 }
 

@@ -2,8 +2,9 @@
 -- restriction, its device's row is locked. The plan is kept for as long as the connection lives, whether it was made for one row or for
 -- thousands, so that it may only be one that is right for both: by the indexes.
 CREATE FUNCTION restrictions_count() RETURNS trigger LANGUAGE plpgsql
-    SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET bailiwick.counted = on AS $$
+    SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
+    PERFORM set_config('bailiwick.counted', 'on', true);
     PERFORM 1 FROM device WHERE number IN (SELECT m.device FROM moved AS m) FOR NO KEY UPDATE;
     WITH s AS MATERIALIZED (
         SELECT d.number, d.stage AS was, (SELECT coalesce(max(r.stage) FILTER (WHERE r.stage < 3), 3) FROM restriction AS r WHERE r.device = d.number) AS stage
@@ -14,6 +15,7 @@ BEGIN
     INSERT INTO population
         SELECT c.place, c.was, -count(*) FROM changed AS c GROUP BY c.place, c.was
         UNION ALL SELECT c.place, c.stage, count(*) FROM changed AS c GROUP BY c.place, c.stage;
+    PERFORM set_config('bailiwick.counted', 'off', true);
     RETURN NULL;
 END $$;
 
