@@ -118,7 +118,7 @@ func (s *siege) signal(process *exec.Cmd, what os.Signal) {
 func (s *siege) end(process *exec.Cmd) {
 	s.t.Helper()
 	if err := process.Process.Kill(); err != nil {
-		s.t.Fatal(err)
+		s.t.Fatalf("the server has ended by itself: %v", err)
 	}
 	_ = process.Wait() // it was killed, and says so
 }

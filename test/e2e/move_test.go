@@ -63,7 +63,9 @@ func TestMoveUnderLoad(t *testing.T) {
 	}
 	kills := 0
 	for there := false; !there; {
-		s.end(process)
+		if process != nil {
+			s.end(process)
+		}
 		cmd := s.mover(url)
 		cmd.Stderr = os.Stderr
 		life := upTo(time.Duration(50+20*kills) * time.Millisecond)
@@ -77,6 +79,7 @@ func TestMoveUnderLoad(t *testing.T) {
 		}
 		kills++
 		if served := s.onlyOne(url, true); !served {
+			process = nil // and the copy, if it was killed behind that, is to say so once more
 			continue
 		}
 		if kills <= reserve { // one that enrols while the copy is on its way
