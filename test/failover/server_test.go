@@ -73,7 +73,9 @@ func serve(t *testing.T, program, name, dir, database string) *process {
 		p.end <- p.cmd.Wait()
 	}()
 	if p.base == "" || p.key == "" {
-		t.Fatalf("server %s did not come up: %v\n%s", name, <-p.end, p.said())
+		err := <-p.end
+		p.end <- err // for kill
+		t.Fatalf("server %s did not come up: %v\n%s", name, err, p.said())
 	}
 	return p
 }
