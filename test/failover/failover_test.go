@@ -148,12 +148,12 @@ func setUp(t *testing.T) *scene {
 		t.Fatal(err)
 	}
 	stopAtEnd(t, s.primary)
-	_ = s.primary.Database(t) // the first database is t1, on whichever of the two is the primary
+	database := s.primary.Database(t)
 	if s.standby, err = s.primary.Standby(); err != nil {
 		t.Fatal(err)
 	}
 	stopAtEnd(t, s.standby)
-	s.url = pgtest.Hosts("t1", s.primary, s.standby)
+	s.url = pgtest.Hosts(database, s.primary, s.standby)
 	dirs := []string{t.TempDir(), t.TempDir(), t.TempDir()}
 	var bases []string
 	for i, dir := range dirs {

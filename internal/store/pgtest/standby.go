@@ -93,8 +93,12 @@ func (c *Cluster) awaitStandby() error {
 // Promote makes a standby the primary, and returns when it takes writes.
 func (c *Cluster) Promote() error { return c.run("pg_ctl", "promote", "-w", "-D", c.data()) }
 
-// Hosts is how to reach a database on whichever of several clusters is the primary.
+// Hosts is how to reach a database, whose URL on one of several clusters is known, on whichever of them is the primary.
 func Hosts(database string, clusters ...*Cluster) string {
+	u, err := url.Parse(database)
+	if err != nil {
+		panic(err) // not one of URL's
+	}
 	hosts := ""
 	for i, c := range clusters {
 		if i > 0 {
@@ -102,5 +106,9 @@ func Hosts(database string, clusters ...*Cluster) string {
 		}
 		hosts += c.dir
 	}
-	return "postgres:///" + database + "?" + url.Values{"host": {hosts}, "user": {"bailiwick"}, "sslmode": {"disable"}, "target_session_attrs": {"read-write"}}.Encode()
+	values := u.Query()
+	values.Set("host", hosts)
+	values.Set("target_session_attrs", "read-write")
+	u.RawQuery = values.Encode()
+	return u.String()
 }

@@ -24,7 +24,7 @@ func TestStandbyTakesOver(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	hosts := pgtest.Hosts(databaseOf(t, url), primary, standby)
+	hosts := pgtest.Hosts(url, primary, standby)
 	s := spreadOver(t, hosts, 2, Options{Patience: 60 * time.Second, Lease: time.Second})
 	y := newTally(t, s.servers[0], workers)
 	second := &tally{name: "second-", db: s.servers[1], devices: workers, acknowledged: y.acknowledged, tried: y.tried}
@@ -114,7 +114,7 @@ func TestPromotedWithoutTheLastCommits(t *testing.T) {
 	if err := standby.Kill(); err != nil { // it hears nothing from here on
 		t.Fatal(err)
 	}
-	db := openedAt(t, pgtest.Hosts(databaseOf(t, url), primary, standby), Options{Patience: 30 * time.Second})
+	db := openedAt(t, pgtest.Hosts(url, primary, standby), Options{Patience: 30 * time.Second})
 	set := func(model string) {
 		t.Helper()
 		if err := db.Update(t.Context(), withModel(model)); err != nil {
