@@ -73,13 +73,17 @@ func TestMoveUnderLoad(t *testing.T) {
 			life = time.Minute // it has had its share
 		}
 		_, err := crash.Kill(cmd, life)
-		there = err != nil && cmd.ProcessState.Success()
-		if err != nil && !there {
+		through := err != nil && cmd.ProcessState.Success()
+		if err != nil && !through {
 			t.Fatal(err)
 		}
 		kills++
-		if served := s.onlyOne(url, true); !served {
-			process = nil // and the copy, if it was killed behind that, is to say so once more
+		var folder bool
+		if folder, there = s.onlyOne(url, true); through && !there {
+			t.Fatal("the copy says that it is through, and the database cannot be served")
+		}
+		if !folder {
+			process = nil // and the copy, unless it was killed behind its last step, is to conclude
 			continue
 		}
 		if kills <= reserve { // one that enrols while the copy is on its way
@@ -108,9 +112,9 @@ func TestMoveUnderLoad(t *testing.T) {
 	}
 }
 
-// onlyOne checks that not both, folder and database, can be served, and says whether the folder can, as far as its marks tell. The folder is
+// onlyOne checks that not both, folder and database, can be served, and says which of them can; of the folder as far as its marks tell. It is
 // only opened when nobody has it.
-func (s *siege) onlyOne(url string, quiet bool) (folder bool) {
+func (s *siege) onlyOne(url string, quiet bool) (folder, inDatabase bool) {
 	s.t.Helper()
 	try := func(database string) error {
 		cfg := s.config()
@@ -121,13 +125,13 @@ func (s *siege) onlyOne(url string, quiet bool) (folder bool) {
 		}
 		return err
 	}
-	inDatabase := try(url)
+	inDatabase = try(url) == nil
 	_, err := os.Stat(filepath.Join(s.dir, sqlite.FileName))
 	folder = err == nil
 	if _, err := os.Stat(filepath.Join(s.dir, move.Mark)); err == nil {
 		folder = false
 	}
-	if folder && inDatabase == nil {
+	if folder && inDatabase {
 		s.t.Fatal("both the folder and the database can be served")
 	}
 	if quiet {
@@ -135,7 +139,7 @@ func (s *siege) onlyOne(url string, quiet bool) (folder bool) {
 			s.t.Fatalf("served from the folder: %v, expected %v", err, folder)
 		}
 	}
-	return folder
+	return folder, inDatabase
 }
 
 // TestMoveConcludes loses the machine at the two moments that are too short to be met by chance: after the folder was marked, and after the database
