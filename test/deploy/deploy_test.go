@@ -3,7 +3,6 @@ package deploy
 
 import (
 	"encoding/json"
-	"io"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -14,8 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/bailiwick-dev/bailiwick/internal/app"
 	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
@@ -206,58 +203,6 @@ func TestNoRegistryIsNamed(t *testing.T) {
 			if (strings.Contains(line, "image:") || strings.HasPrefix(line, "FROM") || strings.HasPrefix(line, "ARG")) && host.MatchString(line) {
 				t.Errorf("%s names a host: %s", name, line)
 			}
-		}
-	}
-}
-
-// TestCompose: the file can be read, the three servers differ in their own folder only, and what it mounts and builds from is there.
-func TestCompose(t *testing.T) {
-	f, err := os.Open(root + "/deploy/compose.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c struct {
-		Services map[string]struct {
-			Image       string
-			Build       struct{ Context, Dockerfile string }
-			Volumes     []string
-			Healthcheck struct{ Test []string }
-			Networks    []string
-			DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
-		}
-		Volumes map[string]any
-	}
-	if err := yaml.Unmarshal(text, &c); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"database", "server1", "server2", "server3", "proxy"} {
-		s, there := c.Services[name]
-		if !there {
-			t.Fatalf("there is no service %s", name)
-		}
-		for needed := range s.DependsOn {
-			if len(c.Services[needed].Healthcheck.Test) == 0 {
-				t.Errorf("%s waits for %s, which has no health check", name, needed)
-			}
-		}
-		for _, v := range s.Volumes {
-			from, _, _ := strings.Cut(v, ":")
-			if _, declared := c.Volumes[from]; !declared && !strings.HasPrefix(from, "./") {
-				t.Errorf("%s mounts %s, which is not declared", name, from)
-			}
-		}
-		if strings.HasPrefix(name, "server") && (!slices.Contains(s.Volumes, "keys:/keys") || s.Healthcheck.Test[0] != "CMD") {
-			t.Errorf("%s does not share the keys, or needs a shell to be looked at: %+v", name, s)
-		}
-	}
-	for _, file := range []string{"deploy/Dockerfile", "deploy/Caddyfile", "deploy/example.env", "cmd/bailiwick/main.go"} {
-		if _, err := os.Stat(filepath.Join(root, file)); err != nil {
-			t.Error(err)
 		}
 	}
 }
