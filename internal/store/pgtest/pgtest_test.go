@@ -112,7 +112,7 @@ func TestStandbyTakesOver(t *testing.T) {
 		}
 	}()
 	run := func(statement string) error {
-		conn, err := pgx.Connect(t.Context(), Hosts("postgres", primary, standby))
+		conn, err := pgx.Connect(t.Context(), Hosts(primary.URL("postgres"), primary, standby))
 		if err != nil {
 			return err
 		}
