@@ -18,7 +18,7 @@ const CountAtOnce = 10_000
 
 // Bounds of a count.
 const (
-	countPages      = 10  // of sweepPage production records, in a step
+	countPages      = 10    // of sweepPage production records, in a step
 	countConsignees = 1_000 // told apart; the rest is counted together
 )
 
