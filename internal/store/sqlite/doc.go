@@ -32,7 +32,8 @@
 //
 // SQLite's own checkpoint would run inside a commit and hold up everybody behind it. Instead, once the log has grown past
 // [Options].LogBytes a second connection copies it back passively, beside the writer, and then the writer restarts the
-// log between two batches, when little is left to copy. A View that stays open for long lets the log grow, and nothing
+// log between two batches, when little is left to copy. The log's file keeps its size and is written over, which is what
+// a sync is quickest with; one that has grown past twice its bound is cut off. A View that stays open for long lets the log grow, and nothing
 // worse.
 //
 // # One process

@@ -105,7 +105,7 @@ func (db *DB) start(ctx context.Context, dir string, opts Options) error {
 		return fmt.Errorf("sqlite: cannot open %s: %w", db.path, err)
 	}
 	db.writer = &writer{
-		s: writing, books: &db.books, queue: make(chan *request, opts.Queue), restart: make(chan chan error),
+		s: writing, books: &db.books, queue: make(chan *request, opts.Queue), restart: make(chan restart),
 		stop: make(chan struct{}), ended: make(chan struct{}), maxBatch: opts.MaxBatch, linger: opts.Linger, committed: opts.Committed,
 	}
 	go db.writer.run() // ends with Close

@@ -95,7 +95,7 @@ func (db *DB) submit(ctx context.Context, r *request) error {
 // writer owns the only connection that writes. Its fields below the line belong to its goroutine.
 type writer struct {
 	queue    chan *request
-	restart  chan chan error // asks for the log to be started over, between two batches
+	restart  chan restart // asks for the log to be started over, between two batches
 	stop     chan struct{}
 	ended    chan struct{}
 	maxBatch int
@@ -135,8 +135,8 @@ func (w *writer) run() {
 		select {
 		case r := <-w.queue:
 			w.gather(r)
-		case done := <-w.restart:
-			done <- w.restartLog()
+		case r := <-w.restart:
+			r.done <- w.restartLog(r.mode)
 		case <-w.stop:
 			for len(w.queue) > 0 {
 				w.gather(<-w.queue)
