@@ -58,12 +58,12 @@ func (t *tx) device(st *sqlite.Stmt, d *authority.Device) (h held, err error) {
 }
 
 func (t *tx) deviceBy(query string, args ...any) (d *authority.Device, h held, err error) {
-	err = t.each(func(st *sqlite.Stmt) (err error) {
-		d = new(authority.Device)
+	d = new(authority.Device)
+	found, err := t.one(func(st *sqlite.Stmt) (err error) {
 		h, err = t.device(st, d)
 		return err
 	}, query, args...)
-	if err == nil && d == nil {
+	if err == nil && !found {
 		err = authority.ErrAbsent
 	}
 	if err != nil {

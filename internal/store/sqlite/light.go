@@ -131,7 +131,7 @@ func (l *light) end() {
 	if s := l.snapshot.s; s != nil {
 		l.snapshot.s, l.snapshot.over = nil, true
 		_, _ = s.exec("ROLLBACK") // nothing was written; it only ends the snapshot
-		l.db.readers <- s
+		l.db.readers.put(s)
 	}
 }
 
@@ -163,7 +163,7 @@ func (l *light) Device(id device.ID) (*authority.Device, error) {
 		l.fault = err
 		return nil, err
 	}
-	defer func() { l.db.readers <- s }()
+	defer func() { l.db.readers.put(s) }()
 	t := (&tx{s: s, books: l.books}).ready()
 	d, stored, err := t.deviceBy(deviceByID, record.Number(id), record.Rest(id))
 	switch {

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/durable"
 )
 
@@ -59,7 +58,7 @@ type DB struct {
 	lock    *os.File
 	books   books
 	writer  *writer
-	readers chan *session
+	readers *pool
 	log     *logKeeper
 	close   sync.Once
 	closed  error
@@ -109,13 +108,13 @@ func (db *DB) start(ctx context.Context, dir string, opts Options) error {
 		stop: make(chan struct{}), ended: make(chan struct{}), maxBatch: opts.MaxBatch, linger: opts.Linger, committed: opts.Committed,
 	}
 	go db.writer.run() // ends with Close
-	db.readers = make(chan *session, opts.Readers)
+	db.readers = newPool(opts.Readers)
 	for range opts.Readers {
 		s, err := newSession(db.path, "query_only = 1", "cache_size = -8192")
 		if err != nil {
 			return fmt.Errorf("sqlite: cannot open %s for reading: %w", db.path, err)
 		}
-		db.readers <- s
+		db.readers.put(s)
 	}
 	copying, err := newSession(db.path)
 	if err != nil {
@@ -166,13 +165,14 @@ func (db *DB) release() error {
 		errs = append(errs, db.log.s.close())
 	}
 	if db.readers != nil {
-		for range cap(db.readers) {
+		for range cap(db.readers.free) {
 			select {
-			case s := <-db.readers: // waits for views that still run
-				errs = append(errs, s.close())
+			case <-db.readers.free: // waits for views that still run
+				errs = append(errs, db.readers.pop().close())
 			default:
 				if db.log != nil {
-					errs = append(errs, (<-db.readers).close())
+					<-db.readers.free
+					errs = append(errs, db.readers.pop().close())
 				}
 			}
 		}
@@ -183,49 +183,6 @@ func (db *DB) release() error {
 		errs = append(errs, db.writer.s.close())
 	}
 	return errors.Join(append(errs, db.lock.Close())...)
-}
-
-// View implements authority.Store. A view that finds all readers busy waits for one until its context ends.
-func (db *DB) View(ctx context.Context, fn func(authority.Tx) error) error {
-	s, err := db.reader(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { db.readers <- s }()
-	if _, err := s.exec("BEGIN"); err != nil {
-		return unavailable(err)
-	}
-	t := (&tx{s: s, books: &db.books}).ready()
-	defer func() {
-		t.over = true
-		_, _ = s.exec("ROLLBACK") // nothing was written; it only ends the snapshot
-	}()
-	return fn(t)
-}
-
-// reader waits for a connection that reads. Whoever gets it puts it back.
-func (db *DB) reader(ctx context.Context) (*session, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	select {
-	case <-db.leaving:
-		return nil, ErrClosed
-	default:
-	}
-	select {
-	case s := <-db.readers:
-		return s, nil
-	default:
-	}
-	select {
-	case s := <-db.readers:
-		return s, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-db.leaving:
-		return nil, ErrClosed
-	}
 }
 
 // Stats tells what the store has done since it was opened.

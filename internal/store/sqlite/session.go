@@ -234,12 +234,15 @@ type tx struct {
 	s        *session // nil in a light update
 	books    *books
 	writes   bool
-	alone    bool     // nobody else has written in this transaction: it needs no savepoint
-	saved    bool     // the savepoint, if it needs one, is open: something may have been written
-	over     bool     // fn has returned
-	broken   error    // SQLite has lost the transaction; nothing of the batch can be committed
-	outgrown bool     // something was asked that a light update cannot do
-	learned  []func() // what the dictionaries remember once it is durable
+	view     bool         // of View, which takes its snapshot when it first reads
+	begun    bool         // the transaction of a view is open
+	standing *sqlite.Stmt // that a view has left at its first row; nil for none
+	alone    bool         // nobody else has written in this transaction: it needs no savepoint
+	saved    bool         // the savepoint, if it needs one, is open: something may have been written
+	over     bool         // fn has returned
+	broken   error        // SQLite has lost the transaction; nothing of the batch can be committed
+	outgrown bool         // something was asked that a light update cannot do
+	learned  []func()     // what the dictionaries remember once it is durable
 	scratch  []byte
 	grown    map[int64]bool // devices whose revision this transaction has made grow already, as far as that saves a statement
 }
@@ -297,6 +300,9 @@ func (t *tx) Look(scan func(table.Row) error, query string, args ...any) error {
 // each runs fn on every row. fn must not ask for anything else meanwhile.
 func (t *tx) each(fn func(*sqlite.Stmt) error, query string, args ...any) error {
 	if err := t.usable(); err != nil {
+		return err
+	}
+	if err := t.begin(query); err != nil {
 		return err
 	}
 	return t.failed(t.s.each(fn, query, args...))
