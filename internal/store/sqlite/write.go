@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -285,4 +286,7 @@ func (w *writer) commit() {
 	}
 	w.previous = len(w.batch)
 	w.batch, w.open, w.written, w.broken = w.batch[:0], false, false, nil
+	if w.previous > 1 {
+		runtime.Gosched() // who was answered waits behind this goroutine: the next sync would take the place on which they could run
+	}
 }
