@@ -11,7 +11,7 @@ import (
 // the same rule: what it named before it may not take back, only contradict. Days after last are left out, and reported as such; the
 // newest evidence.MaxDays are kept.
 func mergeDays(recorded, reported []territory.DayRecord, last territory.Day) (merged []territory.DayRecord, future bool) {
-	merged = slices.Clone(recorded)
+	merged = append(make([]territory.DayRecord, 0, len(recorded)+len(reported)), recorded...)
 	for _, day := range reported {
 		if day.Day > last {
 			future = true
