@@ -49,7 +49,7 @@ type jobView struct {
 
 var jobNames = map[string]string{
 	authority.ReleaseJob: "Release", authority.WaveJob: "Locks of wave", authority.SimulationJob: "Simulation of a policy",
-	authority.ImportJob: "Import", authority.RetentionJob: "Retention",
+	authority.ImportJob: "Import", authority.RetentionJob: "Retention", authority.CountJob: "Count of",
 }
 
 func jobOf(j *authority.Job, o *authority.Officer) jobView {
@@ -98,7 +98,7 @@ func (c *console) job(w http.ResponseWriter, r *http.Request, o *authority.Offic
 	}
 	v := jobOf(j, o)
 	var pretty bytes.Buffer
-	if v.Policy = simulationOf(j); v.Policy == nil && len(j.Result) > 0 && json.Indent(&pretty, j.Result, "", "  ") == nil {
+	if v.Policy = simulationOf(j); v.Policy == nil && j.Kind != authority.CountJob && len(j.Result) > 0 && json.Indent(&pretty, j.Result, "", "  ") == nil {
 		v.Result = pretty.String()
 	}
 	return c.show(w, r, o, http.StatusOK, "job", fmt.Sprintf("Job %d", id), v)

@@ -16,7 +16,7 @@ func JobProgress(kind string, done, total int64, left time.Duration) string {
 	}
 	var text string
 	switch kind {
-	case authority.ReleaseJob:
+	case authority.ReleaseJob, authority.CountJob:
 		text = Number(int(done)) + " of " + Count(int(total), "device", "devices")
 	case authority.ImportJob:
 		text = Bytes(done) + " of " + Bytes(total)
