@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/bailiwick-dev/bailiwick/internal/jobs/riverqueue"
 	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 )
 
@@ -109,7 +110,7 @@ func (x *examination) inUse(ctx context.Context, tx pgx.Tx, s settings) {
 		x.found("database.servers", Unknown, err.Error(), "bring the database to this release's schema: start a server of it")
 		return
 	}
-	room, each := s.connections-s.reserved, postgres.Options{}.Connections()
+	room, each := s.connections-s.reserved, postgres.Options{}.Connections()+riverqueue.Options{}.Connections()
 	detail := fmt.Sprintf("%d of %d are used; a server of this machine's size takes up to %d, and %d run", used, room, each, servers)
 	switch {
 	case used >= room:
