@@ -21,7 +21,7 @@ type devicesView struct {
 	Stage       string
 	Consignment string
 	Model       string
-	Next        string // link to the next page; empty on the last
+	Next        string // link to the next page; empty on the last. A page may be short, or empty, and not the last
 	Places      []place
 	Stages      []order.Stage
 }
@@ -39,12 +39,12 @@ func (c *console) devices(w http.ResponseWriter, r *http.Request, o *authority.O
 	if err != nil {
 		return err
 	}
-	if view.Rows, err = c.service.Devices(r.Context(), query); err != nil {
+	var next device.ID
+	if view.Rows, next, err = c.service.Devices(r.Context(), query); err != nil {
 		return err
 	}
-	if len(view.Rows) > devicesPerPage {
-		view.Rows = view.Rows[:devicesPerPage]
-		q.Set("after", view.Rows[devicesPerPage-1].Device.ID.String())
+	if !next.IsZero() {
+		q.Set("after", next.String())
 		view.Next = "/console/devices?" + q.Encode()
 	}
 	return c.show(w, r, o, http.StatusOK, "devices", "Devices", view)
@@ -71,7 +71,7 @@ func (c *console) toDevice(w http.ResponseWriter, r *http.Request, imei string) 
 }
 
 func deviceQuery(v devicesView, after string) (authority.DeviceQuery, error) {
-	q := authority.DeviceQuery{Consignment: v.Consignment, Model: v.Model, Limit: devicesPerPage + 1}
+	q := authority.DeviceQuery{Consignment: v.Consignment, Model: v.Model, Limit: devicesPerPage}
 	var err error
 	if v.Territory != "" {
 		if q.Territory, err = territory.ParseCode(v.Territory); err != nil {

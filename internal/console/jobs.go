@@ -51,7 +51,7 @@ type jobView struct {
 
 var jobNames = map[string]string{
 	authority.ReleaseJob: "Release", authority.WaveJob: "Locks of wave", authority.SimulationJob: "Simulation of a policy",
-	authority.ImportJob: "Import", authority.RetentionJob: "Retention",
+	authority.ImportJob: "Import", authority.RetentionJob: "Retention", authority.CountJob: "Count of",
 }
 
 func jobOf(j *authority.Job, o *authority.Officer) jobView {

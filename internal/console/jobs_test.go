@@ -102,3 +102,43 @@ func TestStragglers(t *testing.T) {
 		t.Error(w.Code)
 	}
 }
+
+// A large consignment is counted when somebody asks; its page says how old its numbers are, and how far a count is.
+func TestCountOfALargeConsignment(t *testing.T) {
+	b := open(t, "nora")
+	for path, c := range map[string]struct {
+		says, not string
+		button    int
+	}{
+		"/console/cases/case-0001": {"240", "counted", 0},
+		"/console/cases/case-0002": {"310,000 of 1,000,000 devices", "Count it", 0},
+		"/console/cases/case-0003": {"Nobody has counted this consignment yet", "Shipped", 1},
+		"/console/cases/case-0004": {"The last count failed. Job 7 is of another release", "Call it off", 1},
+	} {
+		p := b.page(path)
+		if text := p.Text(); !strings.Contains(text, c.says) || strings.Contains(text, c.not) {
+			t.Errorf("%s: %s", path, text)
+		}
+		if n := len(p.Find("form", "action", path+"/count")); n != c.button {
+			t.Errorf("%s: %d buttons", path, n)
+		}
+	}
+	p := b.then(b.post("/console/cases/case-0003/count", nil))
+	b.calls("BeginCount case-0003 nora")
+	if !strings.Contains(p.Text(), "Counted.") {
+		t.Error(p.Text())
+	}
+}
+
+// A list of devices that found nothing among those that it looked at says so, and goes on.
+func TestDevicesGoOn(t *testing.T) {
+	b := open(t, "nora")
+	p := b.page("/console/devices?model=None")
+	links := p.Find("a", "class", "button second")
+	if !strings.Contains(p.Text(), "None of the devices that were looked at fits; there are more.") || len(links) != 1 || !strings.Contains(p.Text(), "Go on") {
+		t.Fatal(p.Text())
+	}
+	if p := b.page("/console/devices?model=None&after=" + staged.ID(7).String()); !strings.Contains(p.Text(), "No device fits.") || len(p.Find("a", "class", "button second")) != 0 {
+		t.Error(p.Text())
+	}
+}

@@ -123,7 +123,10 @@ type caseDetail struct {
 	Activations []countView   `json:"activations" nullable:"false"`
 	Market      string        `json:"market,omitempty"`
 	Diverted    int           `json:"diverted"`
-	Consignees  []diversion   `json:"consignees" nullable:"false"`
+	Consignees  []diversion   `json:"consignees" nullable:"false" doc:"\"others\" for those beyond 200"`
+	CountedAt   *time.Time    `json:"counted_at,omitempty" doc:"when the numbers were counted; without it nobody has yet, and they mean nothing"`
+	ByJob       bool          `json:"by_job" doc:"the consignment is so large that a job counts it, when somebody asks"`
+	Counting    *jobView      `json:"counting,omitempty" doc:"the job that counts it now, or has failed to"`
 	Events      []eventView   `json:"events" nullable:"false"`
 }
 
@@ -131,6 +134,7 @@ func caseDetailOf(c *authority.CaseDetail) caseDetail {
 	return caseDetail{
 		Case: caseOf(c.Case), Warrants: each(c.Warrants, warrantOf), Devices: c.Devices, Enrolled: c.Enrolled, Observed: c.Observed, Noticed: c.Noticed,
 		Locked: c.Locked, Lifted: c.Lifted, Stragglers: c.Stragglers, Activations: each(c.Activations, countOf), Market: string(c.Market),
+		CountedAt: moment(c.CountedAt), ByJob: c.ByJob, Counting: maybe(c.Counting, briefly),
 		Diverted: c.Diverted, Consignees: each(c.Consignees, func(d authority.Diversion) diversion { return diversion(d) }), Events: each(c.Events, eventOf),
 	}
 }

@@ -20,7 +20,7 @@ func JobProgress(kind string, done, total int64, left time.Duration) string {
 	}
 	var text string
 	switch kind {
-	case authority.ReleaseJob:
+	case authority.ReleaseJob, authority.CountJob:
 		text = Number(int(done)) + " of " + Count(int(total), "device", "devices")
 	case authority.ImportJob:
 		text = Bytes(done) + " of " + Bytes(total)
@@ -61,6 +61,11 @@ func JobFigures(kind string, result []byte) []JobFigure {
 	case authority.ImportJob:
 		return figuresOf(result, func(r authority.Imported) []JobFigure {
 			return []JobFigure{{"Records written", Number(int(r.Records))}, {"Lines left out, which the file of rejects has", Number(int(r.Rejected))}}
+		})
+	case authority.CountJob: // its case shows the rest, by consignee and territory
+		return figuresOf(result, func(r authority.CohortCount) []JobFigure {
+			return []JobFigure{{"Phones produced", Number(r.Devices)}, {"Enrolled", Number(r.Enrolled)}, {"Never restricted by the case", Number(r.Observed)},
+				{"Noticed", Number(r.Noticed)}, {"Locked", Number(r.Locked)}, {"Lifted", Number(r.Lifted)}}
 		})
 	case authority.RetentionJob:
 		return figuresOf(result, func(r authority.Forgotten) []JobFigure {
