@@ -125,7 +125,7 @@ func (x *examination) inUse(ctx context.Context, tx pgx.Tx, s settings) {
 	} else if pending > 100_000 {
 		x.found("orders.pending", Warning, "more than 100,000 orders wait for the ledger", "see in the leader's log why they do not get there")
 	} else {
-		x.found("orders.pending", OK, fmt.Sprintf("%d orders wait for the ledger", pending), "")
+		x.found("orders.pending", OK, fmt.Sprintf("orders that wait for the ledger: %d", pending), "")
 	}
 }
 
