@@ -203,16 +203,7 @@ func (t *tx) Devices(q authority.DeviceQuery) ([]*authority.Device, device.ID, e
 	if err != nil {
 		return nil, device.ID{}, err
 	}
-	return table.ListDevices(q, path, func(first int64, limit int, take func(*authority.Device) bool) error {
-		args := []any{first, limit}
-		switch path {
-		case table.ByPlace:
-			args = append(args, string(q.Territory))
-		case table.ByStage:
-			args = append(args, int64(*q.Stage))
-		case table.ByConsignment:
-			args = append(args, q.Consignment)
-		}
+	return table.ListDevices(q, path, func(args []any, take func(*authority.Device) bool) error {
 		var stopped error
 		err := t.each(func(st *sqlite.Stmt) error {
 			d := new(authority.Device)
