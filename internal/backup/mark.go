@@ -97,7 +97,7 @@ func (m *mark) advice(dir string) error {
 	if m.Ledger != nil {
 		entries, origin = m.Ledger.Entries, m.Ledger.Origin
 	}
-	return fmt.Errorf("%w: its ledger %s has the %d entries of %s. If the original has published more since, to go on from here would show the public two histories. Give it one of:\n"+
+	return fmt.Errorf("%w: its ledger %s has the size %d, as of %s. If the original has published more since, to go on from here would show the public two histories. Give it one of:\n"+
 		"  the newest public files, from the original's ledger/log or a mirror:  bailiwick restore --data %s --ledger PLACE\n"+
 		"  the newest checkpoint, when nothing was published after the backup:   bailiwick restore --data %[5]s --checkpoint FILE\n"+
 		"  its witnesses, who know how much was published:                       bailiwick restore --data %[5]s --witness URL+VKEY\n"+

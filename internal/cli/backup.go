@@ -15,6 +15,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/internal/backup"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
+	"github.com/bailiwick-dev/bailiwick/internal/web"
 )
 
 type backupCommand struct {
@@ -70,7 +71,7 @@ func (c *backupCommand) Run(ctx context.Context, env Environment) error {
 	w := env.Stdout
 	fmt.Fprintf(w, "backup    %s\ntaken at  %s\nrecords   %s\n", c.Output, m.TakenAt.Format(time.RFC3339), whereRecordsAre(m.Records))
 	if m.Ledger != nil {
-		fmt.Fprintf(w, "ledger    %s, %d entries\n", m.Ledger.Origin, m.Ledger.Entries)
+		fmt.Fprintf(w, "ledger    %s, %s\n", m.Ledger.Origin, web.Count(int(m.Ledger.Entries), "entry", "entries"))
 	}
 	fmt.Fprintf(w, "files     %d, %.1f MB\n", len(m.Files), float64(bytes)/1e6)
 	if m.Inside {
@@ -144,10 +145,13 @@ func (restoreCommand) Help() string {
 
 A server is not started on it before it is known that the ledger has everything that was published: going on from an older state would sign a second history, which
 anybody can prove. Say how far it was published, now or later:
-  --ledger      the newest public files, from the folder ledger/log of the original, or from a mirror. They are verified, and the ledger is built from them.
-  --checkpoint  the newest checkpoint, when nothing was published after the backup was made; or one more that the files have to contain.
-  --witness     witnesses, who know how much they have cosigned. Name a quorum of them.
-  --successor   nobody knows: begin another ledger. Devices that enrolled before follow no order of it; their locks end by their dates, unlock codes work.
+  --ledger      the newest public files: the folder ledger/log of the original,
+                or a mirror. They are verified, and the ledger is built of them.
+  --checkpoint  the newest checkpoint, when nothing was published after the
+                backup was made; or one more that the files have to contain.
+  --witness     witnesses, who know how much they have cosigned. Name a quorum.
+  --successor   nobody knows: begin another ledger. Devices that enrolled before
+                follow no order of it: locks end by their dates, codes work.
 
 The server that the backup is from must never run again.
 
@@ -216,7 +220,7 @@ func (c *restoreCommand) tell(env Environment, r restored) error {
 	case r.Key != "":
 		fmt.Fprintf(w, "A new ledger begins, with the verifier key\n\n    %s\n\nAll orders that the records know enter it at the next start. The old one is kept in %s.\n", r.Key, filepath.Join(c.Data, "ledger-ended"))
 	case r.CaughtUp && r.Entries > 0:
-		fmt.Fprintf(w, "The ledger has %d entries and goes on from there.\n", r.Entries)
+		fmt.Fprintf(w, "The ledger has %s and goes on from there.\n", web.Count(int(r.Entries), "entry", "entries"))
 	}
 	if r.Missing != "" {
 		fmt.Fprintf(w, "\nNot ready to be served: %s\n", r.Missing)

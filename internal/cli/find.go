@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -67,12 +68,17 @@ type deviceAnswer struct {
 
 // find looks a device up by its IMEI or its id.
 func (f *officerFlags) find(ctx context.Context, env Environment, what string) (d deviceAnswer, raw json.RawMessage, err error) {
+	name := "id"
 	if id, bad := device.ParseID(strings.TrimSpace(what)); bad == nil {
 		raw, err = f.ask(ctx, env, http.MethodGet, "/v1/devices/"+id.String(), nil, &d)
-		return d, raw, err
+	} else {
+		// The IMEI goes in the body: addresses of pages end up in the logs of others.
+		name = "IMEI"
+		raw, err = f.ask(ctx, env, http.MethodPost, "/v1/devices/find", map[string]string{"imei": what}, &d)
 	}
-	// The IMEI goes in the body: addresses of pages end up in the logs of others.
-	raw, err = f.ask(ctx, env, http.MethodPost, "/v1/devices/find", map[string]string{"imei": what}, &d)
+	if refused := (*problem)(nil); errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		refused.Detail, refused.Fix = "no device with this "+name+" has enrolled", "a device enrols when it is first switched on with a network; its production record alone is not shown here"
+	}
 	return d, raw, err
 }
 

@@ -65,6 +65,10 @@ func (j *jobAnswer) about() string {
 	if j.Subject == "" {
 		return j.Kind
 	}
+	var imported authority.Imported
+	if j.Kind == authority.ImportJob && json.Unmarshal(j.Result, &imported) == nil && imported.Name != "" {
+		return j.Kind + " " + imported.Name
+	}
 	return j.Kind + " " + web.ShortSubject(j.Subject)
 }
 
@@ -72,6 +76,9 @@ func (j *jobAnswer) about() string {
 func (j *jobAnswer) progress() string {
 	if text := web.JobProgress(j.Kind, j.Done, j.Total, time.Duration(j.Left*float64(time.Second))); text != "" {
 		return text
+	}
+	if j.State == "done" {
+		return "all of it" // there was nothing to count
 	}
 	return "–"
 }

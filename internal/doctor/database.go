@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/bailiwick-dev/bailiwick/internal/jobs/riverqueue"
 	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 )
 
@@ -109,7 +110,7 @@ func (x *examination) inUse(ctx context.Context, tx pgx.Tx, s settings) {
 		x.found("database.servers", Unknown, err.Error(), "bring the database to this release's schema: start a server of it")
 		return
 	}
-	room, each := s.connections-s.reserved, postgres.Options{}.Connections()
+	room, each := s.connections-s.reserved, postgres.Options{}.Connections()+riverqueue.Options{}.Connections()
 	detail := fmt.Sprintf("%d of %d are used; a server of this machine's size takes up to %d, and %d run", used, room, each, servers)
 	switch {
 	case used >= room:
@@ -124,7 +125,7 @@ func (x *examination) inUse(ctx context.Context, tx pgx.Tx, s settings) {
 	} else if pending > 100_000 {
 		x.found("orders.pending", Warning, "more than 100,000 orders wait for the ledger", "see in the leader's log why they do not get there")
 	} else {
-		x.found("orders.pending", OK, fmt.Sprintf("%d orders wait for the ledger", pending), "")
+		x.found("orders.pending", OK, fmt.Sprintf("orders that wait for the ledger: %d", pending), "")
 	}
 }
 

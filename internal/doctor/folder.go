@@ -152,9 +152,9 @@ func (x *examination) records(ctx context.Context) {
 	case err != nil:
 		x.found("orders.pending", Unknown, err.Error(), "")
 	case n > 100_000:
-		x.found("orders.pending", Warning, fmt.Sprintf("%d orders wait for the ledger", n), "see that the server runs, and in its log why they do not get there: witnesses, disk")
+		x.found("orders.pending", Warning, fmt.Sprintf("orders that wait for the ledger: %d", n), "see that the server runs, and in its log why they do not get there: witnesses, disk")
 	default:
-		x.found("orders.pending", OK, fmt.Sprintf("%d orders wait for the ledger", n), "")
+		x.found("orders.pending", OK, fmt.Sprintf("orders that wait for the ledger: %d", n), "")
 	}
 }
 
@@ -191,7 +191,7 @@ func (x *examination) ledger(ctx context.Context) {
 	x.verified(ctx, source, key, c.Size)
 	if info, err := os.Stat(filepath.Join(x.Dir, "ledger", "log", "checkpoint")); err == nil {
 		age := x.Now().Sub(info.ModTime()).Round(time.Second)
-		x.found("ledger.checkpoint", OK, fmt.Sprintf("%s has %d entries; its checkpoint was published %v ago", origin, c.Size, age), "")
+		x.found("ledger.checkpoint", OK, fmt.Sprintf("%s has the size %d; its checkpoint was published %v ago", origin, c.Size, age), "")
 	}
 }
 
@@ -211,5 +211,5 @@ func (x *examination) verified(ctx context.Context, source ledger.Source, key st
 		x.found(check, Fault, err.Error(), restoreAdvice)
 		return
 	}
-	x.found(check, OK, fmt.Sprintf("all %d entries bear out the signed root", v.Entries), "")
+	x.found(check, OK, fmt.Sprintf("all that it has (%d) bear out the signed root", v.Entries), "")
 }

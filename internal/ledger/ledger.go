@@ -117,6 +117,14 @@ type Ledger struct {
 // quiet routes klog, which Tessera writes to and which is one for the process.
 var quiet sync.Once
 
+// hush sends Tessera's own messages to a log, once in a process; nil drops them.
+func hush(log *slog.Logger) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	quiet.Do(func() { klog.SetSlogLogger(slog.New(newSparse(log.Handler()))) })
+}
+
 // Open opens the ledger in dir, creating both if need be, and brings the checkpoint up to what a killed process had
 // sequenced. ctx bounds the opening only. It fails with ErrInUse, ErrBehind, ErrOrigin, ErrKey,
 // ErrCorrupted or an error of the file system.
@@ -169,7 +177,7 @@ func newLedger(origin, logKey string, opts Options) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	quiet.Do(func() { klog.SetSlogLogger(slog.New(newSparse(opts.Log.Handler()))) }) // before Tessera says anything
+	hush(opts.Log) // before Tessera says anything
 	tiles, err := lru.New[tileKey, *tile](cachedTiles)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)

@@ -132,6 +132,7 @@ func Contains(ctx context.Context, source Source, logKey string, checkpoints [][
 // [MarkBehind] away last. The signing key has to be in dir when the ledger is opened; Rebuild neither reads nor makes it. dir may hold
 // what an earlier Rebuild left that was cut short. The files may have grown since c: what is built has c's size and root.
 func Rebuild(ctx context.Context, dir string, source Source, logKey string, c Contained) error {
+	hush(nil)
 	root := filepath.Join(dir, "log")
 	if err := os.RemoveAll(root + ".new"); err != nil {
 		return fmt.Errorf("ledger: %w", err)

@@ -60,6 +60,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// Connections is how many connections a queue with these options holds at most: its workers, and four for what River does beside them.
+func (o Options) Connections() int { return o.withDefaults().Workers + 4 }
+
 // Queue is an open queue. It is safe for concurrent use.
 type Queue struct {
 	pool *pgxpool.Pool
@@ -91,7 +94,7 @@ func Open(ctx context.Context, url string, opts Options) (*Queue, error) {
 		return nil, errors.New("riverqueue: the address of the database cannot be read: write it as postgres://user@host/database")
 	}
 	opts = opts.withDefaults()
-	config.MaxConns = int32(opts.Workers) + 4
+	config.MaxConns = int32(opts.Connections())
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("riverqueue: %w", err)

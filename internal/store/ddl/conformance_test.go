@@ -58,6 +58,7 @@ func TestConformance(t *testing.T) {
 	for _, engine := range []Engine{Yugabyte, Cockroach} {
 		text := plain(t, engine)
 		t.Run(string(engine), func(t *testing.T) {
+			t.Parallel()
 			storetest.Run(t, func(t *testing.T) authority.Store { return laidOut(t, text) })
 		})
 	}

@@ -249,16 +249,7 @@ func (t *tx) Devices(q authority.DeviceQuery) ([]*authority.Device, device.ID, e
 	if t.writes {
 		query += ownRow
 	}
-	return table.ListDevices(q, path, func(first int64, limit int, take func(*authority.Device) bool) error {
-		args := []any{first, limit}
-		switch path {
-		case table.ByPlace:
-			args = append(args, string(q.Territory))
-		case table.ByStage:
-			args = append(args, int16(*q.Stage))
-		case table.ByConsignment:
-			args = append(args, q.Consignment)
-		}
+	return table.ListDevices(q, path, func(args []any, take func(*authority.Device) bool) error {
 		page, err := t.page(query, len(args) > 2, args)
 		if err != nil {
 			return err

@@ -49,7 +49,7 @@ func (t *tx) PutProduction(list []authority.Production) error {
 	return err
 }
 
-const productionColumns = "p.imei, p.serial, l.model, l.market, l.consignment, l.consignee, l.shipped_on FROM "
+const productionColumns = "l.number, p.imei, p.serial, l.model, l.market, l.consignment, l.consignee, l.shipped_on FROM "
 
 func (t *tx) Production(imei device.IMEI) (p authority.Production, err error) {
 	if err := t.usable(); err != nil {
@@ -66,10 +66,10 @@ func (t *tx) Production(imei device.IMEI) (p authority.Production, err error) {
 	if err != nil {
 		return p, err
 	}
-	return list[0], nil
+	return list[0].Production, nil
 }
 
-// Productions merges a page of each lot of the consignment; most have one.
+// Productions merges the lots of the consignment; most have one.
 func (t *tx) Productions(consignment string, after device.IMEI, limit int) ([]authority.Production, error) {
 	if err := table.Within(limit); err != nil {
 		return nil, err
@@ -84,16 +84,21 @@ func (t *tx) Productions(consignment string, after device.IMEI, limit int) ([]au
 			return nil, err
 		}
 	}
-	return table.List(t, scanProduction, "SELECT "+productionColumns+`lot AS l CROSS JOIN LATERAL (
+	var lots int
+	if err := table.Single(t, "SELECT count(*) FROM lot WHERE consignment = $1", []any{consignment}, &lots); err != nil {
+		return nil, err
+	}
+	return table.MergeLots(lots, limit, last, func(after int64, n int) ([]table.Lotted, error) {
+		return table.List(t, scanProduction, "SELECT "+productionColumns+`lot AS l CROSS JOIN LATERAL (
 			SELECT o.imei, o.serial FROM production AS o WHERE o.lot = l.number AND o.imei > $2 ORDER BY o.imei LIMIT $3) AS p
-		WHERE l.consignment = $1 ORDER BY p.imei LIMIT $3`, consignment, last, limit)
+			WHERE l.consignment = $1 ORDER BY p.imei`, consignment, after, n)
+	})
 }
 
-func scanProduction(s table.Row) (p authority.Production, err error) {
-	var imei int64
-	if err = s.Scan(&imei, &p.Serial, &p.Model, &p.Market, &p.Consignment, &p.Consignee, &p.ShippedOn); err != nil {
+func scanProduction(s table.Row) (p table.Lotted, err error) {
+	if err = s.Scan(&p.Lot, &p.Number, &p.Serial, &p.Model, &p.Market, &p.Consignment, &p.Consignee, &p.ShippedOn); err != nil {
 		return p, err
 	}
-	p.IMEI, err = record.IMEI(imei)
+	p.IMEI, err = record.IMEI(p.Number)
 	return p, err
 }

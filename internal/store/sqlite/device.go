@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"zombiezen.com/go/sqlite"
 
@@ -203,16 +202,7 @@ func (t *tx) Devices(q authority.DeviceQuery) ([]*authority.Device, device.ID, e
 	if err != nil {
 		return nil, device.ID{}, err
 	}
-	return table.ListDevices(q, path, func(first int64, limit int, take func(*authority.Device) bool) error {
-		args := []any{first, limit}
-		switch path {
-		case table.ByPlace:
-			args = append(args, string(q.Territory))
-		case table.ByStage:
-			args = append(args, int64(*q.Stage))
-		case table.ByConsignment:
-			args = append(args, q.Consignment)
-		}
+	return table.ListDevices(q, path, func(args []any, take func(*authority.Device) bool) error {
 		var stopped error
 		err := t.each(func(st *sqlite.Stmt) error {
 			d := new(authority.Device)
@@ -358,32 +348,33 @@ func (t *tx) Production(imei device.IMEI) (p authority.Production, err error) {
 	if err != nil {
 		return p, err
 	}
-	return list[0], nil
+	return list[0].Production, nil
 }
 
-func (t *tx) productions(query string, args ...any) (list []authority.Production, err error) {
-	var lots []int64
-	err = t.each(func(st *sqlite.Stmt) error {
-		imei, err := record.IMEI(st.ColumnInt64(0))
-		list, lots = append(list, authority.Production{IMEI: imei, Serial: st.ColumnText(1)}), append(lots, st.ColumnInt64(2))
+func (t *tx) productions(query string, args ...any) (list []table.Lotted, err error) {
+	err = t.each(func(st *sqlite.Stmt) (err error) {
+		r := table.Lotted{Number: st.ColumnInt64(0), Lot: st.ColumnInt64(2)}
+		r.Serial = st.ColumnText(1)
+		r.IMEI, err = record.IMEI(r.Number)
+		list = append(list, r)
 		return err
 	}, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	for i := range list {
-		l, err := t.lot(lots[i])
+		p := &list[i]
+		l, err := t.lot(p.Lot)
 		if err != nil {
 			return nil, err
 		}
-		p := &list[i]
 		p.Model, p.Market, p.Consignment, p.Consignee, p.ShippedOn = l.Model, l.Market, l.Consignment, l.Consignee, l.ShippedOn
 	}
 	return list, nil
 }
 
-// Productions merges a page of each lot of the consignment; most have one.
-func (t *tx) Productions(consignment string, after device.IMEI, limit int) (list []authority.Production, err error) {
+// Productions merges the lots of the consignment; most have one.
+func (t *tx) Productions(consignment string, after device.IMEI, limit int) ([]authority.Production, error) {
 	if err := table.Within(limit); err != nil {
 		return nil, err
 	}
@@ -392,21 +383,23 @@ func (t *tx) Productions(consignment string, after device.IMEI, limit int) (list
 	}
 	last := int64(-1)
 	if after != "" {
+		var err error
 		if last, err = record.IMEINumber(after); err != nil {
 			return nil, err
 		}
 	}
 	lots, err := table.List(t, func(s table.Row) (n int64, err error) { return n, s.Scan(&n) }, "SELECT number FROM lot WHERE consignment = ?", consignment)
-	for _, lot := range lots {
-		if err == nil {
-			var page []authority.Production
-			page, err = t.productions("SELECT imei, serial, lot FROM production WHERE lot = ? AND imei > ? ORDER BY imei LIMIT ?", lot, last, limit)
-			list = append(list, page...)
-		}
-	}
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(list, func(a, b authority.Production) int { return strings.Compare(string(a.IMEI), string(b.IMEI)) })
-	return list[:min(limit, len(list))], nil
+	return table.MergeLots(len(lots), limit, last, func(after int64, n int) (rows []table.Lotted, err error) {
+		for _, lot := range lots {
+			page, err := t.productions("SELECT imei, serial, lot FROM production WHERE lot = ? AND imei > ? ORDER BY imei LIMIT ?", lot, after, n)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, page...)
+		}
+		return rows, nil
+	})
 }

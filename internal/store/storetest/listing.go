@@ -177,6 +177,27 @@ var listingTests = map[string]func(*testing.T, authority.Store){
 		same(t, "both lots by IMEI", page("", 4), made[:4])
 		same(t, "the rest", page(imei(4), 4), made[4:])
 		same(t, "the end", len(page(imei(7), 4)), 0)
+
+		// In many lots, of which some have what comes next, and others what comes much later.
+		made = nil
+		for n := 100; n < 400; n++ {
+			p := authority.Production{IMEI: imei(n), Consignment: "c-3", Consignee: "shop"}
+			if n >= 200 {
+				p.ShippedOn = territory.Day(n % 30)
+			}
+			made = append(made, p)
+		}
+		does(t, s, func(tx authority.Tx) error { return tx.PutProduction(made) })
+		for _, limit := range []int{7, 50, 300, 1000} {
+			var all []authority.Production
+			for after := device.IMEI(""); ; after = all[len(all)-1].IMEI {
+				page := got(t, s, func(tx authority.Tx) ([]authority.Production, error) { return tx.Productions("c-3", after, limit) })
+				if all = append(all, page...); len(page) < limit {
+					break
+				}
+			}
+			same(t, "page by page", all, made)
+		}
 	},
 
 	// However much else happens in the fleet, what happened to a case is found.

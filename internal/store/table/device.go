@@ -90,9 +90,9 @@ func (t Tx) PathOf(q authority.DeviceQuery, counts func() ([]authority.StageCoun
 	return path, nil
 }
 
-// ListDevices lists what a query asks for. read gives up to limit records on the path, from a number on and in that order, to take, until take wants
-// no more.
-func ListDevices(q authority.DeviceQuery, path Path, read func(first int64, limit int, take func(*authority.Device) bool) error) (list []*authority.Device,
+// ListDevices lists what a query asks for. read gives the records on the path, in the order of their numbers, to take, until take wants no more;
+// its statement's arguments are the first number, how many at most, and the place, the stage or the consignment.
+func ListDevices(q authority.DeviceQuery, path Path, read func(args []any, take func(*authority.Device) bool) error) (list []*authority.Device,
 	next device.ID, err error) {
 	if q.Limit < 1 || q.Limit > 1000 {
 		return nil, next, fmt.Errorf("a list of devices has a limit of 1 to 1,000, not %d", q.Limit)
@@ -115,7 +115,7 @@ func ListDevices(q authority.DeviceQuery, path Path, read func(first int64, limi
 			page = min(q.Limit-len(list)+1, left) // one more shows whether there is more
 		}
 		looked, full := 0, false
-		err := read(first, page, func(d *authority.Device) bool {
+		err := read(append(key(first, page), of(q, path)...), func(d *authority.Device) bool {
 			if full = len(list) == q.Limit; full {
 				return false
 			}
@@ -136,6 +136,19 @@ func ListDevices(q authority.DeviceQuery, path Path, read func(first int64, limi
 		}
 	}
 	return list, next, nil
+}
+
+// of is what a path is of.
+func of(q authority.DeviceQuery, path Path) []any {
+	switch path {
+	case ByPlace:
+		return key(string(q.Territory))
+	case ByStage:
+		return key(int64(*q.Stage))
+	case ByConsignment:
+		return key(q.Consignment)
+	}
+	return nil
 }
 
 // rest is what a record on a path has yet to be compared with; whole says that there is nothing.

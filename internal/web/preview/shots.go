@@ -42,9 +42,11 @@ func scenes() []scene {
 		{"overview", "/console/"}, {"overview-noticed", "/console/?stage=noticed"}, {"devices", "/console/devices"},
 		{"device-locked", "/console/devices/" + staged.ID(3).String()}, {"device-travel", "/console/devices/" + staged.ID(0).String()},
 		{"device-lifted", "/console/devices/" + staged.ID(4).String()},
-		{"waves", "/console/waves"}, {"wave", "/console/waves/7"}, {"cases", "/console/cases"}, {"case", "/console/cases/case-0001"}, {"case-counting", "/console/cases/case-0002"},
+		{"waves", "/console/waves"}, {"wave", "/console/waves/7"}, {"wave-rejected", "/console/waves/5"}, {"wave-warrants", "/console/waves/4"},
+		{"cases", "/console/cases"}, {"case", "/console/cases/case-0001"}, {"case-counting", "/console/cases/case-0002"},
 		{"case-uncounted", "/console/cases/case-0003"}, {"case-miscounted", "/console/cases/case-0004"}, {"devices-on", "/console/devices?model=None"},
-		{"jobs", "/console/jobs"}, {"job", "/console/jobs/4"}, {"job-simulated", "/console/jobs/5"}, {"job-failed", "/console/jobs/2"}, {"job-retention", "/console/jobs/1"}, {"stragglers", "/console/cases/case-0001/stragglers/warrant-0001"},
+		{"jobs", "/console/jobs"}, {"job", "/console/jobs/4"}, {"job-simulated", "/console/jobs/5"}, {"job-failed", "/console/jobs/2"},
+		{"job-retention", "/console/jobs/1"}, {"job-unknown", "/console/jobs/6"}, {"stragglers", "/console/cases/case-0001/stragglers/warrant-0001"},
 		{"appeals", "/console/appeals"}, {"appeal", "/console/appeals/6"}, {"policy", "/console/policy"}, {"officers", "/console/officers"},
 		{"missing", "/console/nowhere"},
 	} {
