@@ -18,8 +18,8 @@ const CountAtOnce = 10_000
 
 // Bounds of a count.
 const (
-	countPages      = 10  // of sweepPage production records, in a step
-	countConsignees = 200 // told apart; the rest is counted together
+	countPages      = 10    // of sweepPage production records, in a step
+	countConsignees = 1_000 // told apart; the rest is counted together
 )
 
 // CohortCount is what is known of a case's consignment: the Result of a CountJob. A job counts page by page, each as it is then.
@@ -33,7 +33,7 @@ type CohortCount struct {
 	Stragglers  int                    `json:"stragglers"`  // of a concluded case: lifted here, not yet reported as lifted by the device
 	Activations map[territory.Code]int `json:"activations"` // by territory of activation; "" while not established
 	Markets     map[territory.Code]int `json:"markets"`
-	Consignees  map[string]*Diversion  `json:"consignees"` // "others" for those beyond 200
+	Consignees  map[string]*Diversion  `json:"consignees"` // "others" for those beyond 1,000
 }
 
 // member is a production record of a consignment, and what has come of it.

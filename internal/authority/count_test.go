@@ -155,10 +155,10 @@ func TestACountIsCalledOffAndNotDoneTwice(t *testing.T) {
 	}
 }
 
-// Consignees beyond 200 are counted together, so that what a count keeps stays bounded.
+// Consignees beyond 1,000 are counted together, so that what a count keeps stays bounded.
 func TestManyConsigneesAreCountedTogether(t *testing.T) {
 	r := newRig(t)
-	rows := make([]authority.Production, 300)
+	rows := make([]authority.Production, 1_100)
 	for i := range rows {
 		body := fmt.Sprintf("36%012d", i)
 		rows[i] = authority.Production{IMEI: device.IMEI(body + string(device.CheckDigit(body))), Market: "ES", Consignment: "C-7", Consignee: fmt.Sprint("shop ", i)}
@@ -169,7 +169,7 @@ func TestManyConsigneesAreCountedTogether(t *testing.T) {
 	must(t, err)
 	d, err := r.CaseDetail(ctx, c.ID)
 	must(t, err)
-	if len(d.Consignees) != 201 || d.Consignees[0] != (authority.Diversion{Consignee: "others", Devices: 100}) || d.Devices != 300 {
+	if len(d.Consignees) != 1_001 || d.Consignees[0] != (authority.Diversion{Consignee: "others", Devices: 100}) || d.Devices != 1_100 {
 		t.Errorf("%d consignees, the first %+v", len(d.Consignees), d.Consignees[0])
 	}
 }

@@ -94,6 +94,7 @@ type WaveSample struct {
 type WaveDetail struct {
 	Wave        *Wave
 	Fleet       int     // enrolled devices
+	Sampled     bool    // the wave is so large that the counts below come from a sample of it
 	LookedAt    int     // restrictions that the counts below come from: all of them, or a sample when there are many
 	ByTerritory []Count // most first
 	ByGround    []Count

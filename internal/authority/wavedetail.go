@@ -45,6 +45,7 @@ func (s *Service) WaveDetail(ctx context.Context, id int64) (*WaveDetail, error)
 		if err != nil {
 			return err
 		}
+		detail.Sampled = detail.Wave.Size > maxCensus
 		t := &turn{s: s, tx: tx, now: now}
 		census, err := t.census(book, detail, items)
 		if err != nil {

@@ -74,6 +74,7 @@ type commands struct {
 	Devices     devicesCommand     `cmd:"" group:"officers" help:"List enrolled devices by territory, stage, consignment or model."`
 	UnlockCode  unlockCodeCommand  `cmd:"" group:"officers" help:"Give out a code that lifts a device's lock without a network."`
 	UnlockCodes unlockCodesCommand `cmd:"" group:"officers" help:"Hold unlock codes given out against codes used."`
+	Licence     licenceCommand     `cmd:"" group:"officers" help:"Attach an individual licence of the policy to a device, or take it away."`
 	Erase       eraseCommand       `cmd:"" group:"officers" help:"Forget what a device told of its owner, at the owner's request."`
 	Appeal      appealCommand      `cmd:"" group:"officers" help:"Read owners' appeals and answer them."`
 	Wave        waveCommand        `cmd:"" group:"officers" help:"Look at proposed locks, approve or reject them."`

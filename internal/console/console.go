@@ -74,6 +74,7 @@ type Actions interface {
 	Simulate(ctx context.Context, actor *authority.Officer, name string, source []byte) (*authority.Job, error)
 	CancelJob(ctx context.Context, actor *authority.Officer, id int64) (*authority.Job, error)
 	AnswerAppeal(ctx context.Context, actor *authority.Officer, id int64, grant bool, answer string) error
+	AttachLicence(ctx context.Context, actor *authority.Officer, id device.ID, licence string, attach bool) error
 	LiftByHuman(ctx context.Context, actor *authority.Officer, id device.ID, g order.Ground, reason string) error
 	UnlockCode(ctx context.Context, actor *authority.Officer, id device.ID, challenge, justification string) (code string, err error)
 	PublishPolicy(ctx context.Context, actor *authority.Officer, name string, source []byte) (*authority.PolicyDocument, *policy.Report, error)
@@ -135,6 +136,7 @@ func (c *console) routes() http.Handler {
 	officer("GET /console/devices/{id}", c.device)
 	officer("POST /console/devices/{id}/lift", c.lift)
 	officer("POST /console/devices/{id}/unlock-code", c.unlockCode)
+	officer("POST /console/devices/{id}/licences", c.attachLicence)
 	officer("GET /console/waves", c.waves)
 	officer("GET /console/waves/{id}", c.wave)
 	officer("POST /console/waves/{id}/approve", c.approveWave)
@@ -150,6 +152,7 @@ func (c *console) routes() http.Handler {
 	officer("GET /console/cases/{id}/stragglers/{warrant}", c.stragglers)
 	officer("GET /console/jobs", c.jobs)
 	officer("GET /console/jobs/{id}", c.job)
+	officer("GET /console/jobs/{id}/result.json", c.jobResult)
 	officer("POST /console/jobs/{id}/cancel", c.cancelJob)
 	officer("GET /console/appeals", c.appeals)
 	officer("GET /console/appeals/{id}", c.appeal)

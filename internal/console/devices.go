@@ -112,6 +112,7 @@ type deviceView struct {
 	Stage   order.Stage
 	MayLift bool
 	MayCode bool
+	MayGive bool // licences
 	Lifts   []liftCode
 }
 
@@ -139,7 +140,7 @@ func (c *console) device(w http.ResponseWriter, r *http.Request, o *authority.Of
 		return err
 	}
 	view := deviceView{DeviceDetail: detail, Strip: web.Days(detail.Device.Days, territory.DayOf(c.site.Now()), web.EnglishDays), Stage: order.Observed,
-		MayLift: o.Can(authority.MayLift), MayCode: o.Can(authority.MayGiveUnlockCodes)}
+		MayLift: o.Can(authority.MayLift), MayCode: o.Can(authority.MayGiveUnlockCodes), MayGive: o.Can(authority.MayAttachLicences)}
 	for _, restriction := range detail.Restrictions {
 		view.Tracks = append(view.Tracks, track{restriction, steps(detail.Device, restriction)})
 		if restriction.Active() {
@@ -204,6 +205,20 @@ func (c *console) unlockCode(w http.ResponseWriter, r *http.Request, o *authorit
 		return c.done(w, r, back, "", err)
 	}
 	return c.flash(w, r, back, web.Flash{Tone: "good", Text: "Read this code to the owner. It works once, for this challenge.", Secret: code})
+}
+
+// attachLicence attaches a licence to a device, or takes it away.
+func (c *console) attachLicence(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
+	id, back, err := deviceAction(r, o, authority.MayAttachLicences)
+	if err != nil {
+		return err
+	}
+	licence, attach := strings.TrimSpace(r.PostFormValue("licence")), r.PostFormValue("action") != "detach"
+	good := "The licence " + licence + " is attached. The decision below counts it; restrictions follow when the device checks in."
+	if !attach {
+		good = "The licence " + licence + " is taken away. The decision below is without it; restrictions follow when the device checks in."
+	}
+	return c.done(w, r, back, good, c.service.AttachLicence(r.Context(), o, id, licence, attach))
 }
 
 func deviceAction(r *http.Request, o *authority.Officer, right authority.Right) (device.ID, string, error) {

@@ -27,6 +27,31 @@ func TestJobs(t *testing.T) {
 	if p := b.page("/console/jobs/4"); len(p.Find("form", "action", "/console/jobs/4/cancel")) != 0 {
 		t.Error("a release can be called off")
 	}
+	for path, wants := range map[string][]string{
+		"/console/jobs/1": {"Devices that lost days 310", "Lines of time lines forgotten 4,012", "The result as JSON"},
+		"/console/jobs/2": {"Locks ordered 0", "Left alone when looked at again: appealed 2", "clock doubt 1"},
+		"/console/jobs/4": {"What has come of it so far", "Holds lifted 310,000", "Devices that have not yet reported the lift 0"},
+		"/console/jobs/5": {"The result as JSON"},
+		"/console/jobs/6": {`{ "sorted": 5 }`},
+	} {
+		p := b.page(path)
+		for _, want := range wants {
+			if !strings.Contains(p.Text(), want) {
+				t.Errorf("%s does not say %q: %s", path, want, p.Text())
+			}
+		}
+		if pre := p.Find("pre"); (len(pre) == 0) == (path == "/console/jobs/6") {
+			t.Errorf("%s has %d texts for machines", path, len(pre))
+		}
+	}
+	if w := b.get("/console/jobs/4/result.json"); w.Header().Get("Content-Type") != "application/json" || w.Body.String() != `{"lifted":310000,"stragglers":0}` {
+		t.Errorf("%v %s", w.Header(), w.Body)
+	}
+	for _, path := range []string{"/console/jobs/3/result.json", "/console/jobs/99/result.json", "/console/jobs/x/result.json"} {
+		if w := b.get(path); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
 	b.then(b.post("/console/jobs/3/cancel", nil))
 	b.calls("CancelJob 3 nora")
 	if w := b.get("/console/jobs/99"); w.Code != http.StatusNotFound {

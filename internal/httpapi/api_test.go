@@ -49,6 +49,7 @@ var calls = []struct {
 	{"POST", "/v1/devices/find", `{"imei":"490154203237518"}`, 200, []any{someID}, `"imei":"490154203237518"`},
 	{"GET", idPath, "", 200, []any{someID}, `"verdict":"deny"`},
 	{"POST", idPath + "/lift", `{"ground":"rule:cuba","reason":"A mistake."}`, 204, []any{"kim", someID, cuba, "A mistake."}, ""},
+	{"POST", idPath + "/licences", `{"licence":"relief-2026","attached":true}`, 204, []any{"kim", someID, "relief-2026", true}, ""},
 	{"POST", idPath + "/erase", `{"reason":"Asked for by letter."}`, 200, []any{"kim", someID, "Asked for by letter."}, `"records":12`},
 	{"POST", idPath + "/unlock-code", `{"challenge":"12345678","justification":"In hospital."}`, 200, []any{"kim", someID, "12345678", "In hospital."}, `"code":"12345678"`},
 	{"GET", "/v1/unlock-codes", "", 200, []any{"kim"}, `"outstanding":1`},

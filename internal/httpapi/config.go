@@ -48,6 +48,7 @@ type ForOfficers interface {
 	Devices(ctx context.Context, q authority.DeviceQuery) (list []authority.DeviceRow, next device.ID, err error)
 	FindDevice(ctx context.Context, imei string) (*authority.Device, error)
 	DeviceDetail(ctx context.Context, id device.ID) (*authority.DeviceDetail, error)
+	AttachLicence(ctx context.Context, actor *authority.Officer, id device.ID, licence string, attach bool) error
 	EraseDevice(ctx context.Context, actor *authority.Officer, id device.ID, reason string) (records int, err error)
 	LiftByHuman(ctx context.Context, actor *authority.Officer, id device.ID, g order.Ground, reason string) error
 	UnlockCode(ctx context.Context, actor *authority.Officer, id device.ID, challenge, justification string) (code string, err error)

@@ -141,6 +141,9 @@ func (f *fake) DeviceDetail(_ context.Context, id device.ID) (*authority.DeviceD
 		Appeals:  []*authority.Appeal{f.appeal()},
 		Decision: policy.Decision{Verdict: policy.Deny, Rule: "cuba", Reasons: []policy.Reason{{Code: policy.ActivatedInProhibited, Text: "Because."}}}}, f.say(id)
 }
+func (f *fake) AttachLicence(_ context.Context, o *authority.Officer, id device.ID, licence string, attach bool) error {
+	return f.say(o.Name, id, licence, attach)
+}
 func (f *fake) EraseDevice(_ context.Context, o *authority.Officer, id device.ID, reason string) (int, error) {
 	return 12, f.say(o.Name, id, reason)
 }

@@ -48,6 +48,14 @@ type eraseInput struct {
 	}
 }
 
+type licenceInput struct {
+	ID   string `path:"id" minLength:"32" maxLength:"32"`
+	Body struct {
+		Licence  string `json:"licence" minLength:"1" maxLength:"64" doc:"its id in the policy" example:"relief-2026"`
+		Attached bool   `json:"attached" doc:"whether it is to cover the device"`
+	}
+}
+
 type erased struct {
 	Records int `json:"records" doc:"forgotten"`
 }
@@ -166,6 +174,14 @@ func (e *edge) fleet(api huma.API) {
 				return nil, invalid(err.Error(), "write it as rule:cuba or warrant:warrant-0001")
 			}
 			return none(a.LiftByHuman(ctx, actor(ctx), id, g, in.Body.Reason))
+		})
+	huma.Register(api, silent(op(http.MethodPost, "/v1/devices/{id}/licences", "attach-licence", "Say that a licence of the policy covers a device, or no longer; asking twice changes nothing")),
+		func(ctx context.Context, in *licenceInput) (*struct{}, error) {
+			id, p := parseID(in.ID)
+			if p != nil {
+				return nil, p
+			}
+			return none(a.AttachLicence(ctx, actor(ctx), id, in.Body.Licence, in.Body.Attached))
 		})
 	huma.Register(api, op(http.MethodPost, "/v1/devices/{id}/erase", "erase-device", "Forget what a device told of its owner, at the owner's request"),
 		func(ctx context.Context, in *eraseInput) (*bodyOf[erased], error) {

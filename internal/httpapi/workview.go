@@ -46,6 +46,7 @@ type waveSample struct {
 type waveDetail struct {
 	Wave        waveView     `json:"wave"`
 	Fleet       int          `json:"fleet" doc:"enrolled devices"`
+	Sampled     bool         `json:"sampled" doc:"whether the wave is so large that a sample of it is counted"`
 	LookedAt    int          `json:"looked_at" doc:"restrictions that the counts come from: all, or a sample of a large wave"`
 	ByTerritory []countView  `json:"by_territory" nullable:"false"`
 	ByGround    []countView  `json:"by_ground" nullable:"false"`
@@ -58,7 +59,7 @@ type waveDetail struct {
 
 func waveDetailOf(w *authority.WaveDetail) waveDetail {
 	return waveDetail{
-		Wave: waveOf(w.Wave), Fleet: w.Fleet, LookedAt: w.LookedAt, ByTerritory: each(w.ByTerritory, countOf), ByGround: each(w.ByGround, countOf),
+		Wave: waveOf(w.Wave), Fleet: w.Fleet, Sampled: w.Sampled, LookedAt: w.LookedAt, ByTerritory: each(w.ByTerritory, countOf), ByGround: each(w.ByGround, countOf),
 		ByModel: each(w.ByModel, countOf), ByConsignee: each(w.ByConsignee, countOf), Confirm: w.Confirm,
 		Odd: each(w.Odd, func(o authority.Oddity) oddity { return oddity(o) }),
 		Samples: each(w.Samples, func(s authority.WaveSample) waveSample {

@@ -31,7 +31,7 @@ func (a *Authority) Overview(context.Context) (*authority.Overview, error) {
 	if a.Fail != nil {
 		return nil, a.Fail
 	}
-	o := &authority.Overview{At: Today, Stages: stageCounts, Totals: make(map[order.Stage]int), OpenWave: waveList()[0],
+	o := &authority.Overview{At: Today, Stages: stageCounts, Totals: make(map[order.Stage]int), OpenWave: a.waveList()[0],
 		Cases: a.caseList()[:1], LedgerOrigin: "bailiwick.example/ledger", LedgerSize: 1284, PendingOrders: 3, Founded: !a.Unfounded, SignsHere: a.SignsHere}
 	for _, n := range stageCounts {
 		o.Devices += n.Devices
@@ -105,26 +105,36 @@ func (a *Authority) DeviceDetail(_ context.Context, id device.ID) (*authority.De
 	return nil, authority.ErrNotFound
 }
 
-func waveList() []*authority.Wave {
+// waveList has waves under the policy in force, and one of warrants alone, from before there was a policy.
+func (a *Authority) waveList() []*authority.Wave {
+	var hash [32]byte
+	if a.Policy != nil {
+		hash = a.Policy.Hash()
+	}
 	return []*authority.Wave{
-		{ID: 7, CreatedAt: Today.AddDate(0, 0, -1), State: authority.WaveOpen, Size: 63},
-		{ID: 6, CreatedAt: Today.AddDate(0, 0, -12), State: authority.WaveApproved, DecidedBy: "nora", DecidedAt: Today.AddDate(0, 0, -11), Size: 149,
+		{ID: 7, CreatedAt: Today.AddDate(0, 0, -1), PolicyHash: hash, State: authority.WaveOpen, Size: 63},
+		{ID: 6, PolicyHash: hash, CreatedAt: Today.AddDate(0, 0, -12), State: authority.WaveApproved, DecidedBy: "nora", DecidedAt: Today.AddDate(0, 0, -11), Size: 149,
 			Note: "Looked at 50 samples; all activated after the date of the terms."},
-		{ID: 5, CreatedAt: Today.AddDate(0, 0, -20), State: authority.WaveRejected, DecidedBy: "samir", DecidedAt: Today.AddDate(0, 0, -19), Size: 31,
+		{ID: 5, PolicyHash: hash, CreatedAt: Today.AddDate(0, 0, -20), State: authority.WaveRejected, DecidedBy: "samir", DecidedAt: Today.AddDate(0, 0, -19), Size: 31,
 			Note: "Sudan left the list; the policy has to be reviewed first."},
+		{ID: 4, CreatedAt: Today.AddDate(0, 0, -90), State: authority.WaveApproved, DecidedBy: "nora", DecidedAt: Today.AddDate(0, 0, -90), Size: 12},
 	}
 }
 
-func (a *Authority) Waves(context.Context, int) ([]*authority.Wave, error) { return waveList(), a.Fail }
+func (a *Authority) Waves(context.Context, int) ([]*authority.Wave, error) {
+	return a.waveList(), a.Fail
+}
 
 func (a *Authority) WaveDetail(_ context.Context, id int64) (*authority.WaveDetail, error) {
-	i := slices.IndexFunc(waveList(), func(w *authority.Wave) bool { return w.ID == id })
+	i := slices.IndexFunc(a.waveList(), func(w *authority.Wave) bool { return w.ID == id })
 	if i < 0 {
 		return nil, authority.ErrNotFound
 	}
-	wave := waveList()[i]
-	wave.PolicyHash = a.Policy.Hash()
-	d := &authority.WaveDetail{Wave: wave, Fleet: 2390, Confirm: a.Confirm,
+	wave := a.waveList()[i]
+	if wave.State == authority.WaveRejected {
+		return &authority.WaveDetail{Wave: wave, Fleet: 2390}, a.Fail
+	}
+	d := &authority.WaveDetail{Wave: wave, Fleet: 2390, LookedAt: 63, Confirm: a.Confirm,
 		ByTerritory: []authority.Count{{Name: "IR", Count: 38}, {Name: "CU", Count: 14}, {Name: "SY", Count: 7}, {Name: "UA-43", Count: 4}},
 		ByGround:    []authority.Count{{Name: "rule:iran", Count: 38}, {Name: "rule:cuba", Count: 14}, {Name: "rule:syria", Count: 7}, {Name: "rule:crimea", Count: 4}},
 		ByModel:     []authority.Count{{Name: "Lark 5", Count: 44}, {Name: "Lark 5 Pro", Count: 19}},
