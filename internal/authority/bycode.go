@@ -48,8 +48,8 @@ type CodeReport struct {
 // maxUnexplained bounds a report.
 const maxUnexplained = 1000
 
-// CodeReport counts the unlock codes of the whole fleet by officer. It reads every device's record, and the time line of those that
-// were restricted.
+// CodeReport counts the unlock codes of the whole fleet by officer. It reads the records and time lines of the devices that are or were
+// restricted: no other one was ever given a code.
 func (s *Service) CodeReport(ctx context.Context, actor *Officer) (*CodeReport, error) {
 	if err := allow(actor, MayDecideWaves); err != nil {
 		return nil, err
@@ -59,11 +59,7 @@ func (s *Service) CodeReport(ctx context.Context, actor *Officer) (*CodeReport, 
 	err := s.view(ctx, func(tx Tx) error {
 		clear(byOfficer) // it may run again
 		report.Unexplained = []device.ID{}
-		return tx.EachDevice(device.ID{}, func(d *Device) error {
-			restrictions, err := tx.Restrictions(d.ID)
-			if err != nil || len(restrictions) == 0 {
-				return err
-			}
+		return eachRestricted(tx, func(d *Device) error {
 			events, err := tx.Events(d.ID, maxListing)
 			slices.Reverse(events)
 			if reconcile(events, byOfficer) && len(report.Unexplained) < maxUnexplained {
@@ -80,6 +76,26 @@ func (s *Service) CodeReport(ctx context.Context, actor *Officer) (*CodeReport, 
 	}
 	slices.SortFunc(report.Officers, func(a, b CodesOf) int { return cmp.Or(b.Given-a.Given, cmp.Compare(a.Officer, b.Officer)) })
 	return report, nil
+}
+
+// eachRestricted calls fn for the devices that are or were restricted, page by page: stores find them by their stage.
+func eachRestricted(tx Tx, fn func(*Device) error) error {
+	for _, stage := range []order.Stage{order.Noticed, order.Locked, order.Lifted} {
+		q := DeviceQuery{Stage: &stage, Limit: maxListing}
+		for over := false; !over; over = q.After.IsZero() {
+			list, next, err := tx.Devices(q)
+			if err != nil {
+				return err
+			}
+			for _, d := range list {
+				if err := fn(d); err != nil {
+					return err
+				}
+			}
+			q.After = next
+		}
+	}
+	return nil
 }
 
 // reconcile goes through one device's time line, oldest first. A report is the work of the last code before it, and settles those

@@ -132,7 +132,7 @@ type CaseDetail struct {
 	Activations []Count // by territory of activation; "" while not established
 	Market      territory.Code
 	Diverted    int         // activated outside the market of their own production record
-	Consignees  []Diversion // most outside first; "others" for those beyond 200
+	Consignees  []Diversion // most outside first; "others" for those beyond 1,000
 	CountedAt   time.Time   // now or, of a large consignment, when a job had counted it last; zero when none has
 	ByJob       bool        // the consignment is larger than CountAtOnce
 	Counting    *Job        // counts it now, or has failed to; nil otherwise

@@ -160,15 +160,15 @@ func (c *caseShowCommand) Run(ctx context.Context, env Environment) error {
 
 // countedOn says how old the numbers of a large case are, and how to have newer ones.
 func countedOn(caseID string, at *time.Time, job *jobAnswer) string {
-	var text string
+	text, again := "", "Count it with: bailiwick case count "+caseID+"\n"
 	if at != nil {
-		text = "counted on " + web.DateTime(*at) + "\n"
+		text, again = "counted on "+web.DateTime(*at)+"\n", "Count it anew with: bailiwick case count "+caseID+"\n"
 	}
 	switch {
 	case job == nil:
-		return text + "Count it anew with: bailiwick case count " + caseID + "\n"
+		return text + again
 	case job.over():
-		return text + fmt.Sprintf("job %d, which counted it last, failed: bailiwick job show %d says why. Count it anew with: bailiwick case count %s\n", job.ID, job.ID, caseID)
+		return text + fmt.Sprintf("job %d, which counted it last, failed: bailiwick job show %d says why\n", job.ID, job.ID) + again
 	}
 	return text + fmt.Sprintf("job %d counts it now, by %s: %s\n", job.ID, job.By, job.progress())
 }

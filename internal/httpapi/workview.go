@@ -123,7 +123,7 @@ type caseDetail struct {
 	Activations []countView   `json:"activations" nullable:"false"`
 	Market      string        `json:"market,omitempty"`
 	Diverted    int           `json:"diverted"`
-	Consignees  []diversion   `json:"consignees" nullable:"false" doc:"\"others\" for those beyond 200"`
+	Consignees  []diversion   `json:"consignees" nullable:"false" doc:"\"others\" for those beyond 1,000"`
 	CountedAt   *time.Time    `json:"counted_at,omitempty" doc:"when the numbers were counted; without it nobody has yet, and they mean nothing"`
 	ByJob       bool          `json:"by_job" doc:"the consignment is so large that a job counts it, when somebody asks"`
 	Counting    *jobView      `json:"counting,omitempty" doc:"the job that counts it now, or has failed to"`

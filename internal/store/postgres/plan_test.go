@@ -70,7 +70,8 @@ func TestNothingOftenCalledScans(t *testing.T) {
 			continue
 		}
 		explained++
-		plan := strings.ReplaceAll(planOf(t, c, text, args), "Seq Scan on population", "") // by place and stage: few
+		// Places by stage, and the servers, which look after each other now and then, are few.
+		plan := strings.NewReplacer("Seq Scan on population", "", "Seq Scan on server ", "").Replace(planOf(t, c, text, args))
 		if strings.Contains(plan, "Seq Scan") {
 			t.Errorf("%s\n%s", text, plan)
 		}
