@@ -2,6 +2,7 @@ package authority
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -108,7 +109,10 @@ func (t *turn) admitAgain(d *Device, proved *verifier.Enrolled) error {
 		return err
 	}
 	d.Key, d.KeyCeiling, d.Sequence, d.EnrolledAt = proved.Key, proved.Ceiling, 0, t.now
-	d.Serial, d.Model, d.Software = proved.Serial, proved.Model, proved.Software
+	d.Serial, d.Software = proved.Serial, proved.Software
+	// A phone stays what it was sold as: what its maker's records say goes before this name, and a name for each of its keys would be as many
+	// entries of the stores' dictionary of models, which nobody deletes.
+	d.Model = cmp.Or(d.Model, proved.Model)
 	d.Attestation = policy.AttestationUnknown
 	if err := t.tx.PutDevice(d); err != nil {
 		return err

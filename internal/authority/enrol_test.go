@@ -1,10 +1,16 @@
 package authority_test
 
 import (
+	"bytes"
+	"database/sql"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
+	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
@@ -62,6 +68,33 @@ func TestEnrolledAgainWithANewKey(t *testing.T) {
 	after := reset.stage(cuba, order.Noticed, order.Lifted) // it took the lift; it follows the notice once it knows its activation
 	if after.Round != 2 || after.ShownDays != 0 || after.Deadline.Sub(after.NoticedAt) < 14*day || !after.NoticedAt.After(before.NoticedAt) {
 		t.Fatalf("%+v", after)
+	}
+}
+
+// A phone that enrols again and again says another model each time: the dictionary of models, from which nothing is deleted, gets the first only.
+func TestOneModelForLife(t *testing.T) {
+	r := newRig(t)
+	imei := r.made("C-1", "trader", "ES")
+	var enrolled []byte
+	for i := range 4 {
+		p := r.newPhone(imei)
+		p.model = fmt.Sprint("Model ", i)
+		p.start()
+		p.enrol()
+		d := p.detail().Device
+		if d.Model != "Model 0" || bytes.Equal(d.Key, enrolled) {
+			t.Errorf("enrolment %d: model %q, key %x", i, d.Model, d.Key)
+		}
+		enrolled = d.Key
+		r.wait(2 * verifier.EpochPeriod)
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(r.dir, "store", sqlite.FileName)+"?mode=ro")
+	must(t, err)
+	defer db.Close()
+	var models, findings int
+	must(t, db.QueryRow("SELECT (SELECT count(*) FROM model), (SELECT count(*) FROM finding)").Scan(&models, &findings))
+	if models != 1 || findings > 2 {
+		t.Errorf("%d models and %d findings", models, findings)
 	}
 }
 

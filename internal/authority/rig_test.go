@@ -1,6 +1,7 @@
 package authority_test
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -174,6 +175,7 @@ type phone struct {
 	*rig
 	*agent.Agent
 	imei   device.IMEI
+	model  string // that it says, if not the usual one
 	key    crypto.Signer
 	chain  [][]byte
 	record record
@@ -235,7 +237,7 @@ func (p *phone) start() {
 		Boot:     func() evidence.Boot { return p.boot },
 		Random:   rand.Reader,
 		Software: "test/1",
-		Identity: agent.Identity{IMEI: p.imei, Serial: "S", Model: "Lantern X"},
+		Identity: agent.Identity{IMEI: p.imei, Serial: "S", Model: cmp.Or(p.model, "Lantern X")},
 	})
 	must(p.T, err)
 	p.Agent = a

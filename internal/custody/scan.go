@@ -49,6 +49,9 @@ func Scan(ctx context.Context, r io.Reader, fn func(*Block) error) error {
 		defer close(order)
 		for {
 			text, err := readBlock(in)
+			if errors.Is(err, errNoLines) {
+				return Faults{{place.Line + lines(text), fmt.Sprintf("it goes on for more than %d MiB, so that the file is not made of lines", scanBlock>>20)}}
+			}
 			if len(text) > 0 {
 				b := &Block{Begin: place}
 				place.Offset += int64(len(text))
@@ -106,7 +109,9 @@ func readHeader(in *bufio.Reader) (Place, error) {
 	return Place{int64(len(text)), 1}, nil
 }
 
-// readBlock reads about scanBlock bytes, to the end of a line.
+var errNoLines = errors.New("custody: a line without an end")
+
+// readBlock reads about scanBlock bytes, to the end of a line. The error is errNoLines when the last line of text has none for longer than that.
 func readBlock(in *bufio.Reader) ([]byte, error) {
 	text := make([]byte, scanBlock)
 	n, err := io.ReadFull(in, text)
@@ -122,7 +127,7 @@ func readBlock(in *bufio.Reader) ([]byte, error) {
 		text = append(text, rest...)
 		if !errors.Is(err, bufio.ErrBufferFull) || len(text) > 2*scanBlock {
 			if errors.Is(err, bufio.ErrBufferFull) {
-				err = Faults{{0, "the file is not made of lines"}}
+				err = errNoLines
 			}
 			return text, err
 		}

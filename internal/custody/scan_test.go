@@ -104,6 +104,13 @@ func TestScanRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// The line that never ends is told by its number.
+	long := header + imeiOf(1) + ",S,M,IN,,,\n" + strings.Repeat("x", 5<<20)
+	var faults custody.Faults
+	err := custody.Scan(context.Background(), strings.NewReader(long), func(*custody.Block) error { return nil })
+	if !errors.As(err, &faults) || len(faults) != 1 || faults[0].Line != 3 {
+		t.Error(err)
+	}
 	stop := errors.New("enough")
 	if err := custody.Scan(context.Background(), bytes.NewReader(file(60_000)), func(*custody.Block) error { return stop }); !errors.Is(err, stop) {
 		t.Error(err)

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,9 +39,11 @@ func TestDatabaseInTrouble(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lag := slowed(t, filepath.Join(cluster.Dir(), ".s.PGSQL.5432"))
+	lag, err := cluster.Lag()
+	must(t, err)
+	t.Cleanup(lag.Stop)
 	s := serve(t, storyStart, func(c *app.Config) {
-		c.Database, c.Unlimited = "postgres://bailiwick@"+lag.address+"/"+config.Database+"?sslmode=disable", true
+		c.Database, c.Unlimited = lag.URL(config.Database), true
 	})
 	var last atomic.Pointer[http.Response]
 	s.http = &http.Client{Timeout: 30 * time.Second, Transport: tripper(func(r *http.Request) (*http.Response, error) {
@@ -107,11 +106,11 @@ func TestDatabaseInTrouble(t *testing.T) {
 		trouble.end()
 		acknowledged = s.comesBack(t, trouble.name, p, acknowledged)
 	}
-	lag.by.Store(int64(40 * time.Millisecond))
+	lag.By(40 * time.Millisecond)
 	if err := p.CheckIn(t.Context()); err != nil {
 		t.Errorf("slow: %v", err)
 	}
-	lag.by.Store(0)
+	lag.By(0)
 	s.comesBack(t, "slow", p, acknowledged)
 }
 
@@ -170,59 +169,4 @@ func fill60(t *testing.T, url, ours string) (crowd []*pgx.Conn) {
 		grab()
 	}
 	return crowd
-}
-
-// lagging is a proxy before the database that can be told to hold back all that passes.
-type lagging struct {
-	address string
-	by      atomic.Int64 // nanoseconds, of each piece in each direction
-}
-
-func slowed(t *testing.T, socket string) *lagging {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	g := &lagging{address: l.Addr().String()}
-	var open sync.WaitGroup
-	t.Cleanup(func() { l.Close(); open.Wait() })
-	open.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			open.Go(func() { g.pass(c, socket) })
-		}
-	})
-	return g
-}
-
-func (g *lagging) pass(c net.Conn, socket string) {
-	defer c.Close()
-	server, err := net.Dial("unix", socket)
-	if err != nil {
-		return
-	}
-	defer server.Close()
-	var both sync.WaitGroup
-	for _, way := range [][2]net.Conn{{c, server}, {server, c}} {
-		both.Go(func() {
-			b := make([]byte, 32<<10)
-			for {
-				n, err := way[0].Read(b)
-				time.Sleep(time.Duration(g.by.Load()))
-				if n > 0 {
-					if _, e := way[1].Write(b[:n]); e != nil {
-						err = e
-					}
-				}
-				if err != nil {
-					c.Close()
-					server.Close()
-					return
-				}
-			}
-		})
-	}
-	both.Wait()
 }

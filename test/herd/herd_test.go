@@ -3,6 +3,7 @@ package herd
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -14,7 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/bailiwick-dev/bailiwick/evidence"
+	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
+	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
+	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/protocol"
 )
@@ -32,13 +38,38 @@ const (
 // wait for their lifts and new devices enrol. Everybody is served within a bounded number of attempts, lifts and enrolments at the first or
 // nearly so; nothing that was acknowledged is lost; the server answers people meanwhile, and its memory stays bounded.
 func TestAWholeFleetComesOnlineAtOnce(t *testing.T) {
-	w := newWorld(t)
+	dir := t.TempDir()
+	w := newWorld(t, func() (records, error) { return sqlite.Open(context.Background(), dir, sqlite.Options{}) })
 	capacity := w.capacity()
 	// In a second of its own rate the fleet makes capacity/times calls. What comes at once is 20 seconds of that rate, and as much again.
 	n := min(max(int(capacity/times*times*2), leastPlain), mostPlain)
+	t.Logf("capacity %.0f check-ins/s, %d plain check-ins at once", capacity, n)
+	w.absorbs(t, n, func() {}, func() {})
+}
+
+// The same with a database that answers each question 10 ms late on the way there and as much on the way back, so that every check-in holds its
+// place for longer than the server wants it to.
+func TestAWholeFleetAtASlowDatabase(t *testing.T) {
+	cluster, err := pgtest.Start()
+	must(t, err)
+	t.Cleanup(func() { must(t, cluster.Stop()) })
+	config, err := pgx.ParseConfig(cluster.Database(t))
+	must(t, err)
+	lag, err := cluster.Lag()
+	must(t, err)
+	t.Cleanup(lag.Stop)
+	w := newWorld(t, func() (records, error) {
+		return postgres.Open(context.Background(), lag.URL(config.Database), postgres.Options{})
+	})
+	w.absorbs(t, leastPlain, func() { lag.By(10 * time.Millisecond) }, func() { lag.By(0) })
+}
+
+// absorbs has n devices that bring nothing new come at once, with the others among them; just before, trouble begins, and when all
+// were served it is calm again.
+func (w *world) absorbs(t *testing.T, n int, trouble, calm func()) {
 	plain, restricted := w.enrolled(0, n), w.locked(n, locked)
 	fresh := w.fresh(enrolling)
-	t.Logf("capacity %.0f check-ins/s, %d plain check-ins at once", capacity, n)
+	trouble()
 
 	var (
 		herd   sync.WaitGroup
@@ -75,6 +106,7 @@ func TestAWholeFleetComesOnlineAtOnce(t *testing.T) {
 	herd.Wait()
 	close(done)
 	most := <-peak
+	calm()
 
 	all := slices.Concat(told, lifted, joined)
 	for _, f := range all {

@@ -23,7 +23,6 @@ import (
 	"github.com/bailiwick-dev/bailiwick/internal/policy"
 	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
-	"github.com/bailiwick-dev/bailiwick/internal/store/sqlite"
 	"github.com/bailiwick-dev/bailiwick/internal/tufrepo"
 	"github.com/bailiwick-dev/bailiwick/internal/verifier"
 	"github.com/bailiwick-dev/bailiwick/order"
@@ -41,7 +40,8 @@ type world struct {
 	t       *testing.T
 	dir     string
 	now     time.Time
-	store   *sqlite.DB
+	open    func() (records, error)
+	store   records
 	ledger  *ledger.Ledger
 	service *authority.Service
 	factory *sandbox.Factory
@@ -53,6 +53,12 @@ type world struct {
 	own     *http.Client
 }
 
+// records is a store that can be closed.
+type records interface {
+	authority.Store
+	Close() error
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -60,10 +66,10 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, open func() (records, error)) *world {
 	t.Helper()
 	ctx := context.Background()
-	w := &world{t: t, dir: t.TempDir(), now: time.Date(2021, 9, 20, 9, 0, 0, 0, time.UTC)}
+	w := &world{t: t, dir: t.TempDir(), now: time.Date(2021, 9, 20, 9, 0, 0, 0, time.UTC), open: open}
 	var err error
 	w.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
@@ -71,7 +77,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	w.factory, err = sandbox.Open(w.dir + "/factory")
 	must(t, err)
-	w.store, err = sqlite.Open(ctx, w.dir+"/store", sqlite.Options{})
+	w.store, err = w.open()
 	must(t, err)
 	t.Cleanup(func() { must(t, w.store.Close()) })
 	w.ledger, err = ledger.Open(ctx, w.dir+"/ledger", ledger.Options{Origin: "ledger.example/herd"})
@@ -120,7 +126,7 @@ func (w *world) restart(t *testing.T) {
 	w.server.Close()
 	must(t, w.store.Close())
 	var err error
-	w.store, err = sqlite.Open(context.Background(), w.dir+"/store", sqlite.Options{})
+	w.store, err = w.open()
 	must(t, err)
 }
 

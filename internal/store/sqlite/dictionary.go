@@ -16,10 +16,9 @@ import (
 
 // books are the dictionaries as far as the process knows them: what many devices share has a number there, and records have the number.
 //
-// Entries never change and numbers are never used again, so whoever reads an entry may remember what its number stands for, in a snapshot
-// or before a commit that fails. Which number something has is remembered by the writer alone, after the commit: an entry may have
-// been made in a transaction that is rolled back, and one that no record refers to any longer may be deleted between batches, by whoever
-// then calls forget.
+// Entries never change, nobody deletes one (decision 14 says how many there can be), and numbers are never used again, so whoever reads an
+// entry may remember what its number stands for, in a snapshot or before a commit that fails. Which number something has is remembered by the
+// writer alone, after the commit: an entry may have been made in a transaction that is rolled back.
 type books struct {
 	models   dictionary[string, string]
 	findings dictionary[string, *record.Finding] // by their bytes
