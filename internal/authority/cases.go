@@ -17,7 +17,7 @@ func (s *Service) Cases(ctx context.Context, limit int) (list []*Case, err error
 	return list, err
 }
 
-// OpenCase begins an investigation of one consignment. It restricts nobody.
+// OpenCase begins an investigation of one consignment, and the count of a large one. It restricts nobody.
 func (s *Service) OpenCase(ctx context.Context, actor *Officer, title, consignment string) (*Case, error) {
 	if err := allow(actor, MayInvestigate); err != nil {
 		return nil, err
@@ -30,12 +30,14 @@ func (s *Service) OpenCase(ctx context.Context, actor *Officer, title, consignme
 		return nil, err
 	}
 	c := &Case{Title: title, Consignment: consignment, State: CaseOpen, OpenedBy: actor.Name, OpenedAt: s.now()}
+	var count *Job
 	err = s.update(ctx, func(tx Tx) error {
-		made, err := tx.Productions(consignment, "", 1)
+		count = nil
+		made, err := tx.CountProductions(consignment, CountAtOnce+1)
 		if err != nil {
 			return err
 		}
-		if len(made) == 0 {
+		if made == 0 {
 			return ErrInvalid.saying("no production record names the consignment %q", consignment).fixing("import its records first, or check the name")
 		}
 		n, err := tx.NextNumber("case")
@@ -46,45 +48,34 @@ func (s *Service) OpenCase(ctx context.Context, actor *Officer, title, consignme
 		if err := tx.InsertCase(c); err != nil {
 			return err
 		}
-		return tx.AddEvent(Event{At: c.OpenedAt, Kind: "case", Actor: actor.Name, Detail: "The case " + c.ID + " was opened: " + title})
+		if made > CountAtOnce {
+			if count, err = beginCount(tx, c.ID, actor.Name, c.OpenedAt); err != nil {
+				return err
+			}
+		}
+		return tx.AddEvent(Event{At: c.OpenedAt, Kind: "case", Case: c.ID, Actor: actor.Name, Detail: "The case " + c.ID + " was opened: " + title})
 	})
 	if err != nil {
 		return nil, err
 	}
+	if count != nil {
+		s.handOver(ctx, count)
+	}
 	return c, nil
 }
 
-// consigned calls fn for the production records of a consignment, in pages; fn must not call the store. It returns the last record's
-// IMEI to go on after, empty at the end.
-func consigned(tx Tx, consignment string, after device.IMEI, page int, fn func(Production, *Device) error) (device.IMEI, error) {
+// consigned reads a page of the production records of a consignment behind an IMEI, and the devices that are enrolled of them, by position.
+func consigned(tx Tx, consignment string, after device.IMEI, page int) ([]Production, []*Device, error) {
 	made, err := tx.Productions(consignment, after, page)
-	if err != nil {
-		return "", err
+	if err != nil || len(made) == 0 {
+		return nil, nil, err
 	}
-	for _, p := range made {
-		d, err := tx.DeviceByIMEI(p.IMEI)
-		if _, err := absent(err); err != nil {
-			return "", err
-		}
-		if err := fn(p, d); err != nil {
-			return "", err
-		}
+	imeis := make([]device.IMEI, len(made))
+	for i := range made {
+		imeis[i] = made[i].IMEI
 	}
-	if len(made) < page {
-		return "", nil
-	}
-	return made[len(made)-1].IMEI, nil
-}
-
-// eachOf goes through a whole consignment on one snapshot. The device is nil when it is not enrolled.
-func eachOf(tx Tx, consignment string, fn func(Production, *Device) error) error {
-	for after := device.IMEI(""); ; {
-		next, err := consigned(tx, consignment, after, sweepPage, fn)
-		if err != nil || next == "" {
-			return err
-		}
-		after = next
-	}
+	devices, err := tx.DevicesByIMEIs(imeis)
+	return made, devices, err
 }
 
 // noticeCohort gives notice to the enrolled devices of a consignment, as far as the rules allow it; the others get theirs when
@@ -95,20 +86,26 @@ func (s *Service) noticeCohort(ctx context.Context, consignment, warrantID strin
 		return err
 	}
 	for after := device.IMEI(""); ; {
-		var next device.IMEI
+		var made []Production
 		err := s.turn(ctx, now, book, func(t *turn) (err error) {
-			next, err = consigned(t.tx, consignment, after, lockChunk, func(p Production, d *Device) error {
+			var devices []*Device
+			if made, devices, err = consigned(t.tx, consignment, after, lockChunk); err != nil {
+				return err
+			}
+			for _, d := range devices {
 				if d == nil {
-					return nil
+					continue
 				}
-				return t.noticeOne(book, d, warrantID)
-			})
-			return err
+				if err := t.noticeOne(book, d, warrantID); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
-		if err != nil || next == "" {
+		if err != nil || len(made) < lockChunk {
 			return err
 		}
-		after = next
+		after = made[len(made)-1].IMEI
 	}
 }
 

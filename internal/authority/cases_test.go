@@ -260,8 +260,11 @@ func TestDiversionsByConsignee(t *testing.T) {
 		}
 		r.wait(-6 * day)
 	}
-	list, err := r.Diversions(ctx, "C-7")
+	c, err := r.OpenCase(ctx, r.ana, "Phones of one shipment", "C-7")
 	must(t, err)
+	d, err := r.CaseDetail(ctx, c.ID)
+	must(t, err)
+	list := d.Consignees
 	want := []authority.Diversion{{Consignee: "diverter", Devices: 1, Activated: 1, Outside: 1}, {Consignee: "shop", Devices: 2, Activated: 2, Outside: 1}}
 	if len(list) != 2 || list[0] != want[0] || list[1] != want[1] {
 		t.Fatalf("%+v", list)

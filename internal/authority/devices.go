@@ -7,49 +7,25 @@ import (
 	"github.com/bailiwick-dev/bailiwick/order"
 )
 
-// Devices lists enrolled devices in the order of their ids; q.Limit is 1 to 1,000, and q.After goes on behind a device.
-func (s *Service) Devices(ctx context.Context, q DeviceQuery) (list []DeviceRow, err error) {
+// Devices lists enrolled devices in the order of their ids, behind q.After; q.Limit is 1 to 1,000. next is where to go on behind, the zero ID at
+// the end: no more than MaxRead devices are looked at, so that a list may be short, or empty, and not the last.
+func (s *Service) Devices(ctx context.Context, q DeviceQuery) (list []DeviceRow, next device.ID, err error) {
 	q.Limit = bounded(q.Limit)
 	err = s.view(ctx, func(tx Tx) error {
-		devices, err := tx.Devices(q)
-		if err != nil {
+		var devices []*Device
+		if devices, next, err = tx.Devices(q); err != nil {
 			return err
 		}
-		list = make([]DeviceRow, 0, len(devices))
-		for _, d := range devices {
-			row, err := deviceRow(tx, d)
-			if err != nil {
-				return err
+		list = make([]DeviceRow, len(devices))
+		for i, d := range devices {
+			list[i] = DeviceRow{Device: d, Stage: d.Stage}
+			if made := d.Made; made != nil {
+				list[i].Market, list[i].Consignee = made.Market, made.Consignee
 			}
-			list = append(list, row)
 		}
 		return nil
 	})
-	return list, err
-}
-
-func deviceRow(tx Tx, d *Device) (DeviceRow, error) {
-	row := DeviceRow{Device: d}
-	if made := d.Made; made != nil {
-		row.Market, row.Consignee = made.Market, made.Consignee
-	}
-	restrictions, err := tx.Restrictions(d.ID)
-	row.Stage = strictest(restrictions)
-	return row, err
-}
-
-// strictest is the strictest stage that is not lifted; Observed when there never was one, Lifted when all are.
-func strictest(restrictions []*Restriction) order.Stage {
-	stage := order.Observed
-	for _, r := range restrictions {
-		if r.Active() {
-			stage = max(stage, r.Stage)
-		}
-	}
-	if stage == order.Observed && len(restrictions) > 0 {
-		return order.Lifted
-	}
-	return stage
+	return list, next, err
 }
 
 // FindDevice returns the enrolled device of an IMEI as people write it.

@@ -33,7 +33,7 @@ const (
 // unfinished can go on with it, after kill -9, too, and two that step it at once do nothing twice: the second finds it at another step.
 type Job struct {
 	ID        int64
-	Kind      string          // "release", "wave", "simulation", "import", "retention"
+	Kind      string          // "release", "wave", "simulation", "import", "retention", "count"
 	Subject   string          // what it is about: the case, the wave; of unfinished jobs of a kind one is about a subject; empty: any number
 	Arguments json.RawMessage // what was asked for; does not change
 	Cursor    json.RawMessage // where it goes on; empty at the beginning
@@ -67,6 +67,8 @@ type JobTx interface {
 	Job(id int64) (*Job, error)
 	Jobs(limit int) ([]*Job, error)           // newest first
 	UnfinishedJobs(limit int) ([]*Job, error) // oldest first
+	// LastJob is the newest job of a kind about a subject, in the given state or, if that is empty, in any.
+	LastJob(kind, subject string, state JobState) (*Job, error)
 	// AdvanceIfAt writes cursor, result, done, total, state, fault and times, and counts a step, if the job is unfinished and has taken as
 	// many steps as given: it is the guard against doing a step twice.
 	AdvanceIfAt(j *Job, step int64) error

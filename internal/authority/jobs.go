@@ -15,6 +15,7 @@ const (
 	SimulationJob = "simulation" // what a policy would do to the fleet
 	ImportJob     = "import"     // production records from a file; whoever has the file drives it
 	RetentionJob  = "retention"  // forgets what is too old
+	CountJob      = "count"      // counts the consignment of a case; its subject
 )
 
 // JobFault is what [Job.Fault] holds: an [Error] as far as it may be shown.
@@ -64,6 +65,8 @@ func kindOf(j *Job) (work, error) {
 		return work{step: (*Service).waveStep}, nil
 	case RetentionJob:
 		return work{step: (*Service).retentionStep, cancel: true, patient: true}, nil
+	case CountJob:
+		return work{step: (*Service).countStep, cancel: true}, nil
 	case ImportJob:
 		return work{driven: true, cancel: true}, nil
 	case SimulationJob:

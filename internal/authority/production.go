@@ -37,7 +37,12 @@ func (s *Service) ImportProduction(ctx context.Context, actor *Officer, rows []P
 	})
 }
 
-// AttachLicence says that an individual licence of the policy covers a device, by the licence's id; detaching takes it away.
+// maxLicences bounds the licences of a device.
+const maxLicences = 16
+
+// AttachLicence says that an individual licence of the policy covers a device, by the licence's id; detaching takes it away. Either is done once:
+// what stands already is no event. A licence that the policy in force does not list may be attached, before the policy that lists it: until then the
+// decision is indeterminate, which counts for the owner. What it changes of restrictions shows at the device's next check-in.
 func (s *Service) AttachLicence(ctx context.Context, actor *Officer, id device.ID, licence string, attach bool) error {
 	if err := allow(actor, MayAttachLicences); err != nil {
 		return err
@@ -57,13 +62,13 @@ func (s *Service) AttachLicence(ctx context.Context, actor *Officer, id device.I
 		}
 		what := "attached to"
 		if attach {
-			d.LicenceNames = append(d.LicenceNames, licence)
+			d.LicenceNames = append(slices.Clone(d.LicenceNames), licence)
 		} else {
 			what = "taken from"
-			d.LicenceNames = slices.DeleteFunc(d.LicenceNames, func(n string) bool { return n == licence })
+			d.LicenceNames = slices.DeleteFunc(slices.Clone(d.LicenceNames), func(n string) bool { return n == licence })
 		}
-		if len(d.LicenceNames) > 16 {
-			return ErrInvalid.saying("a device has at most 16 licences")
+		if len(d.LicenceNames) > maxLicences {
+			return ErrInvalid.saying("a device has at most %d licences", maxLicences).fixing("take away one that is no longer needed first")
 		}
 		if err := t.tx.PutDevice(d); err != nil {
 			return err

@@ -193,6 +193,7 @@ type Event struct {
 	At     time.Time
 	Kind   string // "enrolled", "decided", "noticed", "wave", "locked", "applied", "refused", "appealed", "answered", "lifted", …
 	Ground order.Ground
+	Case   string // that it is about: of the fleet's own events only
 	Actor  string // "rule", "device", "owner", or an officer's name
 	Detail string // one English sentence, safe to show the owner; no coordinates, no addresses
 }

@@ -92,7 +92,10 @@ type Tx interface {
 type DeviceTx interface {
 	PutProduction(rows []Production) error
 	Production(imei device.IMEI) (Production, error)
+	// Productions lists the production records of a consignment behind an IMEI, in the order of IMEIs; none for the empty consignment.
 	Productions(consignment string, after device.IMEI, limit int) ([]Production, error)
+	// CountProductions counts the production records of a consignment, as far as most; 0 counts all.
+	CountProductions(consignment string, most int) (int, error)
 
 	// InsertDevice fails with ErrConflict when the IMEI is taken, or the first 8 bytes of the ID, which keys are made of.
 	InsertDevice(d *Device) error
@@ -103,7 +106,11 @@ type DeviceTx interface {
 	PutDevice(d *Device) error
 	Device(id device.ID) (*Device, error)
 	DeviceByIMEI(imei device.IMEI) (*Device, error)
-	Devices(q DeviceQuery) ([]*Device, error)
+	// DevicesByIMEIs is DeviceByIMEI for up to 1,000, by position; nil where none is enrolled.
+	DevicesByIMEIs(imeis []device.IMEI) ([]*Device, error)
+	// Devices lists by ID, behind q.After. next is where to go on behind, the zero ID at the end. It has looked at no more than q.Read records,
+	// so that a page may be short, or empty, and not the last.
+	Devices(q DeviceQuery) (list []*Device, next device.ID, err error)
 	// EachDevice calls fn for every device in the order of IDs after the given one, until fn returns an error.
 	EachDevice(after device.ID, fn func(*Device) error) error
 	// ScanDevices calls fn for every device from an ID on to just before another, the zero ID for the end, in the order of IDs, until fn
@@ -114,8 +121,13 @@ type DeviceTx interface {
 
 	AddEvent(e Event) error
 	Events(id device.ID, limit int) ([]Event, error) // newest first; the zero ID gives the fleet's own
+	// CaseEvents lists the events that are about a case, newest first.
+	CaseEvents(caseID string, limit int) ([]Event, error)
 	RecentEvents(limit int) ([]Event, error)
 }
+
+// MaxRead bounds how many records one list of devices looks at: a filter that few fit costs no more than that.
+const MaxRead = 20_000
 
 // DeviceQuery selects devices for a list; zero fields do not restrict. Limit is 1 to 1,000.
 type DeviceQuery struct {
@@ -125,12 +137,15 @@ type DeviceQuery struct {
 	Model       string
 	After       device.ID
 	Limit       int
+	Read        int // records looked at, at most; 0, and what is more, stand for MaxRead
 }
 
 // RestrictionTx keeps stages. Each transition is one guarded UPDATE.
 type RestrictionTx interface {
 	Restriction(id device.ID, g order.Ground) (*restriction.Restriction, error)
 	Restrictions(id device.ID) ([]*restriction.Restriction, error) // of one device, by ground
+	// RestrictionsOfAll lists those of up to 1,000 devices, by device and ground.
+	RestrictionsOfAll(ids []device.ID) ([]*restriction.Restriction, error)
 	// ActiveOn lists what is noticed or locked on a ground, in the order of devices behind the given one.
 	ActiveOn(g order.Ground, after device.ID, limit int) ([]*restriction.Restriction, error)
 

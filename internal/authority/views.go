@@ -94,6 +94,7 @@ type WaveSample struct {
 type WaveDetail struct {
 	Wave        *Wave
 	Fleet       int     // enrolled devices
+	Sampled     bool    // the wave is so large that the counts below come from a sample of it
 	LookedAt    int     // restrictions that the counts below come from: all of them, or a sample when there are many
 	ByTerritory []Count // most first
 	ByGround    []Count
@@ -117,7 +118,7 @@ type WaveResult struct {
 	Skipped map[string]int `json:"skipped"` // by reason in kebab-case: "appealed", "decision-changed", "clock-doubt", …
 }
 
-// CaseDetail is a case with its cohort.
+// CaseDetail is a case with its cohort. Its numbers mean nothing while CountedAt is zero.
 type CaseDetail struct {
 	Case        *Case
 	Warrants    []*Warrant
@@ -130,17 +131,20 @@ type CaseDetail struct {
 	Stragglers  int     // lifted here, not yet reported as lifted by the device
 	Activations []Count // by territory of activation; "" while not established
 	Market      territory.Code
-	Diverted    int // activated outside the market of their own production record
-	Consignees  []Diversion
-	Events      []Event
+	Diverted    int         // activated outside the market of their own production record
+	Consignees  []Diversion // most outside first; "others" for those beyond 200
+	CountedAt   time.Time   // now or, of a large consignment, when a job had counted it last; zero when none has
+	ByJob       bool        // the consignment is larger than CountAtOnce
+	Counting    *Job        // counts it now, or has failed to; nil otherwise
+	Events      []Event     // newest first, at most 1,000
 }
 
 // Diversion is how many devices of a consignee were activated outside their market.
 type Diversion struct {
-	Consignee string
-	Devices   int // shipped
-	Activated int
-	Outside   int // activated outside the market
+	Consignee string `json:"consignee"`
+	Devices   int    `json:"devices"` // shipped
+	Activated int    `json:"activated"`
+	Outside   int    `json:"outside"` // activated outside the market
 }
 
 // Release is what the conclusion of a case lifted.

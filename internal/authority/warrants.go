@@ -59,7 +59,7 @@ func (s *Service) DraftWarrant(ctx context.Context, actor *Officer, caseID, reas
 		if err := errors.Join(tx.InsertWarrant(w), tx.InsertCohort(w.ID, whom)); err != nil {
 			return err
 		}
-		return tx.AddEvent(Event{At: now, Kind: "warrant", Ground: warrantGround(w.ID), Actor: actor.Name,
+		return tx.AddEvent(Event{At: now, Kind: "warrant", Ground: warrantGround(w.ID), Case: w.Case, Actor: actor.Name,
 			Detail: fmt.Sprintf("The warrant %s was drafted for %s and %d devices; it needs the signatures of two officers.", w.ID, caseID, tree.Size())})
 	})
 	if err != nil {
@@ -304,7 +304,7 @@ func (c *change) newWarrant(ctx context.Context, f tufrepo.File) error {
 	}
 	w.CountersignBy, w.CountersignAt, w.Hash, w.Signers = c.second(w), c.now, sha256.Sum256(w.Document), c.out.Signers
 	c.out.Warrant = w
-	c.event.Ground = warrantGround(w.ID)
+	c.event.Ground, c.event.Case = warrantGround(w.ID), w.Case
 	c.event.Detail = fmt.Sprintf("The warrant %s was published%s; it ends on %s.", w.ID, c.by(), clock(w.EndsAt))
 	c.put = append(c.put, func(tx Tx) error { return takeForce(tx, w) })
 	return nil
@@ -342,14 +342,4 @@ func takeForce(tx Tx, w *Warrant) error {
 		return tx.PutCaseIfState(c, was)
 	}
 	return nil
-}
-
-func countEnrolled(tx Tx, consignment string, of *cohort.Tree) (n int, err error) {
-	err = eachOf(tx, consignment, func(p Production, d *Device) error {
-		if d != nil && of.Contains(p.IMEI) {
-			n++
-		}
-		return nil
-	})
-	return n, err
 }

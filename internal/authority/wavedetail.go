@@ -45,6 +45,7 @@ func (s *Service) WaveDetail(ctx context.Context, id int64) (*WaveDetail, error)
 		if err != nil {
 			return err
 		}
+		detail.Sampled = detail.Wave.Size > maxCensus
 		t := &turn{s: s, tx: tx, now: now}
 		census, err := t.census(book, detail, items)
 		if err != nil {
@@ -154,10 +155,10 @@ func (c *census) add(t *turn, d *Device, r *Restriction, l *look) {
 }
 
 // ranked lists counts, most first; equal ones by name.
-func ranked(counts map[string]int) []Count {
+func ranked[K ~string](counts map[K]int) []Count {
 	list := make([]Count, 0, len(counts))
 	for name, n := range counts {
-		list = append(list, Count{name, n})
+		list = append(list, Count{string(name), n})
 	}
 	slices.SortFunc(list, func(a, b Count) int { return cmp.Or(b.Count-a.Count, cmp.Compare(a.Name, b.Name)) })
 	return list
@@ -235,7 +236,7 @@ func (s *Service) mindSimulation(tx Tx, e *edition, detail *WaveDetail, now time
 	return nil
 }
 
-func mostOf(counts map[string]int) Count {
+func mostOf[K ~string](counts map[K]int) Count {
 	if list := ranked(counts); len(list) > 0 {
 		return list[0]
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/bailiwick-dev/bailiwick/internal/bench"
 	"github.com/bailiwick-dev/bailiwick/internal/cli"
@@ -224,6 +225,19 @@ func TestTheTableOfARun(t *testing.T) {
 	out.Reset()
 	if err := bench.WriteTable(&out, report); err != nil || !strings.Contains(out.String(), "checkin_postgres    –") {
 		t.Errorf("%v\n%s", err, out.String())
+	}
+	report.Machine, report.Rows[0].Note = "A machine with a name that is a good deal longer than what a line of a terminal takes, and then some", strings.Repeat("a note of many words ", 20)
+	out.Reset()
+	if err := bench.WriteTable(&out, report); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	if words := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(words, strings.TrimSpace(report.Rows[0].Note)) || !strings.Contains(words, report.Machine) {
+		t.Errorf("words are lost:\n%s", out.String())
 	}
 	report.Rows = report.Rows[:2]
 	out.Reset()

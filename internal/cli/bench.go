@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -81,12 +80,7 @@ func (c *benchCommand) list(env Environment) error {
 	if c.JSON == "-" {
 		return writeJSON(env.Stdout, bench.List())
 	}
-	t := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "row\tunit\tbound\twhat is measured")
-	for _, row := range bench.List() {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", row.Name, row.Unit, row.Bound, row.About)
-	}
-	return t.Flush()
+	return bench.WriteList(env.Stdout)
 }
 
 // report measures, or reads what was measured before.

@@ -9,11 +9,15 @@ import (
 	"strconv"
 	"text/tabwriter"
 	"time"
+
+	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/web"
 )
 
 type caseCommand struct {
 	List        caseListCommand        `cmd:"" help:"List cases, newest first."`
 	Show        caseShowCommand        `cmd:"" help:"Show a case with its cohort."`
+	Count       caseCountCommand       `cmd:"" help:"Count a case's consignment anew."`
 	Open        caseOpenCommand        `cmd:"" help:"Open a case on a consignment."`
 	Warrant     caseWarrantCommand     `cmd:"" help:"Draft a warrant on a sandbox; elsewhere use bailiwick warrant draft."`
 	Countersign caseCountersignCommand `cmd:"" help:"Put another officer's warrant in force on a sandbox, which signs by itself."`
@@ -29,6 +33,7 @@ Examples:
   bailiwick case open --title "Phones made for India appear elsewhere" SHIP-2021-07-114
   bailiwick warrant draft case-0001 --reason "We are investigating this shipment." --ends 2026-12-31 -o warrant.json
   bailiwick case show case-0001
+  bailiwick case count case-0001
   bailiwick case conclude case-0001 --finding "Resold abroad by the consignee; the buyers acted in good faith."`
 }
 
@@ -118,28 +123,85 @@ func (c *caseShowCommand) Run(ctx context.Context, env Environment) error {
 		Activations []countAnswer   `json:"activations"`
 		Market      string          `json:"market"`
 		Diverted    int             `json:"diverted"`
+		CountedAt   *time.Time      `json:"counted_at"`
+		ByJob       bool            `json:"by_job"`
+		Counting    *jobAnswer      `json:"counting"`
 	}
 	raw, err := c.ask(ctx, env, http.MethodGet, "/v1/cases/"+url.PathEscape(c.ID), nil, &d)
 	if err != nil {
 		return err
 	}
 	return c.show(env, raw, func() {
-		fmt.Fprintf(env.Stdout, "%s, %s: %s\nconsignment %s: %d devices, %d enrolled, %d activated outside their market\n",
-			d.Case.ID, d.Case.State, d.Case.Title, d.Case.Consignment, d.Devices, d.Enrolled, d.Diverted)
-		fmt.Fprintf(env.Stdout, "noticed %d, locked %d, lifted %d, lift not yet reported by %d\nactivated in:", d.Noticed, d.Locked, d.Lifted, d.Stragglers)
-		for _, a := range d.Activations {
-			if a.Name == "" {
-				a.Name = "not yet known"
+		fmt.Fprintf(env.Stdout, "%s, %s: %s\n", d.Case.ID, d.Case.State, d.Case.Title)
+		if d.CountedAt == nil {
+			fmt.Fprintf(env.Stdout, "consignment %s, not counted yet\n", d.Case.Consignment)
+		} else {
+			fmt.Fprintf(env.Stdout, "consignment %s: %d devices, %d enrolled, %d activated outside their market\n", d.Case.Consignment, d.Devices, d.Enrolled, d.Diverted)
+			fmt.Fprintf(env.Stdout, "noticed %d, locked %d, lifted %d, lift not yet reported by %d\nactivated in:", d.Noticed, d.Locked, d.Lifted, d.Stragglers)
+			for _, a := range d.Activations {
+				if a.Name == "" {
+					a.Name = "not yet known"
+				}
+				fmt.Fprintf(env.Stdout, "  %s %d", a.Name, a.Count)
 			}
-			fmt.Fprintf(env.Stdout, "  %s %d", a.Name, a.Count)
+			fmt.Fprintf(env.Stdout, "  (made for %s)\n", d.Market)
 		}
-		fmt.Fprintf(env.Stdout, "  (made for %s)\n", d.Market)
+		if d.ByJob {
+			fmt.Fprint(env.Stdout, countedOn(d.Case.ID, d.CountedAt, d.Counting))
+		}
 		for _, w := range d.Warrants {
 			fmt.Fprintf(env.Stdout, "%s, until %s, drafted by %s, %s\n", w.ID, w.EndsAt.Format(time.DateOnly), w.DraftedBy, w.signed())
 		}
 		if d.Case.Finding != "" {
 			fmt.Fprintln(env.Stdout, "finding:", d.Case.Finding)
 		}
+	})
+}
+
+// countedOn says how old the numbers of a large case are, and how to have newer ones.
+func countedOn(caseID string, at *time.Time, job *jobAnswer) string {
+	var text string
+	if at != nil {
+		text = "counted on " + web.DateTime(*at) + "\n"
+	}
+	switch {
+	case job == nil:
+		return text + "Count it anew with: bailiwick case count " + caseID + "\n"
+	case job.over():
+		return text + fmt.Sprintf("job %d, which counted it last, failed: bailiwick job show %d says why. Count it anew with: bailiwick case count %s\n", job.ID, job.ID, caseID)
+	}
+	return text + fmt.Sprintf("job %d counts it now, by %s: %s\n", job.ID, job.By, job.progress())
+}
+
+type caseCountCommand struct {
+	officerFlags
+	waitFlags
+	ID string `arg:"" help:"The case, such as case-0001."`
+}
+
+func (caseCountCommand) Help() string {
+	return `A consignment of up to 10,000 devices is counted whenever somebody looks at its case. A larger one is counted by a job: when its case is opened, and
+then when somebody asks, as here. The job reads page by page, each as it is then; it goes on whatever happens here or there.
+
+Examples:
+  bailiwick case count case-0001
+  bailiwick case count case-0001 --no-wait
+  bailiwick case count case-0001 --json`
+}
+
+func (c *caseCountCommand) Run(ctx context.Context, env Environment) error {
+	var n authority.CohortCount
+	j, err := c.begin(ctx, env, &c.officerFlags, "/v1/cases/"+url.PathEscape(c.ID)+"/count", nil, &n)
+	if err != nil {
+		return err
+	}
+	return c.show(env, j.raw, func() {
+		if !j.over() {
+			fmt.Fprintf(env.Stdout, "%s is being counted: %s\n%s", c.ID, j.progress(), j.hint())
+			return
+		}
+		fmt.Fprintf(env.Stdout, "%d devices, %d enrolled; noticed %d, locked %d, lifted %d, lift not yet reported by %d\nMore with: bailiwick case show %s\n",
+			n.Devices, n.Enrolled, n.Noticed, n.Locked, n.Lifted, n.Stragglers, c.ID)
 	})
 }
 

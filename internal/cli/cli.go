@@ -71,8 +71,10 @@ type commands struct {
 	Login       loginCommand       `cmd:"" group:"officers" help:"Log in to a server as an officer, for the commands below."`
 	Logout      logoutCommand      `cmd:"" group:"officers" help:"End the login."`
 	Find        findCommand        `cmd:"" group:"officers" help:"Show what is known of a device, and why it is restricted or not."`
+	Devices     devicesCommand     `cmd:"" group:"officers" help:"List enrolled devices by territory, stage, consignment or model."`
 	UnlockCode  unlockCodeCommand  `cmd:"" group:"officers" help:"Give out a code that lifts a device's lock without a network."`
 	UnlockCodes unlockCodesCommand `cmd:"" group:"officers" help:"Hold unlock codes given out against codes used."`
+	Licence     licenceCommand     `cmd:"" group:"officers" help:"Attach an individual licence of the policy to a device, or take it away."`
 	Erase       eraseCommand       `cmd:"" group:"officers" help:"Forget what a device told of its owner, at the owner's request."`
 	Appeal      appealCommand      `cmd:"" group:"officers" help:"Read owners' appeals and answer them."`
 	Wave        waveCommand        `cmd:"" group:"officers" help:"Look at proposed locks, approve or reject them."`

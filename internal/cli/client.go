@@ -53,9 +53,15 @@ func callJSON(ctx context.Context, client *http.Client, method, address, token s
 const maxAnswer = 96 << 20
 
 func call(ctx context.Context, client *http.Client, method, address, token, mediaType string, body io.Reader, answer any) error {
+	_, err := exchange(ctx, client, method, address, token, mediaType, body, answer)
+	return err
+}
+
+// exchange is call with the headers of the answer.
+func exchange(ctx context.Context, client *http.Client, method, address, token, mediaType string, body io.Reader, answer any) (http.Header, error) {
 	request, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if mediaType != "" {
 		request.Header.Set("Content-Type", mediaType)
@@ -65,20 +71,20 @@ func call(ctx context.Context, client *http.Client, method, address, token, medi
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return unreachable(ctx, request.URL, err)
+		return nil, unreachable(ctx, request.URL, err)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if response.StatusCode >= 300 {
-		return problemOf(response.StatusCode, text)
+		return nil, problemOf(response.StatusCode, text)
 	}
 	if answer == nil || len(text) == 0 {
-		return nil
+		return response.Header, nil
 	}
-	return json.Unmarshal(text, answer)
+	return response.Header, json.Unmarshal(text, answer)
 }
 
 // problem is what a server refused, and what to do.

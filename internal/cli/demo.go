@@ -231,7 +231,7 @@ The server stays up until you press Ctrl-C.
 // sampleOwner finds a locked phone whose owner page is worth a look.
 func sampleOwner(ctx context.Context, a *app.App) (imei, reference string) {
 	locked := order.Locked
-	rows, err := a.Service.Devices(ctx, authority.DeviceQuery{Stage: &locked, Limit: 1})
+	rows, _, err := a.Service.Devices(ctx, authority.DeviceQuery{Stage: &locked, Limit: 1})
 	if err != nil || len(rows) == 0 {
 		return "", ""
 	}

@@ -8,7 +8,7 @@ import (
 
 type eraseCommand struct {
 	officerFlags
-	IMEI   string `arg:"" help:"IMEI of the device, as people write it."`
+	Device string `arg:"" help:"IMEI, as people write it, or the device's id."`
 	Reason string `help:"How the owner asked; it stands on the time line." required:"" placeholder:"TEXT"`
 }
 
@@ -22,12 +22,8 @@ Examples:
 }
 
 func (c *eraseCommand) Run(ctx context.Context, env Environment) error {
-	var found struct {
-		Device struct {
-			ID string `json:"id"`
-		} `json:"device"`
-	}
-	if _, err := c.ask(ctx, env, http.MethodPost, "/v1/devices/find", map[string]string{"imei": c.IMEI}, &found); err != nil {
+	found, _, err := c.find(ctx, env, c.Device)
+	if err != nil {
 		return err
 	}
 	var erased struct {

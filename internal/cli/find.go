@@ -45,6 +45,7 @@ type deviceAnswer struct {
 		Model       string    `json:"model"`
 		Attestation string    `json:"attestation"`
 		LastSeen    time.Time `json:"last_seen"`
+		Licences    []string  `json:"licences"`
 		Activation  *struct {
 			Territory string `json:"territory"`
 			Day       string `json:"day"`
@@ -103,10 +104,8 @@ func (d *deviceAnswer) write(env Environment) {
 	} else {
 		fmt.Fprintf(env.Stdout, "activated in %s on %s\n", a.Territory, a.Day)
 	}
-	fmt.Fprintln(env.Stdout, "decision now:", d.Decision.Verdict)
-	for _, reason := range d.Decision.Reasons {
-		fmt.Fprintln(env.Stdout, "   ", reason.Text)
-	}
+	d.writeLicences(env)
+	d.writeDecision(env)
 	if len(d.Restrictions) == 0 {
 		fmt.Fprintln(env.Stdout, "There is no restriction.")
 	}
@@ -123,6 +122,20 @@ func (d *deviceAnswer) write(env Environment) {
 		if r.Appealing {
 			fmt.Fprintln(env.Stdout, "    an appeal is open: the clock stands still")
 		}
+	}
+}
+
+// writeLicences names the licences that officers attached, if there are any.
+func (d *deviceAnswer) writeLicences(env Environment) {
+	if len(d.Device.Licences) > 0 {
+		fmt.Fprintln(env.Stdout, "licences attached:", strings.Join(d.Device.Licences, ", "))
+	}
+}
+
+func (d *deviceAnswer) writeDecision(env Environment) {
+	fmt.Fprintln(env.Stdout, "decision now:", d.Decision.Verdict)
+	for _, reason := range d.Decision.Reasons {
+		fmt.Fprintln(env.Stdout, "   ", reason.Text)
 	}
 }
 

@@ -263,6 +263,14 @@ func showJob(env Environment, j *jobAnswer) {
 		showSimulation(env, &counted, shownSamples)
 		return
 	}
+	if figures := web.JobFigures(j.Kind, j.Result); figures != nil {
+		t := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
+		for _, f := range figures {
+			fmt.Fprintf(t, "%s\t%s\n", f.Name, f.Value)
+		}
+		t.Flush()
+		return
+	}
 	if len(j.Result) > 0 {
 		if pretty, err := json.MarshalIndent(j.Result, "", "  "); err == nil {
 			fmt.Fprintln(env.Stdout, string(pretty))

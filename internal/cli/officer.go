@@ -55,9 +55,15 @@ func (f *officerFlags) ask(ctx context.Context, env Environment, method, path st
 
 // send makes a request with a body of any kind. An upload may take its time; everything else is answered within a minute.
 func (f *officerFlags) send(ctx context.Context, env Environment, method, path, mediaType string, body io.Reader, answer any) (raw json.RawMessage, err error) {
+	_, raw, err = f.exchange(ctx, env, method, path, mediaType, body, answer)
+	return raw, err
+}
+
+// exchange is send with the headers of the answer.
+func (f *officerFlags) exchange(ctx context.Context, env Environment, method, path, mediaType string, body io.Reader, answer any) (header http.Header, raw json.RawMessage, err error) {
 	kept, err := readLogin(env)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+		return nil, nil, err
 	}
 	server, token := kept.Server, kept.Token
 	if f.Server != "" && strings.TrimRight(f.Server, "/") != server {
@@ -70,26 +76,26 @@ func (f *officerFlags) send(ctx context.Context, env Environment, method, path, 
 		server = defaultServer
 	}
 	if server, err = serverAddress(server); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if token == "" {
-		return nil, fmt.Errorf("you are not logged in to %s\n  Log in with: bailiwick login --server %s NAME", server, server)
+		return nil, nil, fmt.Errorf("you are not logged in to %s\n  Log in with: bailiwick login --server %s NAME", server, server)
 	}
 	client := &http.Client{Timeout: time.Minute}
 	if large(path, mediaType) {
 		client.Timeout = uploadTimeout
 	}
-	if err := call(ctx, client, method, server+path, token, mediaType, body, &raw); err != nil {
+	if header, err = exchange(ctx, client, method, server+path, token, mediaType, body, &raw); err != nil {
 		var refused *problem
 		if errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
-			return nil, fmt.Errorf("%w\n  Log in again with: bailiwick login --server %s NAME", err, server)
+			return nil, nil, fmt.Errorf("%w\n  Log in again with: bailiwick login --server %s NAME", err, server)
 		}
-		return nil, err
+		return nil, nil, err
 	}
 	if answer != nil && len(raw) > 0 {
-		return raw, json.Unmarshal(raw, answer)
+		return header, raw, json.Unmarshal(raw, answer)
 	}
-	return raw, nil
+	return header, raw, nil
 }
 
 // serverTime asks the server what time it is there.

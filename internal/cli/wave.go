@@ -74,6 +74,7 @@ type countAnswer struct {
 type waveDetailAnswer struct {
 	Wave        waveAnswer    `json:"wave"`
 	Fleet       int           `json:"fleet"`
+	Sampled     bool          `json:"sampled"`
 	LookedAt    int           `json:"looked_at"`
 	ByTerritory []countAnswer `json:"by_territory"`
 	ByGround    []countAnswer `json:"by_ground"`
@@ -112,8 +113,14 @@ func (c *waveShowCommand) Run(ctx context.Context, env Environment) error {
 	}
 	return c.show(env, raw, func() {
 		fmt.Fprintf(env.Stdout, "Wave %d, %s: %d locks in a fleet of %d\n", d.Wave.ID, d.Wave.State, d.Wave.Size, d.Fleet)
-		if d.LookedAt < d.Wave.Size {
+		switch {
+		case d.Sampled:
 			fmt.Fprintf(env.Stdout, "counted in a sample of %d, spread over the wave:\n", d.LookedAt)
+		case d.LookedAt == 0:
+			fmt.Fprintln(env.Stdout, "Nothing is left in it that could be counted.")
+			return
+		case d.LookedAt < d.Wave.Size:
+			fmt.Fprintf(env.Stdout, "counted in the %d that are left of it:\n", d.LookedAt)
 		}
 		for _, part := range []struct {
 			name   string

@@ -39,6 +39,7 @@ func (c *console) openCase(w http.ResponseWriter, r *http.Request, o *authority.
 type caseView struct {
 	*authority.CaseDetail
 	Chart     template.HTML
+	Count     *jobView // counts the consignment now, or has failed to
 	Decides   bool
 	Me        string
 	LeastEnd  string // of a hold, for the form
@@ -55,6 +56,10 @@ func (c *console) caseFile(w http.ResponseWriter, r *http.Request, o *authority.
 	now := c.site.Now()
 	view := caseView{CaseDetail: d, Chart: activationBars(d.Activations, d.Market), Decides: o.Can(authority.MayInvestigate), Me: o.Name,
 		LeastEnd: now.Add(24 * time.Hour).UTC().Format(time.DateOnly), MostEnd: now.Add(order.MaxHold - 24*time.Hour).UTC().Format(time.DateOnly)}
+	if d.Counting != nil {
+		job := jobOf(d.Counting, o)
+		view.Count = &job
+	}
 	if view.Signers, err = c.signers(r.Context()); err != nil {
 		return err
 	}
@@ -78,6 +83,22 @@ func activationBars(counts []authority.Count, market territory.Code) template.HT
 		}
 	}
 	return web.Bars(bars)
+}
+
+// count has a large consignment counted anew.
+func (c *console) count(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
+	if err := caseAction(r, o); err != nil {
+		return err
+	}
+	back := casePath(r.PathValue("id"))
+	j, err := c.service.BeginCount(r.Context(), o, r.PathValue("id"))
+	if err != nil {
+		return c.done(w, r, back, "", err)
+	}
+	if over, err := c.finished(r, j, new(authority.CohortCount)); err != nil || over {
+		return c.done(w, r, back, "Counted.", err)
+	}
+	return c.done(w, r, back, "", nil)
 }
 
 func (c *console) draftWarrant(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {

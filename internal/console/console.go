@@ -45,7 +45,7 @@ type Sessions interface {
 // Reports read.
 type Reports interface {
 	Overview(ctx context.Context) (*authority.Overview, error)
-	Devices(ctx context.Context, q authority.DeviceQuery) ([]authority.DeviceRow, error)
+	Devices(ctx context.Context, q authority.DeviceQuery) (list []authority.DeviceRow, next device.ID, err error)
 	FindDevice(ctx context.Context, imei string) (*authority.Device, error)
 	DeviceDetail(ctx context.Context, id device.ID) (*authority.DeviceDetail, error)
 	WaitingLifts(ctx context.Context, id device.ID) ([]authority.WaitingLift, error)
@@ -69,10 +69,12 @@ type Actions interface {
 	OpenCase(ctx context.Context, actor *authority.Officer, title, consignment string) (*authority.Case, error)
 	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (w *authority.Warrant, proposal []byte, err error)
 	CountersignWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Warrant, error)
+	BeginCount(ctx context.Context, actor *authority.Officer, caseID string) (*authority.Job, error)
 	BeginConclusion(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Job, error)
 	Simulate(ctx context.Context, actor *authority.Officer, name string, source []byte) (*authority.Job, error)
 	CancelJob(ctx context.Context, actor *authority.Officer, id int64) (*authority.Job, error)
 	AnswerAppeal(ctx context.Context, actor *authority.Officer, id int64, grant bool, answer string) error
+	AttachLicence(ctx context.Context, actor *authority.Officer, id device.ID, licence string, attach bool) error
 	LiftByHuman(ctx context.Context, actor *authority.Officer, id device.ID, g order.Ground, reason string) error
 	UnlockCode(ctx context.Context, actor *authority.Officer, id device.ID, challenge, justification string) (code string, err error)
 	PublishPolicy(ctx context.Context, actor *authority.Officer, name string, source []byte) (*authority.PolicyDocument, *policy.Report, error)
@@ -134,6 +136,7 @@ func (c *console) routes() http.Handler {
 	officer("GET /console/devices/{id}", c.device)
 	officer("POST /console/devices/{id}/lift", c.lift)
 	officer("POST /console/devices/{id}/unlock-code", c.unlockCode)
+	officer("POST /console/devices/{id}/licences", c.attachLicence)
 	officer("GET /console/waves", c.waves)
 	officer("GET /console/waves/{id}", c.wave)
 	officer("POST /console/waves/{id}/approve", c.approveWave)
@@ -144,10 +147,12 @@ func (c *console) routes() http.Handler {
 	officer("POST /console/cases/{id}/warrant", c.draftWarrant)
 	officer("GET /console/cases/{id}/warrants/{warrant}/proposal", c.warrantProposal)
 	officer("POST /console/cases/{id}/countersign", c.countersign)
+	officer("POST /console/cases/{id}/count", c.count)
 	officer("POST /console/cases/{id}/conclude", c.conclude)
 	officer("GET /console/cases/{id}/stragglers/{warrant}", c.stragglers)
 	officer("GET /console/jobs", c.jobs)
 	officer("GET /console/jobs/{id}", c.job)
+	officer("GET /console/jobs/{id}/result.json", c.jobResult)
 	officer("POST /console/jobs/{id}/cancel", c.cancelJob)
 	officer("GET /console/appeals", c.appeals)
 	officer("GET /console/appeals/{id}", c.appeal)

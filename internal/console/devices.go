@@ -21,7 +21,7 @@ type devicesView struct {
 	Stage       string
 	Consignment string
 	Model       string
-	Next        string // link to the next page; empty on the last
+	Next        string // link to the next page; empty on the last. A page may be short, or empty, and not the last
 	Places      []place
 	Stages      []order.Stage
 }
@@ -39,12 +39,12 @@ func (c *console) devices(w http.ResponseWriter, r *http.Request, o *authority.O
 	if err != nil {
 		return err
 	}
-	if view.Rows, err = c.service.Devices(r.Context(), query); err != nil {
+	var next device.ID
+	if view.Rows, next, err = c.service.Devices(r.Context(), query); err != nil {
 		return err
 	}
-	if len(view.Rows) > devicesPerPage {
-		view.Rows = view.Rows[:devicesPerPage]
-		q.Set("after", view.Rows[devicesPerPage-1].Device.ID.String())
+	if !next.IsZero() {
+		q.Set("after", next.String())
 		view.Next = "/console/devices?" + q.Encode()
 	}
 	return c.show(w, r, o, http.StatusOK, "devices", "Devices", view)
@@ -71,7 +71,7 @@ func (c *console) toDevice(w http.ResponseWriter, r *http.Request, imei string) 
 }
 
 func deviceQuery(v devicesView, after string) (authority.DeviceQuery, error) {
-	q := authority.DeviceQuery{Consignment: v.Consignment, Model: v.Model, Limit: devicesPerPage + 1}
+	q := authority.DeviceQuery{Consignment: v.Consignment, Model: v.Model, Limit: devicesPerPage}
 	var err error
 	if v.Territory != "" {
 		if q.Territory, err = territory.ParseCode(v.Territory); err != nil {
@@ -112,6 +112,7 @@ type deviceView struct {
 	Stage   order.Stage
 	MayLift bool
 	MayCode bool
+	MayGive bool // licences
 	Lifts   []liftCode
 }
 
@@ -139,7 +140,7 @@ func (c *console) device(w http.ResponseWriter, r *http.Request, o *authority.Of
 		return err
 	}
 	view := deviceView{DeviceDetail: detail, Strip: web.Days(detail.Device.Days, territory.DayOf(c.site.Now()), web.EnglishDays), Stage: order.Observed,
-		MayLift: o.Can(authority.MayLift), MayCode: o.Can(authority.MayGiveUnlockCodes)}
+		MayLift: o.Can(authority.MayLift), MayCode: o.Can(authority.MayGiveUnlockCodes), MayGive: o.Can(authority.MayAttachLicences)}
 	for _, restriction := range detail.Restrictions {
 		view.Tracks = append(view.Tracks, track{restriction, steps(detail.Device, restriction)})
 		if restriction.Active() {
@@ -204,6 +205,20 @@ func (c *console) unlockCode(w http.ResponseWriter, r *http.Request, o *authorit
 		return c.done(w, r, back, "", err)
 	}
 	return c.flash(w, r, back, web.Flash{Tone: "good", Text: "Read this code to the owner. It works once, for this challenge.", Secret: code})
+}
+
+// attachLicence attaches a licence to a device, or takes it away.
+func (c *console) attachLicence(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
+	id, back, err := deviceAction(r, o, authority.MayAttachLicences)
+	if err != nil {
+		return err
+	}
+	licence, attach := strings.TrimSpace(r.PostFormValue("licence")), r.PostFormValue("action") != "detach"
+	good := "The licence " + licence + " is attached. The decision below counts it; restrictions follow when the device checks in."
+	if !attach {
+		good = "The licence " + licence + " is taken away. The decision below is without it; restrictions follow when the device checks in."
+	}
+	return c.done(w, r, back, good, c.service.AttachLicence(r.Context(), o, id, licence, attach))
 }
 
 func deviceAction(r *http.Request, o *authority.Officer, right authority.Right) (device.ID, string, error) {

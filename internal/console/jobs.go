@@ -41,7 +41,9 @@ type jobView struct {
 	Percent int    // of Total
 	Far     string // in words, with an estimate
 	Fault   string
-	Result  string // as it is, when nothing below shows it better
+	Figures []web.JobFigure
+	Result  string // as it is, when nothing else shows it
+	Machine bool   // whether there is a result for machines
 	Policy  *simulationView
 	Running bool
 	Cancel  bool // may be called off by who looks
@@ -49,7 +51,7 @@ type jobView struct {
 
 var jobNames = map[string]string{
 	authority.ReleaseJob: "Release", authority.WaveJob: "Locks of wave", authority.SimulationJob: "Simulation of a policy",
-	authority.ImportJob: "Import", authority.RetentionJob: "Retention",
+	authority.ImportJob: "Import", authority.RetentionJob: "Retention", authority.CountJob: "Count of",
 }
 
 func jobOf(j *authority.Job, o *authority.Officer) jobView {
@@ -97,11 +99,33 @@ func (c *console) job(w http.ResponseWriter, r *http.Request, o *authority.Offic
 		return err
 	}
 	v := jobOf(j, o)
+	v.Machine = len(j.Result) > 0
+	v.Policy, v.Figures = simulationOf(j), web.JobFigures(j.Kind, j.Result)
 	var pretty bytes.Buffer
-	if v.Policy = simulationOf(j); v.Policy == nil && len(j.Result) > 0 && json.Indent(&pretty, j.Result, "", "  ") == nil {
+	if v.Policy == nil && v.Figures == nil && v.Machine && json.Indent(&pretty, j.Result, "", "  ") == nil {
 		v.Result = pretty.String()
 	}
 	return c.show(w, r, o, http.StatusOK, "job", fmt.Sprintf("Job %d", id), v)
+}
+
+// jobResult gives out what has come of a job, for machines.
+func (c *console) jobResult(w http.ResponseWriter, r *http.Request, _ *authority.Officer) error {
+	id, err := numberInPath(r)
+	if err != nil {
+		return err
+	}
+	j, err := c.service.Job(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if len(j.Result) == 0 {
+		return authority.ErrNotFound
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="job-%d.json"`, id))
+	w.Header().Set("Cache-Control", "no-store")
+	_, err = w.Write(j.Result)
+	return err
 }
 
 func (c *console) cancelJob(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {

@@ -27,6 +27,31 @@ func TestJobs(t *testing.T) {
 	if p := b.page("/console/jobs/4"); len(p.Find("form", "action", "/console/jobs/4/cancel")) != 0 {
 		t.Error("a release can be called off")
 	}
+	for path, wants := range map[string][]string{
+		"/console/jobs/1": {"Devices that lost days 310", "Lines of time lines forgotten 4,012", "The result as JSON"},
+		"/console/jobs/2": {"Locks ordered 0", "Left alone when looked at again: appealed 2", "clock doubt 1"},
+		"/console/jobs/4": {"What has come of it so far", "Holds lifted 310,000", "Devices that have not yet reported the lift 0"},
+		"/console/jobs/5": {"The result as JSON"},
+		"/console/jobs/6": {`{ "sorted": 5 }`},
+	} {
+		p := b.page(path)
+		for _, want := range wants {
+			if !strings.Contains(p.Text(), want) {
+				t.Errorf("%s does not say %q: %s", path, want, p.Text())
+			}
+		}
+		if pre := p.Find("pre"); (len(pre) == 0) == (path == "/console/jobs/6") {
+			t.Errorf("%s has %d texts for machines", path, len(pre))
+		}
+	}
+	if w := b.get("/console/jobs/4/result.json"); w.Header().Get("Content-Type") != "application/json" || w.Body.String() != `{"lifted":310000,"stragglers":0}` {
+		t.Errorf("%v %s", w.Header(), w.Body)
+	}
+	for _, path := range []string{"/console/jobs/3/result.json", "/console/jobs/99/result.json", "/console/jobs/x/result.json"} {
+		if w := b.get(path); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
 	b.then(b.post("/console/jobs/3/cancel", nil))
 	b.calls("CancelJob 3 nora")
 	if w := b.get("/console/jobs/99"); w.Code != http.StatusNotFound {
@@ -75,5 +100,45 @@ func TestStragglers(t *testing.T) {
 	}
 	if w := b.get("/console/cases/case-0001/stragglers/warrant-0001?after=x"); w.Code != http.StatusBadRequest {
 		t.Error(w.Code)
+	}
+}
+
+// A large consignment is counted when somebody asks; its page says how old its numbers are, and how far a count is.
+func TestCountOfALargeConsignment(t *testing.T) {
+	b := open(t, "nora")
+	for path, c := range map[string]struct {
+		says, not string
+		button    int
+	}{
+		"/console/cases/case-0001": {"240", "counted", 0},
+		"/console/cases/case-0002": {"310,000 of 1,000,000 devices", "Count it", 0},
+		"/console/cases/case-0003": {"Nobody has counted this consignment yet", "Shipped", 1},
+		"/console/cases/case-0004": {"The last count failed. Job 7 is of another release", "Call it off", 1},
+	} {
+		p := b.page(path)
+		if text := p.Text(); !strings.Contains(text, c.says) || strings.Contains(text, c.not) {
+			t.Errorf("%s: %s", path, text)
+		}
+		if n := len(p.Find("form", "action", path+"/count")); n != c.button {
+			t.Errorf("%s: %d buttons", path, n)
+		}
+	}
+	p := b.then(b.post("/console/cases/case-0003/count", nil))
+	b.calls("BeginCount case-0003 nora")
+	if !strings.Contains(p.Text(), "Counted.") {
+		t.Error(p.Text())
+	}
+}
+
+// A list of devices that found nothing among those that it looked at says so, and goes on.
+func TestDevicesGoOn(t *testing.T) {
+	b := open(t, "nora")
+	p := b.page("/console/devices?model=None")
+	links := p.Find("a", "class", "button second")
+	if !strings.Contains(p.Text(), "None of the devices that were looked at fits; there are more.") || len(links) != 1 || !strings.Contains(p.Text(), "Go on") {
+		t.Fatal(p.Text())
+	}
+	if p := b.page("/console/devices?model=None&after=" + staged.ID(7).String()); !strings.Contains(p.Text(), "No device fits.") || len(p.Find("a", "class", "button second")) != 0 {
+		t.Error(p.Text())
 	}
 }

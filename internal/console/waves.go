@@ -45,6 +45,22 @@ func (c *console) wave(w http.ResponseWriter, r *http.Request, o *authority.Offi
 	return c.show(w, r, o, http.StatusOK, "wave", fmt.Sprintf("Wave %d", id), view)
 }
 
+// Basis says what the counts come from, where that is not the whole wave.
+func (v waveView) Basis() string {
+	size, state := v.Wave.Size, v.Wave.State
+	switch {
+	case v.LookedAt >= size:
+		return ""
+	case v.Sampled:
+		return "Counted in a sample of " + web.Number(v.LookedAt) + ", spread over the wave."
+	case state == authority.WaveRejected:
+		return "What it proposed was let go when it was rejected, so that there is nothing to count any more."
+	case v.LookedAt == 0:
+		return "None of its locks is left: there is nothing to count any more."
+	}
+	return "Counted in what is left of it: " + web.Count(v.LookedAt, "lock", "locks") + " of " + web.Number(size) + "."
+}
+
 func share(part, whole int) string {
 	if whole == 0 {
 		return ""

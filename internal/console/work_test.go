@@ -44,6 +44,18 @@ func TestWave(t *testing.T) {
 	if p := b.page("/console/waves/6"); len(p.Find("form", "action", "/console/waves/6/approve")) != 0 || !strings.Contains(p.Text(), "Approved by nora") {
 		t.Error("a decided wave can be decided again")
 	}
+	if p := b.page("/console/waves/6"); !strings.Contains(p.Text(), "Counted in what is left of it: 63 locks of 149.") {
+		t.Error(p.Text())
+	}
+	if p := b.page("/console/waves/5"); !strings.Contains(p.Text(), "let go when it was rejected") || strings.Contains(p.Text(), "sample of") {
+		t.Error(p.Text())
+	}
+	if p := b.page("/console/waves/4"); !strings.Contains(p.Text(), "without a policy in force, by warrants alone") {
+		t.Error(p.Text())
+	}
+	if p := b.page("/console/waves"); strings.Contains(p.Text(), "0000000000") || !strings.Contains(p.Text(), "– by warrants alone") {
+		t.Error(p.Text())
+	}
 	for _, path := range []string{"/console/waves/99", "/console/waves/x", "/console/waves/-1"} {
 		if w := b.get(path); w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", path, w.Code)
@@ -76,7 +88,15 @@ func TestDevice(t *testing.T) {
 	if again := b.page(path); len(again.Find("output", "class", "secret")) != 0 {
 		t.Error("the code was shown twice")
 	}
-	b.calls("LiftByHuman "+staged.ID(1).String()+" iran nora", "UnlockCode "+staged.ID(1).String()+" nora")
+	for _, c := range []struct{ licence, action, want string }{
+		{" relief-2026 ", "attach", "The licence relief-2026 is attached."}, {"relief-2026", "detach", "The licence relief-2026 is taken away."}, {"", "attach", "The licence is empty."},
+	} {
+		if p := b.then(b.post(path+"/licences", url.Values{"licence": {c.licence}, "action": {c.action}})); !strings.Contains(p.Text(), c.want) {
+			t.Errorf("%q: %s", c.want, p.Text())
+		}
+	}
+	b.calls("LiftByHuman "+staged.ID(1).String()+" iran nora", "UnlockCode "+staged.ID(1).String()+" nora",
+		"AttachLicence "+staged.ID(1).String()+" relief-2026 true nora", "AttachLicence "+staged.ID(1).String()+" relief-2026 false nora")
 	for _, ground := range []string{"", "rule:", "warrant:", "policy:iran", "iran"} {
 		if w := b.post(path+"/lift", url.Values{"ground": {ground}, "reason": {"x"}}); w.Code != http.StatusBadRequest {
 			t.Errorf("%q: %d", ground, w.Code)

@@ -49,6 +49,7 @@ var calls = []struct {
 	{"POST", "/v1/devices/find", `{"imei":"490154203237518"}`, 200, []any{someID}, `"imei":"490154203237518"`},
 	{"GET", idPath, "", 200, []any{someID}, `"verdict":"deny"`},
 	{"POST", idPath + "/lift", `{"ground":"rule:cuba","reason":"A mistake."}`, 204, []any{"kim", someID, cuba, "A mistake."}, ""},
+	{"POST", idPath + "/licences", `{"licence":"relief-2026","attached":true}`, 204, []any{"kim", someID, "relief-2026", true}, ""},
 	{"POST", idPath + "/erase", `{"reason":"Asked for by letter."}`, 200, []any{"kim", someID, "Asked for by letter."}, `"records":12`},
 	{"POST", idPath + "/unlock-code", `{"challenge":"12345678","justification":"In hospital."}`, 200, []any{"kim", someID, "12345678", "In hospital."}, `"code":"12345678"`},
 	{"GET", "/v1/unlock-codes", "", 200, []any{"kim"}, `"outstanding":1`},
@@ -58,7 +59,8 @@ var calls = []struct {
 	{"POST", "/v1/waves/1/reject", `{"note":"n"}`, 204, []any{"kim", int64(1), "n"}, ""},
 	{"GET", "/v1/cases?limit=7", "", 200, []any{7}, `"consignment":"c-1"`},
 	{"POST", "/v1/cases", `{"title":"T","consignment":"c-1"}`, 200, []any{"kim", "T", "c-1"}, `"id":"case-0001"`},
-	{"GET", "/v1/cases/case-0001", "", 200, []any{"case-0001"}, `"activations":[]`},
+	{"GET", "/v1/cases/case-0001", "", 200, []any{"case-0001"}, `"counted_at":"2026-09-01T12:00:00Z","by_job":true,"counting":{"id":5,"kind":"count"`},
+	{"POST", "/v1/cases/case-0001/count", "", 202, []any{"kim", "case-0001"}, `"state":"running"`},
 	{"POST", "/v1/cases/case-0001/warrants", `{"reason":"r","ends_at":"2026-09-01T12:00:00Z"}`, 200, []any{"kim", "case-0001", "r", now}, `"proposal":"e30="`},
 	{"POST", "/v1/warrants/warrant-0001/proposal", "", 200, []any{"kim", "warrant-0001"}, `"proposal":"e30="`},
 	{"POST", "/v1/warrants/warrant-0001/countersign", "", 200, []any{"kim", "warrant-0001"}, `"id":"warrant-0001"`},
@@ -386,5 +388,26 @@ func TestServerIsBounded(t *testing.T) {
 		if _, err := New(cfg); err == nil {
 			t.Errorf("accepted: %+v", cfg)
 		}
+	}
+}
+
+// TestDevicesLinkToTheNextPage: where a list goes on, a link says so (RFC 8288), with the question; at the end there is none.
+func TestDevicesLinkToTheNextPage(t *testing.T) {
+	s := serve(t, nil)
+	const path = "/v1/devices?model=Lantern+X&territory=CU&stage=noticed&consignment=c-1&limit=7"
+	if w := s.ask("GET", path, "", asKim); w.Code != 200 || w.Header().Values("Link") != nil {
+		t.Errorf("%d, at the end %q", w.Code, w.Header().Values("Link"))
+	}
+	s.fake.next = someID
+	w := s.ask("GET", path, "", asKim)
+	want := "</v1/devices?after=" + someID.String() + `&consignment=c-1&limit=7&model=Lantern+X&stage=noticed&territory=CU>; rel="next"`
+	if w.Code != 200 || w.Header().Get("Link") != want {
+		t.Errorf("%d, %q", w.Code, w.Header().Get("Link"))
+	}
+	next := strings.TrimPrefix(strings.Split(want, ">")[0], "<")
+	stage := order.Noticed
+	q := authority.DeviceQuery{Territory: "CU", Stage: &stage, Consignment: "c-1", Model: "Lantern X", After: someID, Limit: 7}
+	if s.fake.told = nil; s.ask("GET", next, "", asKim).Code != 200 || !reflect.DeepEqual(s.fake.told, []any{q}) {
+		t.Errorf("the link asks for %+v", s.fake.told)
 	}
 }

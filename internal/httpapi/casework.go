@@ -97,10 +97,15 @@ func (e *edge) cases(api huma.API) {
 			c, err := a.OpenCase(ctx, actor(ctx), in.Body.Title, in.Body.Consignment)
 			return one(c, err, caseOf)
 		})
-	huma.Register(api, op(http.MethodGet, "/v1/cases/{id}", "show-case", "A case with its cohort"),
+	huma.Register(api, op(http.MethodGet, "/v1/cases/{id}", "show-case", "A case with its cohort: counted now or, when it is large, by the last job that did"),
 		func(ctx context.Context, in *caseInput) (*bodyOf[caseDetail], error) {
 			c, err := a.CaseDetail(ctx, in.ID)
 			return one(c, err, caseDetailOf)
+		})
+	huma.Register(api, accepted(op(http.MethodPost, "/v1/cases/{id}/count", "count-case", "Count a case's consignment anew: a job does")),
+		func(ctx context.Context, in *caseInput) (*bodyOf[jobView], error) {
+			j, err := a.BeginCount(ctx, actor(ctx), in.ID)
+			return e.began(ctx, j, err)
 		})
 	huma.Register(api, op(http.MethodPost, "/v1/warrants/{id}/countersign", "countersign-warrant", "Put another officer's warrant in force at once: only a sandbox can, which holds officers' keys itself"),
 		func(ctx context.Context, in *caseInput) (*bodyOf[warrantView], error) {

@@ -45,9 +45,10 @@ type ForOfficers interface {
 	Officers(ctx context.Context) ([]*authority.Officer, error)
 
 	Overview(ctx context.Context) (*authority.Overview, error)
-	Devices(ctx context.Context, q authority.DeviceQuery) ([]authority.DeviceRow, error)
+	Devices(ctx context.Context, q authority.DeviceQuery) (list []authority.DeviceRow, next device.ID, err error)
 	FindDevice(ctx context.Context, imei string) (*authority.Device, error)
 	DeviceDetail(ctx context.Context, id device.ID) (*authority.DeviceDetail, error)
+	AttachLicence(ctx context.Context, actor *authority.Officer, id device.ID, licence string, attach bool) error
 	EraseDevice(ctx context.Context, actor *authority.Officer, id device.ID, reason string) (records int, err error)
 	LiftByHuman(ctx context.Context, actor *authority.Officer, id device.ID, g order.Ground, reason string) error
 	UnlockCode(ctx context.Context, actor *authority.Officer, id device.ID, challenge, justification string) (code string, err error)
@@ -64,6 +65,7 @@ type ForOfficers interface {
 	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (w *authority.Warrant, proposal []byte, err error)
 	ProposeWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (w *authority.Warrant, proposal []byte, err error)
 	CountersignWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Warrant, error)
+	BeginCount(ctx context.Context, actor *authority.Officer, caseID string) (*authority.Job, error)
 	BeginConclusion(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Job, error)
 	Stragglers(ctx context.Context, warrantID string, after device.ID, limit int) ([]authority.Straggler, error)
 

@@ -40,6 +40,7 @@ type fake struct {
 	panics bool
 	told   []any
 	from   netip.Addr
+	next   device.ID // behind which a list of devices goes on
 }
 
 func (f *fake) say(told ...any) error {
@@ -127,8 +128,8 @@ func (f *fake) appeal() *authority.Appeal {
 	return &authority.Appeal{ID: 5, Device: someID, Ground: cuba, Text: "No.", Contact: "me@example.org", OpenedAt: now, DueAt: now.AddDate(0, 0, 7), State: authority.AppealOpen}
 }
 
-func (f *fake) Devices(_ context.Context, q authority.DeviceQuery) ([]authority.DeviceRow, error) {
-	return []authority.DeviceRow{{Device: f.device(), Market: "MX", Stage: order.Noticed}}, f.say(q)
+func (f *fake) Devices(_ context.Context, q authority.DeviceQuery) ([]authority.DeviceRow, device.ID, error) {
+	return []authority.DeviceRow{{Device: f.device(), Market: "MX", Stage: order.Noticed}}, f.next, f.say(q)
 }
 func (f *fake) FindDevice(_ context.Context, imei string) (*authority.Device, error) {
 	return f.device(), f.say(imei)
@@ -139,6 +140,9 @@ func (f *fake) DeviceDetail(_ context.Context, id device.ID) (*authority.DeviceD
 		Orders:   []authority.OrderRow{{Order: &authority.Order{ID: order.ID{9}, Kind: order.Notice, Ground: cuba, Sequenced: true}, State: authority.OrderSequenced}},
 		Appeals:  []*authority.Appeal{f.appeal()},
 		Decision: policy.Decision{Verdict: policy.Deny, Rule: "cuba", Reasons: []policy.Reason{{Code: policy.ActivatedInProhibited, Text: "Because."}}}}, f.say(id)
+}
+func (f *fake) AttachLicence(_ context.Context, o *authority.Officer, id device.ID, licence string, attach bool) error {
+	return f.say(o.Name, id, licence, attach)
 }
 func (f *fake) EraseDevice(_ context.Context, o *authority.Officer, id device.ID, reason string) (int, error) {
 	return 12, f.say(o.Name, id, reason)
@@ -207,7 +211,10 @@ func (f *fake) Cases(_ context.Context, limit int) ([]*authority.Case, error) {
 	return []*authority.Case{f.kase()}, f.say(limit)
 }
 func (f *fake) CaseDetail(_ context.Context, id string) (*authority.CaseDetail, error) {
-	return &authority.CaseDetail{Case: f.kase(), Warrants: []*authority.Warrant{f.warrant()}}, f.say(id)
+	return &authority.CaseDetail{Case: f.kase(), Warrants: []*authority.Warrant{f.warrant()}, CountedAt: now, ByJob: true, Counting: f.job("count")}, f.say(id)
+}
+func (f *fake) BeginCount(_ context.Context, o *authority.Officer, id string) (*authority.Job, error) {
+	return f.job("count"), f.say(o.Name, id)
 }
 func (f *fake) OpenCase(_ context.Context, o *authority.Officer, title, consignment string) (*authority.Case, error) {
 	return f.kase(), f.say(o.Name, title, consignment)

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -17,7 +19,7 @@ type deviceQuery struct {
 	Stage       string `query:"stage" enum:"observed,noticed,locked,lifted" doc:"strictest stage of its restrictions that is not lifted"`
 	Consignment string `query:"consignment" maxLength:"64"`
 	Model       string `query:"model" maxLength:"64"`
-	After       string `query:"after" maxLength:"32" doc:"id of the last device of the page before"`
+	After       string `query:"after" maxLength:"32" doc:"go on behind this device: the header Link has the next page"`
 	Limit       int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
@@ -43,6 +45,14 @@ type eraseInput struct {
 	ID   string `path:"id" minLength:"32" maxLength:"32"`
 	Body struct {
 		Reason string `json:"reason" minLength:"5" maxLength:"500" doc:"how the owner asked; it stands on the time line"`
+	}
+}
+
+type licenceInput struct {
+	ID   string `path:"id" minLength:"32" maxLength:"32"`
+	Body struct {
+		Licence  string `json:"licence" minLength:"1" maxLength:"64" doc:"its id in the policy" example:"relief-2026"`
+		Attached bool   `json:"attached" doc:"whether it is to cover the device"`
 	}
 }
 
@@ -99,17 +109,40 @@ func parseID(s string) (device.ID, *Problem) {
 	return id, nil
 }
 
+// devicePage is a page of devices, with a link to the next one (RFC 8288).
+type devicePage struct {
+	Link string `header:"Link" doc:"the next page, rel=\"next\"; left out at the end. A page may be short, or empty, and not the last: a request looks at 20,000 devices at most"`
+	Body []deviceRow
+}
+
+// linkTo is the page behind a device, for the same question.
+func (in *deviceQuery) linkTo(next device.ID) string {
+	if next.IsZero() {
+		return ""
+	}
+	q := url.Values{"after": {next.String()}, "limit": {strconv.Itoa(in.Limit)}}
+	for name, value := range map[string]string{"territory": in.Territory, "stage": in.Stage, "consignment": in.Consignment, "model": in.Model} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return "</v1/devices?" + q.Encode() + `>; rel="next"`
+}
+
 // fleet is devices one by one.
 func (e *edge) fleet(api huma.API) {
 	a := e.cfg.Authority
 	huma.Register(api, op(http.MethodGet, "/v1/devices", "list-devices", "Devices, by id, page by page"),
-		func(ctx context.Context, in *deviceQuery) (*bodyOf[[]deviceRow], error) {
+		func(ctx context.Context, in *deviceQuery) (*devicePage, error) {
 			q, p := in.query()
 			if p != nil {
 				return nil, p
 			}
-			all, err := a.Devices(ctx, q)
-			return list(all, err, deviceRowOf)
+			all, next, err := a.Devices(ctx, q)
+			if err != nil {
+				return nil, problemOf(err)
+			}
+			return &devicePage{in.linkTo(next), each(all, deviceRowOf)}, nil
 		})
 	// The IMEI is in the body: URLs end up in the logs of others.
 	huma.Register(api, op(http.MethodPost, "/v1/devices/find", "find-device", "The device with an IMEI"),
@@ -141,6 +174,14 @@ func (e *edge) fleet(api huma.API) {
 				return nil, invalid(err.Error(), "write it as rule:cuba or warrant:warrant-0001")
 			}
 			return none(a.LiftByHuman(ctx, actor(ctx), id, g, in.Body.Reason))
+		})
+	huma.Register(api, silent(op(http.MethodPost, "/v1/devices/{id}/licences", "attach-licence", "Say that a licence of the policy covers a device, or no longer; asking twice changes nothing")),
+		func(ctx context.Context, in *licenceInput) (*struct{}, error) {
+			id, p := parseID(in.ID)
+			if p != nil {
+				return nil, p
+			}
+			return none(a.AttachLicence(ctx, actor(ctx), id, in.Body.Licence, in.Body.Attached))
 		})
 	huma.Register(api, op(http.MethodPost, "/v1/devices/{id}/erase", "erase-device", "Forget what a device told of its owner, at the owner's request"),
 		func(ctx context.Context, in *eraseInput) (*bodyOf[erased], error) {

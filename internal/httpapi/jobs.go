@@ -17,7 +17,7 @@ const brief = 300 * time.Millisecond
 
 type jobView struct {
 	ID         int64           `json:"id"`
-	Kind       string          `json:"kind" enum:"release,wave,simulation,import,retention"`
+	Kind       string          `json:"kind" enum:"release,wave,simulation,import,retention,count"`
 	Subject    string          `json:"subject,omitempty" doc:"what it is about: a case, a wave"`
 	State      string          `json:"state" enum:"waiting,running,done,failed,cancelled"`
 	Done       int64           `json:"done" doc:"of total"`

@@ -46,6 +46,7 @@ type waveSample struct {
 type waveDetail struct {
 	Wave        waveView     `json:"wave"`
 	Fleet       int          `json:"fleet" doc:"enrolled devices"`
+	Sampled     bool         `json:"sampled" doc:"whether the wave is so large that a sample of it is counted"`
 	LookedAt    int          `json:"looked_at" doc:"restrictions that the counts come from: all, or a sample of a large wave"`
 	ByTerritory []countView  `json:"by_territory" nullable:"false"`
 	ByGround    []countView  `json:"by_ground" nullable:"false"`
@@ -58,7 +59,7 @@ type waveDetail struct {
 
 func waveDetailOf(w *authority.WaveDetail) waveDetail {
 	return waveDetail{
-		Wave: waveOf(w.Wave), Fleet: w.Fleet, LookedAt: w.LookedAt, ByTerritory: each(w.ByTerritory, countOf), ByGround: each(w.ByGround, countOf),
+		Wave: waveOf(w.Wave), Fleet: w.Fleet, Sampled: w.Sampled, LookedAt: w.LookedAt, ByTerritory: each(w.ByTerritory, countOf), ByGround: each(w.ByGround, countOf),
 		ByModel: each(w.ByModel, countOf), ByConsignee: each(w.ByConsignee, countOf), Confirm: w.Confirm,
 		Odd: each(w.Odd, func(o authority.Oddity) oddity { return oddity(o) }),
 		Samples: each(w.Samples, func(s authority.WaveSample) waveSample {
@@ -122,7 +123,10 @@ type caseDetail struct {
 	Activations []countView   `json:"activations" nullable:"false"`
 	Market      string        `json:"market,omitempty"`
 	Diverted    int           `json:"diverted"`
-	Consignees  []diversion   `json:"consignees" nullable:"false"`
+	Consignees  []diversion   `json:"consignees" nullable:"false" doc:"\"others\" for those beyond 200"`
+	CountedAt   *time.Time    `json:"counted_at,omitempty" doc:"when the numbers were counted; without it nobody has yet, and they mean nothing"`
+	ByJob       bool          `json:"by_job" doc:"the consignment is so large that a job counts it, when somebody asks"`
+	Counting    *jobView      `json:"counting,omitempty" doc:"the job that counts it now, or has failed to"`
 	Events      []eventView   `json:"events" nullable:"false"`
 }
 
@@ -130,6 +134,7 @@ func caseDetailOf(c *authority.CaseDetail) caseDetail {
 	return caseDetail{
 		Case: caseOf(c.Case), Warrants: each(c.Warrants, warrantOf), Devices: c.Devices, Enrolled: c.Enrolled, Observed: c.Observed, Noticed: c.Noticed,
 		Locked: c.Locked, Lifted: c.Lifted, Stragglers: c.Stragglers, Activations: each(c.Activations, countOf), Market: string(c.Market),
+		CountedAt: moment(c.CountedAt), ByJob: c.ByJob, Counting: maybe(c.Counting, briefly),
 		Diverted: c.Diverted, Consignees: each(c.Consignees, func(d authority.Diversion) diversion { return diversion(d) }), Events: each(c.Events, eventOf),
 	}
 }

@@ -1,8 +1,12 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
@@ -16,7 +20,7 @@ func JobProgress(kind string, done, total int64, left time.Duration) string {
 	}
 	var text string
 	switch kind {
-	case authority.ReleaseJob:
+	case authority.ReleaseJob, authority.CountJob:
 		text = Number(int(done)) + " of " + Count(int(total), "device", "devices")
 	case authority.ImportJob:
 		text = Bytes(done) + " of " + Bytes(total)
@@ -30,6 +34,60 @@ func JobProgress(kind string, done, total int64, left time.Duration) string {
 		text += ", less than a minute left"
 	}
 	return text
+}
+
+// JobFigure is a figure of what has come of a job, for people.
+type JobFigure struct {
+	Name  string // what is counted: "Locks ordered"
+	Value string // how many: "1,204"
+}
+
+// JobFigures is what has come of a job of a kind so far; nil when there is nothing yet, when the result is of another release, and for a simulation,
+// which has tables of its own.
+func JobFigures(kind string, result []byte) []JobFigure {
+	switch kind {
+	case authority.ReleaseJob:
+		return figuresOf(result, func(r authority.Release) []JobFigure {
+			return []JobFigure{{"Holds lifted", Number(r.Lifted)}, {"Devices that have not yet reported the lift", Number(r.Stragglers)}}
+		})
+	case authority.WaveJob:
+		return figuresOf(result, func(r authority.WaveResult) []JobFigure {
+			list := []JobFigure{{"Locks ordered", Number(r.Locked)}}
+			for _, reason := range slices.Sorted(maps.Keys(r.Skipped)) {
+				list = append(list, JobFigure{"Left alone when looked at again: " + strings.ReplaceAll(reason, "-", " "), Number(r.Skipped[reason])})
+			}
+			return list
+		})
+	case authority.ImportJob:
+		return figuresOf(result, func(r authority.Imported) []JobFigure {
+			return []JobFigure{{"Records written", Number(int(r.Records))}, {"Lines left out, which the file of rejects has", Number(int(r.Rejected))}}
+		})
+	case authority.CountJob: // its case shows the rest, by consignee and territory
+		return figuresOf(result, func(r authority.CohortCount) []JobFigure {
+			return []JobFigure{{"Phones produced", Number(r.Devices)}, {"Enrolled", Number(r.Enrolled)}, {"Never restricted by the case", Number(r.Observed)},
+				{"Noticed", Number(r.Noticed)}, {"Locked", Number(r.Locked)}, {"Lifted", Number(r.Lifted)}}
+		})
+	case authority.RetentionJob:
+		return figuresOf(result, func(r authority.Forgotten) []JobFigure {
+			return []JobFigure{{"Devices that lost days", Number(int(r.Devices))}, {"Settled orders forgotten", Number(int(r.Orders))}, {"Lines of time lines forgotten", Number(int(r.Events))},
+				{"Owners' contacts forgotten", Number(int(r.Contacts))}, {"Finished jobs forgotten", Number(int(r.Jobs))}}
+		})
+	}
+	return nil
+}
+
+// figuresOf reads a result, which must have no member that this release does not know: a figure that is not shown would be missed.
+func figuresOf[T any](result []byte, figures func(T) []JobFigure) []JobFigure {
+	if len(result) == 0 {
+		return nil
+	}
+	var r T
+	d := json.NewDecoder(bytes.NewReader(result))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil {
+		return nil
+	}
+	return figures(r)
 }
 
 // Bytes writes a size: "512 B", "20.1 MB".

@@ -125,6 +125,10 @@ var functions = template.FuncMap{
 		s, err := hashText(v)
 		return s[:min(len(s), 10)], err
 	},
+	"known": func(v any) (bool, error) { // a hash that is not all zeros, which stand for none
+		s, err := hashText(v)
+		return strings.Trim(s, "0") != "", err
+	},
 	"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"isurl": func(s string) bool { return strings.HasPrefix(s, "https://") },
 	"isodate": func(t time.Time) string {

@@ -52,7 +52,7 @@ func TestStories(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "waitfor": waitFor, "fetch": fetch, "signal": sendSignal,
+			"exits": exits, "waitfor": waitFor, "fetch": fetch, "press": press, "signal": sendSignal,
 			"shaped": shaped, "sameoutcome": sameOutcome, "manylines": manyLines, "countlines": countLines, "crlf": crlf, "password": passwordLines, "private": private,
 			"made": made, "underway": underWay, "rejected": rejected,
 		},
@@ -156,6 +156,21 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 		_, err = io.Copy(ts.Stdout(), io.LimitReader(response.Body, 4<<20))
 		return err
 	})
+}
+
+// press URL sends the form of a button there, without fields, as a browser does.
+func press(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: press URL")
+	}
+	client := &http.Client{Timeout: 20 * time.Second}
+	defer client.CloseIdleConnections()
+	response, err := client.PostForm(args[0], nil)
+	ts.Check(err)
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		ts.Fatalf("%s answers %s", args[0], response.Status)
+	}
 }
 
 // signal TERM|INT|KILL PIDFILE sends a signal to the process whose number a file has.

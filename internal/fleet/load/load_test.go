@@ -65,7 +65,7 @@ func TestALoadIsTakenByARealServer(t *testing.T) {
 	if got := strings.Join(stages.names, ", "); got != "enrolling devices, introducing devices, signing evidence, checking in" {
 		t.Errorf("stages: %s", got)
 	}
-	overview, err := a.Service.Devices(t.Context(), authority.DeviceQuery{Limit: 1000})
+	overview, _, err := a.Service.Devices(t.Context(), authority.DeviceQuery{Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

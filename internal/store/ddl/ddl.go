@@ -1,9 +1,9 @@
 // Package ddl writes the tables of the PostgreSQL store for those who make them by hand: for PostgreSQL itself, and for engines that
 // speak its protocol and spread tables over many machines.
 //
-// There is one schema, the migrations of package postgres. What is written here are these statements, in their order, transformed and
-// annotated for an engine; package ddl itself knows only how each table is spread, and which promises of the schema an engine cannot keep.
-// Its tests hold that against the catalogue of a real PostgreSQL, so that no new table and no new unique key is forgotten.
+// There is one schema, the migrations of package postgres, and for PostgreSQL beside it that of River, which hands out jobs. What is written here
+// are these statements, in their order, transformed and annotated for an engine; package ddl itself knows only how each table is spread, and
+// which promises of the schema an engine cannot keep. Its tests hold that against the catalogue of a real PostgreSQL, so that no new table and no new unique key is forgotten.
 package ddl
 
 import (
@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bailiwick-dev/bailiwick/internal/jobs/riverqueue"
 	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 )
 
@@ -79,7 +80,11 @@ func Of(engine Engine) (*Schema, error) {
 	}
 	if engine == Postgres {
 		s.Tables = nil
-		s.SQL = s.header() + "BEGIN;\n\n" + written(list, change) + "COMMIT;\n"
+		queue, err := riverqueue.Schema()
+		if err != nil {
+			return nil, err
+		}
+		s.SQL = s.header() + "BEGIN;\n\n" + written(list, change) + "COMMIT;\n\n-- The queue that says which server's turn at a job it is: River's own tables.\n\n" + queue
 		return s, nil
 	}
 	s.SQL = s.header() + written(flattened(list), change) + after

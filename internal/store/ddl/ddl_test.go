@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/bailiwick-dev/bailiwick/internal/jobs/riverqueue"
 	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
 	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
 )
@@ -83,6 +84,16 @@ func opens(t *testing.T, url string) {
 	}
 }
 
+// queued opens the queue of jobs, which has tables of its own.
+func queued(t *testing.T, url string) {
+	t.Helper()
+	q, err := riverqueue.Open(t.Context(), url, riverqueue.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Close()
+}
+
 func query[T any](t *testing.T, url, text string, args ...any) []T {
 	t.Helper()
 	c, err := pgx.Connect(t.Context(), url)
@@ -107,13 +118,17 @@ func TestPostgres(t *testing.T) {
 	url := pgtest.Database(t)
 	s := schemaOf(t, Postgres)
 	apply(t, url, s.SQL)
-	if d := cmp.Diff(dumped(t, migrated(t)), dumped(t, url)); d != "" {
+	whole := migrated(t)
+	queued(t, whole)
+	if d := cmp.Diff(dumped(t, whole), dumped(t, url)); d != "" {
 		t.Fatalf("(- migrations, + DDL):\n%s", d)
 	}
 	before := query[string](t, url, "SELECT number || name || ran_at FROM schema_step ORDER BY number")
 	apply(t, url, `DO $$ BEGIN CREATE ROLE bailiwick_service LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO bailiwick_service;
 		GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO bailiwick_service; REVOKE CREATE ON SCHEMA public FROM PUBLIC;`)
-	opens(t, strings.Replace(url, "user=bailiwick", "user=bailiwick_service", 1))
+	service := strings.Replace(url, "user=bailiwick", "user=bailiwick_service", 1)
+	opens(t, service)
+	queued(t, service)
 	if after := query[string](t, url, "SELECT number || name || ran_at FROM schema_step ORDER BY number"); !slices.Equal(before, after) {
 		t.Errorf("it was migrated again: %v, then %v", before, after)
 	}

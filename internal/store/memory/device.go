@@ -44,6 +44,15 @@ func (t *tx) Productions(consignment string, after device.IMEI, limit int) (list
 	return list[:min(limit, len(list))], nil
 }
 
+func (t *tx) CountProductions(consignment string, most int) (n int, err error) {
+	for _, p := range t.production {
+		if consignment != "" && p.Consignment == consignment && (most <= 0 || n < most) {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // copyOf returns a device that shares nothing that anybody changes.
 func copyOf(d *authority.Device) *authority.Device {
 	c := *d
@@ -164,15 +173,32 @@ func (t *tx) idsAfter(after device.ID) []device.ID {
 
 func compareIDs(a, b device.ID) int { return bytes.Compare(a[:], b[:]) }
 
-func (t *tx) Devices(q authority.DeviceQuery) (list []*authority.Device, err error) {
+func (t *tx) Devices(q authority.DeviceQuery) (list []*authority.Device, next device.ID, err error) {
 	if q.Limit < 1 || q.Limit > 1000 {
-		return nil, broken("a list of devices has a limit of 1 to 1,000, not %d", q.Limit)
+		return nil, next, broken("a list of devices has a limit of 1 to 1,000, not %d", q.Limit)
 	}
+	left := authority.MaxRead
+	if q.Read > 0 {
+		left = min(q.Read, left)
+	}
+	after := q.After
 	for _, id := range t.idsAfter(q.After) {
+		if len(list) == q.Limit || left == 0 {
+			return list, after, nil
+		}
+		after, left = id, left-1
 		if d := t.devices[id]; t.selects(q, d) {
-			if list = append(list, t.read(d)); len(list) == q.Limit {
-				break
-			}
+			list = append(list, t.read(d))
+		}
+	}
+	return list, next, nil
+}
+
+func (t *tx) DevicesByIMEIs(imeis []device.IMEI) ([]*authority.Device, error) {
+	list := make([]*authority.Device, len(imeis))
+	for i, imei := range imeis {
+		if id, ok := t.byIMEI[imei]; ok {
+			list[i] = t.read(t.devices[id])
 		}
 	}
 	return list, nil
@@ -251,6 +277,16 @@ func (t *tx) AddEvent(e authority.Event) error {
 
 func (t *tx) Events(id device.ID, limit int) ([]authority.Event, error) {
 	return newest(t.eventsOf[id], limit)
+}
+
+func (t *tx) CaseEvents(caseID string, limit int) ([]authority.Event, error) {
+	var list []authority.Event
+	for _, e := range t.events {
+		if caseID != "" && e.Case == caseID {
+			list = append(list, e)
+		}
+	}
+	return newest(list, limit)
 }
 
 func (t *tx) RecentEvents(limit int) ([]authority.Event, error) { return newest(t.events, limit) }

@@ -79,6 +79,19 @@ func (t *tx) someJobs(limit int, order func(a, b *authority.Job) int, fits func(
 	return list, nil
 }
 
+func (t *tx) LastJob(kind, subject string, state authority.JobState) (*authority.Job, error) {
+	list, err := t.someJobs(1, func(a, b *authority.Job) int { return cmp.Compare(b.ID, a.ID) }, func(j *authority.Job) bool {
+		return subject != "" && j.Kind == kind && j.Subject == subject && (state == "" || j.State == state)
+	})
+	if err == nil && len(list) == 0 {
+		err = authority.ErrAbsent
+	}
+	if err != nil {
+		return nil, err
+	}
+	return list[0], nil
+}
+
 func (t *tx) AdvanceIfAt(j *authority.Job, step int64) error {
 	if err := t.mayWrite(); err != nil {
 		return err

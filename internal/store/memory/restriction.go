@@ -109,6 +109,13 @@ func copies(list []*ground) []*ground {
 
 func (t *tx) Restrictions(id device.ID) ([]*ground, error) { return copies(t.restrictions[id]), nil }
 
+func (t *tx) RestrictionsOfAll(ids []device.ID) (all []*ground, err error) {
+	for _, id := range slices.SortedFunc(slices.Values(ids), compareIDs) {
+		all = append(all, copies(t.restrictions[id])...)
+	}
+	return all, nil
+}
+
 // where lists restrictions in the order of devices and grounds.
 func (t *tx) where(limit int, fits func(*ground) bool) ([]*ground, error) {
 	if err := within(limit); err != nil {

@@ -180,19 +180,19 @@ func (t *tx) AddEvents(list []authority.Event) error {
 	}
 	var c orderColumnsOf
 	devices := make([][]byte, len(list)) // whole: the fleet's own events have a device of zeros
-	var kinds, actors, details []string
+	var kinds, cases, actors, details []string
 	for i := range list {
 		e := &list[i]
 		devices[i] = e.Device[:]
 		c.groundKind, c.ground = append(c.groundKind, int16(e.Ground.Kind)), append(c.ground, e.Ground.ID)
 		c.times[0] = append(c.times[0], table.Stamp(e.At))
-		kinds, actors, details = append(kinds, e.Kind), append(actors, e.Actor), append(details, e.Detail)
+		kinds, cases, actors, details = append(kinds, e.Kind), append(cases, e.Case), append(actors, e.Actor), append(details, e.Detail)
 	}
-	_, err := t.Exec(`INSERT INTO event (device, at, kind, ground_kind, ground, actor, detail)
-		SELECT v.device, v.at, v.kind, v.ground_kind, v.ground, v.actor, v.detail
-		FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[])
-			WITH ORDINALITY AS v(device, at, kind, ground_kind, ground, actor, detail, n) ORDER BY v.n`,
-		devices, c.times[0], kinds, c.groundKind, c.ground, actors, details)
+	_, err := t.Exec(`INSERT INTO event (device, at, kind, ground_kind, ground, case_id, actor, detail)
+		SELECT v.device, v.at, v.kind, v.ground_kind, v.ground, v.case_id, v.actor, v.detail
+		FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::text[])
+			WITH ORDINALITY AS v(device, at, kind, ground_kind, ground, case_id, actor, detail, n) ORDER BY v.n`,
+		devices, c.times[0], kinds, c.groundKind, c.ground, cases, actors, details)
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/order"
@@ -226,56 +227,95 @@ func (t *tx) deviceBy(query string, args ...any) (*authority.Device, error) {
 	return d, err
 }
 
-func (t *tx) Devices(q authority.DeviceQuery) (list []*authority.Device, err error) {
-	if q.Limit < 1 || q.Limit > 1000 {
-		return nil, fmt.Errorf("postgres: a list of devices has a limit of 1 to 1,000, not %d", q.Limit)
+// onPath reads a page of devices. Where no index has them in their order, they are gathered first, so that the planner does not walk through all
+// of the fleet for them.
+var onPath = map[table.Path]string{
+	table.ByNumber: "SELECT " + deviceColumns + " FROM device AS d WHERE d.number >= $1 ORDER BY d.number LIMIT $2",
+	table.ByPlace: "SELECT " + deviceColumns + ` FROM device AS d WHERE d.number = ANY(ARRAY(SELECT k.number FROM device AS k WHERE k.place = $3))
+		AND d.number >= $1 ORDER BY d.number LIMIT $2`,
+	table.ByStage: "SELECT " + deviceColumns + " FROM device AS d WHERE d.number >= $1 AND d.stage = $3 AND d.stage <> 0 ORDER BY d.number LIMIT $2",
+	table.ByConsignment: "SELECT " + deviceColumns + ` FROM device AS d WHERE d.number = ANY(ARRAY(SELECT k.number FROM production AS p
+			CROSS JOIN LATERAL (SELECT o.number FROM device AS o WHERE o.imei = p.imei OFFSET 0) AS k
+			WHERE p.lot = ANY(ARRAY(SELECT l.number FROM lot AS l WHERE l.consignment = $3))))
+		AND d.number >= $1 ORDER BY d.number LIMIT $2`,
+}
+
+func (t *tx) Devices(q authority.DeviceQuery) ([]*authority.Device, device.ID, error) {
+	path, err := t.PathOf(q, t.StageCounts, false)
+	if err != nil {
+		return nil, device.ID{}, err
 	}
-	query, args := "SELECT "+deviceColumns+" FROM device AS d WHERE d.number >= $1", []any{int64(0)}
-	also := func(condition string, arg any) {
-		args = append(args, arg)
-		query += fmt.Sprintf(condition, len(args))
-	}
-	if q.Territory != territory.Unknown {
-		also(" AND d.place = $%d", string(q.Territory))
-	}
-	if q.Stage != nil {
-		also(" AND d.stage = $%d", int16(*q.Stage))
-		if *q.Stage != order.Observed { // so that the planner sees that the index has all of them
-			query += " AND d.stage <> 0"
-		}
-	}
-	if q.Consignment != "" {
-		also(" AND d.imei IN (SELECT p.imei FROM production AS p WHERE p.lot IN (SELECT l.number FROM lot AS l WHERE l.consignment = $%d))", q.Consignment)
-	}
-	also(" ORDER BY d.number LIMIT $%d", q.Limit)
+	query := onPath[path]
 	if t.writes {
 		query += ownRow
 	}
-	// The model is in the record: devices of other models are passed over here, a page after the other.
-	for after, read := q.After, q.Limit; len(list) < q.Limit && read == q.Limit; {
-		first, more := table.Behind(after)
-		if !more {
-			return list, nil
+	return table.ListDevices(q, path, func(first int64, limit int, take func(*authority.Device) bool) error {
+		args := []any{first, limit}
+		switch path {
+		case table.ByPlace:
+			args = append(args, string(q.Territory))
+		case table.ByStage:
+			args = append(args, int16(*q.Stage))
+		case table.ByConsignment:
+			args = append(args, q.Consignment)
 		}
-		args[0] = first
 		page, err := t.page(query, len(args) > 2, args)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		read = len(page)
 		for _, row := range page {
 			d, err := t.device(row)
 			if err != nil {
+				return err
+			}
+			t.remember(d.ID, d.Sequence)
+			if !take(d) {
+				break
+			}
+		}
+		return nil
+	})
+}
+
+func (t *tx) DevicesByIMEIs(imeis []device.IMEI) ([]*authority.Device, error) {
+	numbers, places := make([]int64, 0, len(imeis)), make(map[int64][]int, len(imeis))
+	for i, imei := range imeis {
+		n, err := record.IMEINumber(imei)
+		if err != nil {
+			continue // nobody has it
+		}
+		if places[n] == nil {
+			numbers = append(numbers, n)
+		}
+		places[n] = append(places[n], i)
+	}
+	query := "SELECT " + deviceColumns + " FROM device AS d WHERE d.imei = ANY($1)"
+	if t.writes {
+		query += ownRow
+	}
+	rows, err := table.List(t, scanDevice, query, numbers)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]*authority.Device, len(imeis))
+	for _, row := range rows {
+		for _, i := range places[row.imei] {
+			if list[i], err = t.device(row); err != nil {
 				return nil, err
 			}
-			after = d.ID
-			t.remember(d.ID, d.Sequence)
-			if (q.Model == "" || d.Model == q.Model) && len(list) < q.Limit {
-				list = append(list, d)
-			}
+			t.remember(list[i].ID, list[i].Sequence)
 		}
 	}
 	return list, nil
+}
+
+func (t *tx) RestrictionsOfAll(ids []device.ID) ([]*restriction.Restriction, error) {
+	numbers := make([]int64, len(ids))
+	for i, id := range ids {
+		numbers[i] = record.Number(id)
+	}
+	return table.List(t, table.ScanRestriction, "SELECT "+table.RestrictionColumns+` FROM restriction WHERE device = ANY($1)
+		ORDER BY device, ground_kind, ground`, numbers)
 }
 
 // page reads rows. A choice by what some have and most have not is planned for the very values, where that can be asked for.
@@ -290,19 +330,19 @@ func (t *tx) page(query string, choice bool, args []any) ([]*storedDevice, error
 func (t *tx) EachDevice(after device.ID, fn func(*authority.Device) error) error {
 	const page = 256
 	for {
-		list, err := t.Devices(authority.DeviceQuery{After: after, Limit: page})
+		list, next, err := t.Devices(authority.DeviceQuery{After: after, Limit: page})
 		if err != nil {
 			return err
 		}
 		for _, d := range list {
-			after = d.ID
 			if err := fn(d); err != nil {
 				return err
 			}
 		}
-		if len(list) < page {
+		if next.IsZero() {
 			return nil
 		}
+		after = next
 	}
 }
 

@@ -49,7 +49,7 @@ func (t *tx) PutProduction(list []authority.Production) error {
 	return err
 }
 
-const productionColumns = "p.imei, p.serial, l.model, l.market, l.consignment, l.consignee, l.shipped_on FROM production AS p JOIN lot AS l ON l.number = p.lot"
+const productionColumns = "p.imei, p.serial, l.model, l.market, l.consignment, l.consignee, l.shipped_on FROM "
 
 func (t *tx) Production(imei device.IMEI) (p authority.Production, err error) {
 	if err := t.usable(); err != nil {
@@ -59,7 +59,7 @@ func (t *tx) Production(imei device.IMEI) (p authority.Production, err error) {
 	if err != nil {
 		return p, fmt.Errorf("%w: %w", authority.ErrAbsent, err)
 	}
-	list, err := table.List(t, scanProduction, "SELECT "+productionColumns+" WHERE p.imei = $1", number)
+	list, err := table.List(t, scanProduction, "SELECT "+productionColumns+"production AS p JOIN lot AS l ON l.number = p.lot WHERE p.imei = $1", number)
 	if err == nil && len(list) == 0 {
 		err = authority.ErrAbsent
 	}
@@ -69,6 +69,7 @@ func (t *tx) Production(imei device.IMEI) (p authority.Production, err error) {
 	return list[0], nil
 }
 
+// Productions merges a page of each lot of the consignment; most have one.
 func (t *tx) Productions(consignment string, after device.IMEI, limit int) ([]authority.Production, error) {
 	if err := table.Within(limit); err != nil {
 		return nil, err
@@ -83,8 +84,9 @@ func (t *tx) Productions(consignment string, after device.IMEI, limit int) ([]au
 			return nil, err
 		}
 	}
-	return table.List(t, scanProduction, "SELECT "+productionColumns+" WHERE l.consignment = $1 AND p.imei > $2 ORDER BY p.imei LIMIT $3",
-		consignment, last, limit)
+	return table.List(t, scanProduction, "SELECT "+productionColumns+`lot AS l CROSS JOIN LATERAL (
+			SELECT o.imei, o.serial FROM production AS o WHERE o.lot = l.number AND o.imei > $2 ORDER BY o.imei LIMIT $3) AS p
+		WHERE l.consignment = $1 ORDER BY p.imei LIMIT $3`, consignment, last, limit)
 }
 
 func scanProduction(s table.Row) (p authority.Production, err error) {

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/internal/store/days"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 	"github.com/bailiwick-dev/bailiwick/internal/store/table"
@@ -184,65 +187,91 @@ func (t *tx) replace(d *authority.Device, guard func(sequence, revision uint64) 
 	return table.Put(t, setRecord, number, packed)
 }
 
-func (t *tx) Devices(q authority.DeviceQuery) (list []*authority.Device, err error) {
-	if q.Limit < 1 || q.Limit > 1000 {
-		return nil, fmt.Errorf("sqlite: a list of devices has a limit of 1 to 1,000, not %d", q.Limit)
+// onPath reads a page of devices. The devices of a consignment are gathered before they are sorted: a + keeps SQLite from walking through all.
+var onPath = map[table.Path]string{
+	table.ByNumber: "SELECT " + deviceColumns + " FROM device WHERE number >= ?1 ORDER BY number LIMIT ?2",
+	table.ByPlace:  "SELECT " + deviceColumns + " FROM device WHERE number >= ?1 AND place = ?3 ORDER BY number LIMIT ?2",
+	table.ByStage:  "SELECT " + deviceColumns + " FROM device WHERE number >= ?1 AND stage = ?3 AND stage <> 0 ORDER BY number LIMIT ?2",
+	table.ByConsignment: "SELECT " + deviceColumns + ` FROM device WHERE +number >= ?1
+		AND imei IN (SELECT imei FROM production WHERE lot IN (SELECT number FROM lot WHERE consignment = ?3)) ORDER BY +number LIMIT ?2`,
+}
+
+var errFull = errors.New("the list is full")
+
+func (t *tx) Devices(q authority.DeviceQuery) ([]*authority.Device, device.ID, error) {
+	path, err := t.PathOf(q, t.StageCounts, true)
+	if err != nil {
+		return nil, device.ID{}, err
 	}
-	query, args := "SELECT "+deviceColumns+" FROM device WHERE number >= ?", []any{int64(0)}
-	if q.Territory != territory.Unknown {
-		query, args = query+" AND place = ?", append(args, string(q.Territory))
-	}
-	if q.Stage != nil {
-		query, args = query+" AND stage = ?", append(args, int64(*q.Stage))
-		if *q.Stage != order.Observed { // so that SQLite sees that its index has all of them
-			query += " AND stage <> 0"
+	return table.ListDevices(q, path, func(first int64, limit int, take func(*authority.Device) bool) error {
+		args := []any{first, limit}
+		switch path {
+		case table.ByPlace:
+			args = append(args, string(q.Territory))
+		case table.ByStage:
+			args = append(args, int64(*q.Stage))
+		case table.ByConsignment:
+			args = append(args, q.Consignment)
 		}
-	}
-	if q.Consignment != "" {
-		query += " AND imei IN (SELECT imei FROM production WHERE lot IN (SELECT number FROM lot WHERE consignment = ?))"
-		args = append(args, q.Consignment)
-	}
-	query, args = query+" ORDER BY number LIMIT ?", append(args, q.Limit)
-	// The model is in the record: devices of other models are passed over here, a page after the other.
-	for after, read := q.After, q.Limit; len(list) < q.Limit && read == q.Limit; {
-		first, more := table.Behind(after)
-		if !more {
-			return list, nil
-		}
-		args[0], read = first, 0
+		var stopped error
 		err := t.each(func(st *sqlite.Stmt) error {
 			d := new(authority.Device)
-			_, err := t.device(st, d)
-			read, after = read+1, d.ID
-			if err == nil && (q.Model == "" || d.Model == q.Model) && len(list) < q.Limit {
-				list = append(list, d)
+			if _, err := t.device(st, d); err != nil {
+				return err
 			}
-			return err
-		}, query, args...)
+			if !take(d) {
+				stopped = errFull
+			}
+			return stopped
+		}, onPath[path], args...)
+		if stopped != nil {
+			return nil
+		}
+		return err
+	})
+}
+
+func (t *tx) DevicesByIMEIs(imeis []device.IMEI) ([]*authority.Device, error) {
+	list := make([]*authority.Device, len(imeis))
+	for i, imei := range imeis {
+		d, err := t.DeviceByIMEI(imei)
+		if err != nil && !errors.Is(err, authority.ErrAbsent) {
+			return nil, err
+		}
+		list[i] = d
+	}
+	return list, nil
+}
+
+// RestrictionsOfAll asks device by device: see bulk.go.
+func (t *tx) RestrictionsOfAll(ids []device.ID) (all []*restriction.Restriction, err error) {
+	for _, id := range slices.SortedFunc(slices.Values(ids), func(a, b device.ID) int { return bytes.Compare(a[:], b[:]) }) {
+		list, err := t.Restrictions(id)
 		if err != nil {
 			return nil, err
 		}
+		all = append(all, list...)
 	}
-	return list, nil
+	return all, nil
 }
 
 // EachDevice reads pages rather than one long cursor, so that fn may write.
 func (t *tx) EachDevice(after device.ID, fn func(*authority.Device) error) error {
 	const page = 512
 	for {
-		list, err := t.Devices(authority.DeviceQuery{After: after, Limit: page})
+		list, next, err := t.Devices(authority.DeviceQuery{After: after, Limit: page})
 		if err != nil {
 			return err
 		}
 		for _, d := range list {
-			after = d.ID
 			if err := fn(d); err != nil {
 				return err
 			}
 		}
-		if len(list) < page {
+		if next.IsZero() {
 			return nil
 		}
+		after = next
 	}
 }
 

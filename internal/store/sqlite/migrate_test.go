@@ -162,7 +162,7 @@ func lookAtOldFleet(t *testing.T, db *DB, fleet []*authority.Device) {
 		if len(p) != 2 || p[0].IMEI != fleet[1].IMEI || p[0].Serial != "S1" || p[1].Lot() != *fleet[1].Made {
 			t.Errorf("production records %+v", p)
 		}
-		list, err9 := tx.Devices(authority.DeviceQuery{Consignment: "c-1", Limit: 5})
+		list, _, err9 := tx.Devices(authority.DeviceQuery{Consignment: "c-1", Limit: 5})
 		same("of the consignment", list, fleet[1:2])
 		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9)
 	}); err != nil {

@@ -26,7 +26,7 @@ var deviceTests = map[string]func(*testing.T, authority.Store){
 		enrolled(t, s, 1)
 		made := func() *authority.Lot {
 			lot := got(t, s, func(tx authority.Tx) (*authority.Device, error) { return tx.Device(deviceID(1)) }).Made
-			for n, d := range got(t, s, func(tx authority.Tx) ([]*authority.Device, error) { return tx.Devices(authority.DeviceQuery{Limit: 9}) }) {
+			for n, d := range listed(t, s, authority.DeviceQuery{Limit: 9}) {
 				if n == 0 {
 					same(t, "in a list", d.Made, lot)
 				}
@@ -289,7 +289,7 @@ func testDeviceList(t *testing.T, s authority.Store) {
 			tc.q.Limit = 1000
 		}
 		var found []device.ID
-		for _, d := range got(t, s, func(tx authority.Tx) ([]*authority.Device, error) { return tx.Devices(tc.q) }) {
+		for _, d := range listed(t, s, tc.q) {
 			found = append(found, d.ID)
 		}
 		var want []device.ID
@@ -304,7 +304,7 @@ func testDeviceList(t *testing.T, s authority.Store) {
 	}
 	for _, limit := range []int{0, -1, 1001} {
 		if err := s.View(context.Background(), func(tx authority.Tx) error {
-			_, err := tx.Devices(authority.DeviceQuery{Limit: limit})
+			_, _, err := tx.Devices(authority.DeviceQuery{Limit: limit})
 			return err
 		}); err == nil {
 			t.Errorf("a limit of %d was accepted", limit)
@@ -327,9 +327,7 @@ func testEachDevice(t *testing.T, s authority.Store) {
 		})
 	})
 	same(t, "seen", seen, n)
-	same(t, "changed", len(got(t, s, func(tx authority.Tx) ([]*authority.Device, error) {
-		return tx.Devices(authority.DeviceQuery{Model: "M7", Limit: 1000})
-	})), n)
+	same(t, "changed", len(listed(t, s, authority.DeviceQuery{Model: "M7", Limit: 1000})), n)
 
 	enough := errors.New("enough")
 	seen = 0

@@ -170,7 +170,7 @@ func (h *history) check(t *rapid.T) {
 		if d := diff(list, found); d != "" {
 			t.Fatalf("- model, + store:\n%s", d)
 		}
-		devices, err := tx.Devices(authority.DeviceQuery{Stage: &stage, After: deviceID(h.n - 1), Limit: 1})
+		devices, _, err := tx.Devices(authority.DeviceQuery{Stage: &stage, After: deviceID(h.n - 1), Limit: 1})
 		if err == nil && (len(devices) != 1 || devices[0].ID != deviceID(h.n)) {
 			t.Fatalf("not listed under stage %d", stage)
 		}

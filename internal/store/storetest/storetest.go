@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) authority.Store) {
 		{"job", jobTests},
 		{"bulk", bulkTests},
 		{"retention", retentionTests},
+		{"listing", listingTests},
 	} {
 		for name, test := range group.tests {
 			t.Run(group.name+"/"+name, func(t *testing.T) { test(t, open(t)) })

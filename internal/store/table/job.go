@@ -45,6 +45,14 @@ func (t Tx) UnfinishedJobs(limit int) ([]*authority.Job, error) {
 	return List(t, scanJob, "SELECT "+jobColumns+" FROM job WHERE finished_at IS NULL ORDER BY number LIMIT $1", limit)
 }
 
+func (t Tx) LastJob(kind, subject string, state authority.JobState) (*authority.Job, error) {
+	const about = "SELECT " + jobColumns + " FROM job WHERE kind = $1 AND subject = $2 AND subject <> ''"
+	if state == "" {
+		return First(List(t, scanJob, about+" ORDER BY number DESC LIMIT 1", kind, subject))
+	}
+	return First(List(t, scanJob, about+" AND state = $3 ORDER BY number DESC LIMIT 1", kind, subject, string(state)))
+}
+
 func (t Tx) AdvanceIfAt(j *authority.Job, step int64) error {
 	return Guarded(t, jobExists, key(j.ID), `UPDATE job SET cursor = $1, result = $2, done = $3, total = $4, state = $5, fault = $6, started_at = $7,
 		updated_at = $8, finished_at = $9, step = step + 1 WHERE number = $10 AND step = $11 AND finished_at IS NULL`,

@@ -24,14 +24,16 @@ func (a *Authority) began(kind, subject, result string) *authority.Job {
 func stagedJobs() []*authority.Job {
 	at := func(m int) time.Time { return Today.Add(time.Duration(m) * time.Minute) }
 	return []*authority.Job{
+		{ID: 6, Kind: "sorting", Subject: "1", By: "samir", State: authority.JobDone, Done: 5, Total: 5, Result: []byte(`{"sorted":5}`), CreatedAt: at(-15), StartedAt: at(-15),
+			UpdatedAt: at(-14), FinishedAt: at(-14)}, // of a newer server
 		{ID: 5, Kind: authority.SimulationJob, By: "samir", State: authority.JobDone, Done: 64, Total: 64, Result: []byte(simulated()), CreatedAt: at(-20), StartedAt: at(-20),
 			UpdatedAt: at(-19), FinishedAt: at(-19)},
 		{ID: 4, Kind: authority.ReleaseJob, Subject: "case-0001", By: "nora", State: authority.JobRunning, Done: 310_000, Total: 1_000_000, Result: []byte(`{"lifted":310000,"stragglers":0}`),
 			CreatedAt: at(-1), StartedAt: at(-1), UpdatedAt: Today},
 		{ID: 3, Kind: authority.SimulationJob, By: "samir", State: authority.JobRunning, Done: 2, Total: 64, CreatedAt: at(-3), StartedAt: at(-3), UpdatedAt: at(-2)},
-		{ID: 2, Kind: authority.WaveJob, Subject: "6", By: "nora", State: authority.JobFailed, Done: 12, Total: 128, CreatedAt: at(-90), StartedAt: at(-90), UpdatedAt: at(-89), FinishedAt: at(-89),
+		{ID: 2, Kind: authority.WaveJob, Subject: "6", By: "nora", State: authority.JobFailed, Done: 12, Total: 128, Result: []byte(`{"locked":0,"skipped":{"appealed":2,"clock-doubt":1}}`), CreatedAt: at(-90), StartedAt: at(-90), UpdatedAt: at(-89), FinishedAt: at(-89),
 			Fault: `{"kind":3,"name":"wave-decided","detail":"somebody has already decided this wave"}`},
-		{ID: 1, Kind: authority.RetentionJob, By: "rule", State: authority.JobDone, Done: 2416, Total: 2416, Result: []byte(`{"days":310}`), CreatedAt: at(-600), StartedAt: at(-600),
+		{ID: 1, Kind: authority.RetentionJob, By: "rule", State: authority.JobDone, Done: 2416, Total: 2416, Result: []byte(`{"devices":310,"orders":120,"events":4012,"contacts":3,"jobs":7}`), CreatedAt: at(-600), StartedAt: at(-600),
 			UpdatedAt: at(-599), FinishedAt: at(-599)},
 	}
 }

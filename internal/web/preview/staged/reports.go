@@ -31,7 +31,7 @@ func (a *Authority) Overview(context.Context) (*authority.Overview, error) {
 	if a.Fail != nil {
 		return nil, a.Fail
 	}
-	o := &authority.Overview{At: Today, Stages: stageCounts, Totals: make(map[order.Stage]int), OpenWave: waveList()[0],
+	o := &authority.Overview{At: Today, Stages: stageCounts, Totals: make(map[order.Stage]int), OpenWave: a.waveList()[0],
 		Cases: a.caseList()[:1], LedgerOrigin: "bailiwick.example/ledger", LedgerSize: 1284, PendingOrders: 3, Founded: !a.Unfounded, SignsHere: a.SignsHere}
 	for _, n := range stageCounts {
 		o.Devices += n.Devices
@@ -55,7 +55,7 @@ func (a *Authority) Overview(context.Context) (*authority.Overview, error) {
 	return o, nil
 }
 
-func (a *Authority) Devices(_ context.Context, q authority.DeviceQuery) ([]authority.DeviceRow, error) {
+func (a *Authority) Devices(_ context.Context, q authority.DeviceQuery) ([]authority.DeviceRow, device.ID, error) {
 	var rows []authority.DeviceRow
 	for _, d := range a.fleet {
 		row := authority.DeviceRow{Device: d.Device, Market: d.Production.Market, Consignee: d.Production.Consignee, Stage: order.Observed}
@@ -69,9 +69,14 @@ func (a *Authority) Devices(_ context.Context, q authority.DeviceQuery) ([]autho
 		if q.Territory != "" && q.Territory != where || q.Stage != nil && *q.Stage != row.Stage || q.Consignment != "" && q.Consignment != d.Production.Consignment {
 			continue
 		}
-		rows = append(rows, row)
+		if q.Model == "" || q.Model == d.Device.Model {
+			rows = append(rows, row)
+		}
 	}
-	return rows, a.Fail
+	if q.Model != "" && q.After.IsZero() { // as if there were very many
+		return rows, ID(7), a.Fail
+	}
+	return rows, device.ID{}, a.Fail
 }
 
 func (a *Authority) FindDevice(_ context.Context, imei string) (*authority.Device, error) {
@@ -100,26 +105,36 @@ func (a *Authority) DeviceDetail(_ context.Context, id device.ID) (*authority.De
 	return nil, authority.ErrNotFound
 }
 
-func waveList() []*authority.Wave {
+// waveList has waves under the policy in force, and one of warrants alone, from before there was a policy.
+func (a *Authority) waveList() []*authority.Wave {
+	var hash [32]byte
+	if a.Policy != nil {
+		hash = a.Policy.Hash()
+	}
 	return []*authority.Wave{
-		{ID: 7, CreatedAt: Today.AddDate(0, 0, -1), State: authority.WaveOpen, Size: 63},
-		{ID: 6, CreatedAt: Today.AddDate(0, 0, -12), State: authority.WaveApproved, DecidedBy: "nora", DecidedAt: Today.AddDate(0, 0, -11), Size: 149,
+		{ID: 7, CreatedAt: Today.AddDate(0, 0, -1), PolicyHash: hash, State: authority.WaveOpen, Size: 63},
+		{ID: 6, PolicyHash: hash, CreatedAt: Today.AddDate(0, 0, -12), State: authority.WaveApproved, DecidedBy: "nora", DecidedAt: Today.AddDate(0, 0, -11), Size: 149,
 			Note: "Looked at 50 samples; all activated after the date of the terms."},
-		{ID: 5, CreatedAt: Today.AddDate(0, 0, -20), State: authority.WaveRejected, DecidedBy: "samir", DecidedAt: Today.AddDate(0, 0, -19), Size: 31,
+		{ID: 5, PolicyHash: hash, CreatedAt: Today.AddDate(0, 0, -20), State: authority.WaveRejected, DecidedBy: "samir", DecidedAt: Today.AddDate(0, 0, -19), Size: 31,
 			Note: "Sudan left the list; the policy has to be reviewed first."},
+		{ID: 4, CreatedAt: Today.AddDate(0, 0, -90), State: authority.WaveApproved, DecidedBy: "nora", DecidedAt: Today.AddDate(0, 0, -90), Size: 12},
 	}
 }
 
-func (a *Authority) Waves(context.Context, int) ([]*authority.Wave, error) { return waveList(), a.Fail }
+func (a *Authority) Waves(context.Context, int) ([]*authority.Wave, error) {
+	return a.waveList(), a.Fail
+}
 
 func (a *Authority) WaveDetail(_ context.Context, id int64) (*authority.WaveDetail, error) {
-	i := slices.IndexFunc(waveList(), func(w *authority.Wave) bool { return w.ID == id })
+	i := slices.IndexFunc(a.waveList(), func(w *authority.Wave) bool { return w.ID == id })
 	if i < 0 {
 		return nil, authority.ErrNotFound
 	}
-	wave := waveList()[i]
-	wave.PolicyHash = a.Policy.Hash()
-	d := &authority.WaveDetail{Wave: wave, Fleet: 2390, Confirm: a.Confirm,
+	wave := a.waveList()[i]
+	if wave.State == authority.WaveRejected {
+		return &authority.WaveDetail{Wave: wave, Fleet: 2390}, a.Fail
+	}
+	d := &authority.WaveDetail{Wave: wave, Fleet: 2390, LookedAt: 63, Confirm: a.Confirm,
 		ByTerritory: []authority.Count{{Name: "IR", Count: 38}, {Name: "CU", Count: 14}, {Name: "SY", Count: 7}, {Name: "UA-43", Count: 4}},
 		ByGround:    []authority.Count{{Name: "rule:iran", Count: 38}, {Name: "rule:cuba", Count: 14}, {Name: "rule:syria", Count: 7}, {Name: "rule:crimea", Count: 4}},
 		ByModel:     []authority.Count{{Name: "Lark 5", Count: 44}, {Name: "Lark 5 Pro", Count: 19}},
@@ -150,6 +165,9 @@ func (a *Authority) caseList() []*authority.Case {
 		{ID: "case-0001", Title: a.say("Consignment sold out of its region"), Consignment: "SHP-2021-0417", State: authority.CaseHolding, OpenedBy: "nora", OpenedAt: Today.AddDate(0, 0, -21)},
 		{ID: "case-0000", Title: "Invoice without a consignee", Consignment: "SHP-2021-0398", State: authority.CaseConcluded, OpenedBy: "samir", OpenedAt: Today.AddDate(0, -2, 0),
 			Finding: "The papers were late; nothing was diverted.", ConcludedBy: "samir", ConcludedAt: Today.AddDate(0, -1, -20)},
+		{ID: "case-0002", Title: "A year of one model", Consignment: "SHP-2021-0001", State: authority.CaseOpen, OpenedBy: "nora", OpenedAt: Today.AddDate(0, 0, -2)},
+		{ID: "case-0003", Title: "A year of another", Consignment: "SHP-2021-0002", State: authority.CaseOpen, OpenedBy: "nora", OpenedAt: Today},
+		{ID: "case-0004", Title: "A year of a third", Consignment: "SHP-2021-0003", State: authority.CaseOpen, OpenedBy: "nora", OpenedAt: Today},
 	}
 }
 
@@ -162,7 +180,7 @@ func (a *Authority) CaseDetail(_ context.Context, id string) (*authority.CaseDet
 	if i < 0 {
 		return nil, authority.ErrNotFound
 	}
-	return &authority.CaseDetail{Case: a.caseList()[i], Market: "AE", Devices: 240, Enrolled: 211, Observed: 8, Noticed: 12, Locked: 95, Lifted: 96, Stragglers: 7, Diverted: 174,
+	detail := &authority.CaseDetail{Case: a.caseList()[i], CountedAt: Today, Market: "AE", Devices: 240, Enrolled: 211, Observed: 8, Noticed: 12, Locked: 95, Lifted: 96, Stragglers: 7, Diverted: 174,
 		Warrants: []*authority.Warrant{
 			{ID: "warrant-0001", Case: id, Reason: a.say("These phones were shipped for sale in the United Arab Emirates and may have been resold by an unlicensed dealer. We are asking the consignee."),
 				DraftedBy: "nora", DraftedAt: Today.AddDate(0, 0, -20), CountersignBy: "samir", CountersignAt: Today.AddDate(0, 0, -19), EndsAt: Today.AddDate(0, 0, 40), DevicesAtIssue: 203, Signers: []string{"nora", "samir"}},
@@ -171,7 +189,22 @@ func (a *Authority) CaseDetail(_ context.Context, id string) (*authority.CaseDet
 		Activations: []authority.Count{{Name: "IR", Count: 131}, {Name: "AE", Count: 37}, {Name: "SY", Count: 29}, {Name: "IQ", Count: 14}, {Name: "", Count: 29}},
 		Consignees:  []authority.Diversion{{Consignee: "Gulf Mobile Trading", Devices: 240, Activated: 211, Outside: 174}},
 		Events: []authority.Event{{At: Today.AddDate(0, 0, -19), Kind: "locked", Actor: "samir", Detail: "Warrant warrant-0001 was countersigned; 203 devices were told."},
-			{At: Today.AddDate(0, 0, -21), Kind: "opened", Actor: "nora", Detail: a.say("The case was opened.")}}}, a.Fail
+			{At: Today.AddDate(0, 0, -21), Kind: "opened", Actor: "nora", Detail: a.say("The case was opened.")}}}
+	switch detail.ByJob = i > 1; id {
+	case "case-0002": // counted, and being counted anew
+		detail.Devices, detail.Enrolled, detail.Observed, detail.Locked, detail.CountedAt = 1_000_000, 884_210, 801_113, 83_097-12-96, Today.AddDate(0, 0, -2)
+		detail.Counting = &authority.Job{ID: 6, Kind: authority.CountJob, Subject: id, By: "nora", State: authority.JobRunning, Done: 310_000, Total: 1_000_000, CreatedAt: Today, StartedAt: Today.Add(-9 * time.Second), UpdatedAt: Today}
+	case "case-0003": // not yet
+		detail.CountedAt = time.Time{}
+	case "case-0004":
+		detail.Counting = &authority.Job{ID: 7, Kind: authority.CountJob, Subject: id, By: "nora", State: authority.JobFailed, FinishedAt: Today, Fault: `{"kind":1,"name":"invalid","detail":"job 7 is of another release of this server"}`}
+	}
+	return detail, a.Fail
+}
+
+func (a *Authority) BeginCount(_ context.Context, actor *authority.Officer, caseID string) (*authority.Job, error) {
+	a.called("BeginCount %s %s", caseID, actor.Name)
+	return a.began(authority.CountJob, caseID, `{"devices":240}`), nil
 }
 
 func (a *Authority) appealRows(state authority.AppealState) []authority.AppealRow {

@@ -199,6 +199,15 @@ func (a *Authority) LiftByHuman(_ context.Context, actor *authority.Officer, id 
 	return nil
 }
 
+// AttachLicence implements console.Service.
+func (a *Authority) AttachLicence(_ context.Context, actor *authority.Officer, id device.ID, licence string, attach bool) error {
+	if licence == "" {
+		return &authority.Error{Kind: authority.Invalid, Name: "invalid", Detail: "the licence is empty"}
+	}
+	a.called("AttachLicence %s %s %v %s", id, licence, attach, actor.Name)
+	return a.Fail
+}
+
 func (a *Authority) UnlockCode(_ context.Context, actor *authority.Officer, id device.ID, challenge, justification string) (string, error) {
 	a.called("UnlockCode %s %s", id, actor.Name)
 	return "4031 7725", nil
