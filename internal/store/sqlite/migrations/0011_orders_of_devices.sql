@@ -1,6 +1,6 @@
 -- An order is looked for among those of its device. An index of ids alone, which are hashes, costs a page for each order that is written. That no two devices
 -- have an order with the same id is in what it is made of: the SHA-256 of a leaf that commits to the device. Rows keep their numbers.
-ALTER TABLE orders RENAME TO orders_9;
+ALTER TABLE orders RENAME TO orders_10;
 CREATE TABLE orders (
     number       INTEGER PRIMARY KEY,
     id           BLOB    NOT NULL CHECK (length(id) = 32),
@@ -19,8 +19,8 @@ CREATE TABLE orders (
     CONSTRAINT delivered_is_in_the_ledger CHECK (delivered_at IS NULL OR leaf_index IS NOT NULL)
 ) STRICT;
 INSERT INTO orders (number, id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at, settled, refusal)
-    SELECT number, id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at, settled, refusal FROM orders_9 ORDER BY number;
-DROP TABLE orders_9;
+    SELECT number, id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at, settled, refusal FROM orders_10 ORDER BY number;
+DROP TABLE orders_10;
 
 CREATE UNIQUE INDEX orders_device ON orders (device, id);
 CREATE INDEX orders_pending ON orders (issued_at) WHERE leaf_index IS NULL;
