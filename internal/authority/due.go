@@ -188,7 +188,7 @@ func (v *visit) collect() error {
 	orders = liftsFirst(slices.DeleteFunc(orders, v.stayed))
 	v.orders = orders[:min(len(orders), protocol.MaxOrders)]
 	for _, o := range v.orders {
-		if err := v.tx.MarkDelivered(o.ID, v.now); err != nil {
+		if err := v.tx.MarkDelivered(o.Device, o.ID, v.now); err != nil {
 			return err
 		}
 		if o.Ground.Kind == order.Warrant && o.Kind != order.Lift {

@@ -83,10 +83,11 @@ type Lock struct {
 	LockedAt, EffectAt, EndsAt time.Time
 }
 
-// Place is where in the ledger an order is.
+// Place is where in the ledger an order of a device is.
 type Place struct {
-	ID    order.ID
-	Index uint64
+	Device device.ID
+	ID     order.ID
+	Index  uint64
 }
 
 // RestrictionKey names a restriction. Restrictions are in the order of devices, and of one device in that of grounds, by kind and ID.

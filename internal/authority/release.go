@@ -3,6 +3,7 @@ package authority
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
@@ -85,8 +86,8 @@ type releaseCursor struct {
 	After   device.ID `json:"after"`
 }
 
-// releaseStep lifts a page of a case's holds. What it lifts it reads, and makes the orders of, beside the writer; nothing comes to be held by a
-// case that is concluded, and the last step looks whether that is so.
+// releaseStep lifts a page of a case's holds. What it lifts it reads while the page before is lifted, and makes the orders of, beside the writer; nothing
+// comes to be held by a case that is concluded, and the last step looks whether that is so.
 func (s *Service) releaseStep(ctx context.Context, j *Job) error {
 	var c releaseCursor
 	var result Release
@@ -94,12 +95,27 @@ func (s *Service) releaseStep(ctx context.Context, j *Job) error {
 		return err
 	}
 	now := s.now()
-	w, page, err := s.nextHolds(ctx, j.Subject, c)
-	if err != nil {
-		return err
+	w, page := s.ahead.take(j.ID, c)
+	if w == nil {
+		var err error
+		if w, page, err = s.nextHolds(ctx, j.Subject, c); err != nil {
+			return err
+		}
 	}
 	if w == nil {
 		return s.endRelease(ctx, j, c, result, now)
+	}
+	if len(page) < releasePage {
+		c = releaseCursor{Warrant: c.Warrant + 1}
+	} else {
+		c.After = page[len(page)-1].Device
+		var reading sync.WaitGroup
+		defer reading.Wait()
+		reading.Go(func() {
+			if w, page, err := s.nextHolds(ctx, j.Subject, c); err == nil {
+				s.ahead.put(j.ID, c, w, page)
+			}
+		})
 	}
 	plan, err := s.planLifts(now, page, w.Hash, order.ByCase)
 	if err != nil {
@@ -109,20 +125,41 @@ func (s *Service) releaseStep(ctx context.Context, j *Job) error {
 		if err := t.at(j); err != nil {
 			return err
 		}
-		next, c, result := *j, c, result
+		next, result := *j, result
 		lifted, err := t.liftAll(warrantGround(w.ID), plan, w.Hash, order.ByCase, j.By, "The case was concluded, and its hold released.")
 		if err != nil {
 			return err
 		}
 		result.Lifted += lifted
 		next.Done += int64(lifted)
-		if len(page) < releasePage {
-			c = releaseCursor{Warrant: c.Warrant + 1}
-		} else {
-			c.After = page[len(page)-1].Device
-		}
 		return t.advance(&next, c, result)
 	})
+}
+
+// readAhead is a page of holds that was read while the one before it was lifted. Whether they still stand is the guard of their lift, as for any page.
+type readAhead struct {
+	mu     sync.Mutex
+	job    int64
+	cursor releaseCursor
+	w      *Warrant // nil for nothing
+	page   []*Restriction
+}
+
+func (a *readAhead) put(job int64, c releaseCursor, w *Warrant, page []*Restriction) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.job, a.cursor, a.w, a.page = job, c, w, page
+}
+
+// take returns the page of a job at a place, once; nil when another one was read.
+func (a *readAhead) take(job int64, c releaseCursor) (w *Warrant, page []*Restriction) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.job == job && a.cursor == c {
+		w, page = a.w, a.page
+	}
+	a.w, a.page = nil, nil
+	return w, page
 }
 
 // nextHolds reads what a step of a release is about: the next holds of a warrant; w is nil when all warrants are through.

@@ -109,7 +109,7 @@ func (v *visit) unknown(g order.Ground) *Restriction {
 // liftUnderWay reports whether a lift on the ground waits for the ledger or for the device. One from before the notice that the device
 // follows does not count when these records have lost that notice: the device has followed the lift already.
 func (v *visit) liftUnderWay(state *evidence.GroundState) (bool, error) {
-	_, err := v.tx.Order(state.Order)
+	_, err := v.tx.Order(v.device.ID, state.Order)
 	lost, err := absent(err)
 	if err != nil {
 		return false, err
@@ -139,7 +139,7 @@ func (v *visit) formerRound(r *Restriction, state *evidence.GroundState) (bool, 
 	if state.Order.IsZero() {
 		return state.Stage == order.Lifted && r.Stage == order.Noticed && !state.Cause.Final(), nil
 	}
-	o, err := v.tx.Order(state.Order)
+	o, err := v.tx.Order(v.device.ID, state.Order)
 	if lost, err := absent(err); err != nil {
 		return false, err
 	} else if lost && state.Stage == order.Locked { // by a lock that a restored store does not know: it is undone, once
@@ -157,10 +157,10 @@ func (v *visit) refusals() (map[order.Ground]string, error) {
 	for _, refusal := range v.said.Refusals {
 		reason := refusal.Reason
 		v.count = append(v.count, func() { v.s.counters.deviceSaysNo.WithLabelValues(knownReason(reason)).Inc() })
-		o, err := v.tx.Order(refusal.Order) // absent for a refused policy, which stands under its hash
+		o, err := v.tx.Order(v.device.ID, refusal.Order) // absent for a refused policy, which stands under its hash
 		if none, err := absent(err); err != nil {
 			return nil, err
-		} else if none || o.Device != v.device.ID {
+		} else if none {
 			continue
 		}
 		if !overtaken[reason] {
@@ -169,7 +169,7 @@ func (v *visit) refusals() (map[order.Ground]string, error) {
 		if retried[reason] || o.Settled {
 			continue
 		}
-		if err := v.tx.Settle(o.ID, reason); err != nil {
+		if err := v.tx.Settle(o.Device, o.ID, reason); err != nil {
 			return nil, err
 		}
 		if err := v.note(v.device.ID, "refused", o.Ground, "device", "The device did not follow a %s: %s.", o.Kind, reason); err != nil {
@@ -318,9 +318,9 @@ func (v *visit) settle() error {
 		state := v.state(o.Ground)
 		switch {
 		case state != nil && state.Order == o.ID:
-			err = errors.Join(v.tx.Settle(o.ID, ""), v.tx.SettleOlder(o.Device, o.Ground, o.ID))
+			err = errors.Join(v.tx.Settle(o.Device, o.ID, ""), v.tx.SettleOlder(o.Device, o.Ground, o.ID))
 		case o.Kind == order.Lift && !o.DeliveredAt.IsZero() && (state == nil || state.Stage == order.Lifted):
-			err = v.tx.Settle(o.ID, "")
+			err = v.tx.Settle(o.Device, o.ID, "")
 		}
 		if err != nil {
 			return err

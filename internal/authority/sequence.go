@@ -167,7 +167,7 @@ func (s *Service) mark(ctx context.Context, batch []*Order, indexes map[order.ID
 		n := 0
 		places := make([]Place, len(part))
 		for i, o := range part {
-			places[i] = Place{o.ID, indexes[o.ID]}
+			places[i] = Place{o.Device, o.ID, indexes[o.ID]}
 		}
 		err := s.update(WithGuardsOnly(WithManyWrites(ctx)), func(tx Tx) error {
 			hit, err := tx.SequenceAllIfPending(places) // the others are marked already

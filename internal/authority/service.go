@@ -33,6 +33,7 @@ type Service struct {
 	pacer     *pacer
 	drawing   sync.Mutex // guards cfg.DeviceIDs and cfg.Salts, which need not be safe for concurrent use
 	sequencer sequencer
+	ahead     readAhead
 	simulated simulated
 	sweep     sync.Mutex // one sweep at a time
 	wake      chan struct{}

@@ -177,16 +177,17 @@ type StageCount struct {
 	Devices   int
 }
 
-// OrderTx keeps orders from pending to settled.
+// OrderTx keeps orders from pending to settled. They are looked for among those of their device, so that no index needs their IDs, which are hashes: a
+// release would write to a page of it for each order.
 type OrderTx interface {
-	InsertOrder(o *Order) error // ErrConflict when the ID exists, or when another order of this device has the salt
-	Order(id order.ID) (*Order, error)
+	InsertOrder(o *Order) error // ErrConflict when another order of this device has the ID or the salt
+	Order(of device.ID, id order.ID) (*Order, error)
 	PendingOrders(limit int) ([]*Order, error) // not yet sequenced, oldest first
-	SequenceIfPending(id order.ID, index uint64) error
+	SequenceIfPending(of device.ID, id order.ID, index uint64) error
 	// Deliverable lists a device's sequenced orders that are not settled, oldest first.
 	Deliverable(id device.ID) ([]*Order, error)
-	MarkDelivered(id order.ID, at time.Time) error
-	Settle(id order.ID, refusal string) error
+	MarkDelivered(of device.ID, id order.ID, at time.Time) error
+	Settle(of device.ID, id order.ID, refusal string) error
 	// SettleOlder settles all orders of a device on a ground issued before the given one.
 	SettleOlder(id device.ID, g order.Ground, keep order.ID) error
 	// SettleOlderEscalations does so for notices and locks only: a lift waits until its device has it.

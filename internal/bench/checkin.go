@@ -40,6 +40,7 @@ func (s *session) checkIns(ctx context.Context, dir, database string, f *fleetOf
 	if err != nil {
 		return p, errors.Join(err, w.leave())
 	}
+	w.devices = nil // the collector would go through what the load keeps of them, at the server's charge, and there are more of them in a larger fleet
 	s.Progress.Stage("checking in", n)
 	connections := underWay(runtime.GOMAXPROCS(0))
 	p.bound, err = between(time.Second, es256Rate, func() error {

@@ -51,16 +51,19 @@ func (b *books) audit(whole bool) {
 		return
 	}
 	b.view(func(tx authority.Tx) error {
-		for _, leaf := range log.leaves[min(b.since, len(log.leaves)):] {
-			_, err := tx.Order(order.LeafID(leaf))
-			b.check("C6", err == nil, "a leaf is in the ledger whose row is lost")
+		rows := make(map[order.ID]bool)
+		if err := tx.EachDevice(device.ID{}, func(d *authority.Device) error { return b.checkDevice(tx, d, rows) }); err != nil {
+			return err
 		}
-		return tx.EachDevice(device.ID{}, func(d *authority.Device) error { return b.checkDevice(tx, d) })
+		for _, leaf := range log.leaves[min(b.since, len(log.leaves)):] {
+			b.check("C6", rows[order.LeafID(leaf)], "a leaf is in the ledger whose row is lost")
+		}
+		return nil
 	})
 }
 
-// checkDevice holds a device's rows against the ledger: what is sequenced is in it, in the order of issue.
-func (b *books) checkDevice(tx authority.Tx, d *authority.Device) error {
+// checkDevice holds a device's rows against the ledger: what is sequenced is in it, in the order of issue. It adds its orders to rows.
+func (b *books) checkDevice(tx authority.Tx, d *authority.Device, rows map[order.ID]bool) error {
 	log := b.w.server.log
 	orders, err := tx.OrdersOf(d.ID, 1<<20)
 	if err != nil {
@@ -68,6 +71,7 @@ func (b *books) checkDevice(tx authority.Tx, d *authority.Device) error {
 	}
 	last := int64(-1)
 	for _, o := range slices.Backward(orders) {
+		rows[o.ID] = true
 		if !o.Sequenced {
 			continue
 		}
@@ -94,17 +98,21 @@ func (b *books) checkDevice(tx authority.Tx, d *authority.Device) error {
 }
 
 // leaves checks an answer before it leaves: the row and the leaf of each order in it are durable, and the leaf is published.
-func (b *books) leaves(answer *protocol.CheckInAnswer) {
+func (b *books) leaves(to device.IMEI, answer *protocol.CheckInAnswer) {
 	for i := range answer.Orders {
-		b.leaf(&answer.Orders[i])
+		b.leaf(to, &answer.Orders[i])
 	}
 }
 
-func (b *books) leaf(sealed *order.Sealed) {
+func (b *books) leaf(to device.IMEI, sealed *order.Sealed) {
 	id := sealed.ID()
 	b.check("C6", b.published(id), "an order leaves whose leaf is not published")
 	b.view(func(tx authority.Tx) error {
-		o, err := tx.Order(id)
+		o := new(authority.Order)
+		d, err := tx.DeviceByIMEI(to)
+		if err == nil {
+			o, err = tx.Order(d.ID, id)
+		}
 		b.check("C6", err == nil && o.Sequenced, "an order leaves whose row is not durable")
 		return nil
 	})

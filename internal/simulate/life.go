@@ -305,7 +305,7 @@ func (h *handset) scan(s agent.Screen) {
 	if err != nil {
 		return
 	}
-	h.w.books.leaf(sealed)
+	h.w.books.leaf(h.made.imei, sealed)
 	code, err := sealed.Marshal()
 	if err != nil {
 		h.w.violate("C9", "an order does not fit into a QR code: %v", err)

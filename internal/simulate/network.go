@@ -34,7 +34,7 @@ func (w *world) partition() {
 }
 
 // deliver has the server take a token, and checks what it answers before a byte of it leaves.
-func (w *world) deliver(token []byte) (m *message, err error) {
+func (w *world) deliver(from *madeDevice, token []byte) (m *message, err error) {
 	err = w.server.ask("check-in", func(ctx context.Context, a *authority.Service) error {
 		answer, err := a.CheckIn(ctx, token, somewhere)
 		if err != nil {
@@ -47,7 +47,7 @@ func (w *world) deliver(token []byte) (m *message, err error) {
 	if err != nil {
 		return nil, err
 	}
-	w.books.leaves(m.answer)
+	w.books.leaves(from.imei, m.answer)
 	if w.server.waits() {
 		w.after(w.dice.between(time.Second, 10*time.Minute), func() { w.server.work(false) })
 	}
@@ -108,14 +108,14 @@ func (h *handset) evidence() (token []byte) {
 // send brings a token to the server and an answer back, as far as the network lets it.
 func (h *handset) send(token []byte) (*message, error) {
 	w := h.w
-	m, err := w.deliver(token)
+	m, err := w.deliver(h.made, token)
 	if again := w.books.known(err); err == nil && w.strikes(TwiceRequest, 0.01) {
-		_, err := w.deliver(token)
+		_, err := w.deliver(h.made, token)
 		again(err)
 	} else if w.strikes(LateRequest, 0.01) {
 		w.after(w.dice.between(time.Minute, 30*day), func() {
 			if w.reachable() {
-				_, err := w.deliver(token)
+				_, err := w.deliver(h.made, token)
 				again(err)
 			}
 		})

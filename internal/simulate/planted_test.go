@@ -269,7 +269,7 @@ func (t earlyTx) Deliverable(id device.ID) ([]*authority.Order, error) {
 	return slices.DeleteFunc(orders, func(o *authority.Order) bool { return o.Settled }), err
 }
 
-func (t earlyTx) MarkDelivered(order.ID, time.Time) error { return nil }
+func (t earlyTx) MarkDelivered(device.ID, order.ID, time.Time) error { return nil }
 
 type silentTx struct{ authority.Tx }
 

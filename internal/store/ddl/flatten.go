@@ -12,6 +12,8 @@ var (
 	renameTable   = regexp.MustCompile(`^ALTER TABLE (\w+) RENAME TO (\w+);$`)
 	alterType     = regexp.MustCompile(`(?s)^ALTER TABLE (\w+) ALTER (?:COLUMN )?(\w+) TYPE (\w+)(?: USING .*)?;$`)
 	dropReference = regexp.MustCompile(`^ALTER TABLE (\w+) DROP CONSTRAINT \w+?_(\w+)_fkey;$`)
+	dropUnique    = regexp.MustCompile(`^ALTER TABLE (\w+) DROP CONSTRAINT \w+?_(\w+)_key;$`)
+	otherKey      = regexp.MustCompile(`^ALTER TABLE (\w+) DROP CONSTRAINT \w+_pkey, ADD PRIMARY KEY \(([^)]*)\);$`)
 	ofTable       = regexp.MustCompile(`(?s)^(?:ALTER TABLE|INSERT INTO) (\w+)`)
 	createIndex   = regexp.MustCompile(`^CREATE (?:UNIQUE )?INDEX (\w+) ON (\w+)`)
 	dropIndex     = regexp.MustCompile(`^DROP INDEX (\w+);$`)
@@ -60,6 +62,10 @@ func (f *flattener) step(i int) {
 		f.edit(i, m[1], `(?m)^(\s+`+m[2]+`\s+)\w+`, "${1}"+m[3])
 	} else if m := dropReference.FindStringSubmatch(s); m != nil {
 		f.edit(i, m[1], `(?m)^(\s+`+m[2]+`\s.*?) REFERENCES \w+ \(\w+\)`, "${1}")
+	} else if m := dropUnique.FindStringSubmatch(s); m != nil {
+		f.edit(i, m[1], `(?m)^(\s+`+m[2]+`\s.*?) UNIQUE`, "${1}")
+	} else if m := otherKey.FindStringSubmatch(s); m != nil {
+		f.edit(i, m[1], `(?m)^(\s+)PRIMARY KEY \([^)]*\)`, "${1}PRIMARY KEY ("+m[2]+")")
 	} else if m := createIndex.FindStringSubmatch(s); m != nil {
 		f.make("index "+m[1], m[2], i)
 	} else if m := dropIndex.FindStringSubmatch(s); m != nil {

@@ -73,7 +73,7 @@ func (t *tx) AddEvents(list []authority.Event) error {
 }
 
 func (t *tx) SequenceAllIfPending(places []authority.Place) ([]bool, error) {
-	return each(places, func(p authority.Place) error { return t.SequenceIfPending(p.ID, p.Index) })
+	return each(places, func(p authority.Place) error { return t.SequenceIfPending(p.Device, p.ID, p.Index) })
 }
 
 func (t *tx) Unsettled(g order.Ground, after device.ID, limit int) (list []*authority.Order, err error) {

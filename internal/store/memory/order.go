@@ -56,9 +56,9 @@ func (r *row) copy() *authority.Order {
 	return &c
 }
 
-func (t *tx) Order(id order.ID) (*authority.Order, error) {
+func (t *tx) Order(of device.ID, id order.ID) (*authority.Order, error) {
 	r, ok := t.orders[id]
-	if !ok {
+	if !ok || r.Device != of {
 		return nil, authority.ErrAbsent
 	}
 	return r.copy(), nil
@@ -81,12 +81,12 @@ func (t *tx) PendingOrders(limit int) ([]*authority.Order, error) {
 }
 
 // rewrite replaces an order by a changed one.
-func (t *tx) rewrite(id order.ID, guard func(*row) bool, change func(*row)) error {
+func (t *tx) rewrite(of device.ID, id order.ID, guard func(*row) bool, change func(*row)) error {
 	if err := t.mayWrite(); err != nil {
 		return err
 	}
 	r, ok := t.orders[id]
-	if !ok {
+	if !ok || r.Device != of {
 		return authority.ErrAbsent
 	}
 	if !guard(r) {
@@ -100,12 +100,12 @@ func (t *tx) rewrite(id order.ID, guard func(*row) bool, change func(*row)) erro
 
 func always(*row) bool { return true }
 
-func (t *tx) SequenceIfPending(id order.ID, index uint64) error {
+func (t *tx) SequenceIfPending(of device.ID, id order.ID, index uint64) error {
 	guard := func(r *row) bool {
 		_, taken := t.atIndex[index]
 		return !r.Sequenced && !taken
 	}
-	if err := t.rewrite(id, guard, func(r *row) { r.Sequenced, r.Index = true, index }); err != nil {
+	if err := t.rewrite(of, id, guard, func(r *row) { r.Sequenced, r.Index = true, index }); err != nil {
 		return err
 	}
 	put(t, t.atIndex, index, id)
@@ -122,12 +122,12 @@ func (t *tx) Deliverable(id device.ID) (list []*authority.Order, err error) {
 	return list, nil
 }
 
-func (t *tx) MarkDelivered(id order.ID, at time.Time) error {
-	return t.rewrite(id, func(r *row) bool { return r.Sequenced }, func(r *row) { r.DeliveredAt = at })
+func (t *tx) MarkDelivered(of device.ID, id order.ID, at time.Time) error {
+	return t.rewrite(of, id, func(r *row) bool { return r.Sequenced }, func(r *row) { r.DeliveredAt = at })
 }
 
-func (t *tx) Settle(id order.ID, refusal string) error {
-	return t.rewrite(id, always, func(r *row) { r.Settled, r.Refusal = true, refusal })
+func (t *tx) Settle(of device.ID, id order.ID, refusal string) error {
+	return t.rewrite(of, id, always, func(r *row) { r.Settled, r.Refusal = true, refusal })
 }
 
 func (t *tx) SettleOlder(id device.ID, g order.Ground, keep order.ID) error {
@@ -140,12 +140,12 @@ func (t *tx) SettleOlderEscalations(id device.ID, g order.Ground, keep order.ID)
 
 func (t *tx) settleOlder(id device.ID, g order.Ground, keep order.ID, which func(*row) bool) error {
 	kept, ok := t.orders[keep]
-	if !ok {
+	if !ok || kept.Device != id {
 		return authority.ErrAbsent
 	}
 	for _, o := range t.ordersOf[id] {
 		if r := t.orders[o]; r.Ground == g && !r.Settled && older(r, kept) < 0 && which(r) {
-			if err := t.rewrite(o, always, func(r *row) { r.Settled = true }); err != nil {
+			if err := t.rewrite(id, o, always, func(r *row) { r.Settled = true }); err != nil {
 				return err
 			}
 		}

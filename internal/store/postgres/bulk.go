@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -86,7 +87,7 @@ func (c *orderColumnsOf) key(id device.ID, g order.Ground) {
 	c.device, c.groundKind, c.ground = append(c.device, record.Number(id)), append(c.groundKind, int16(g.Kind)), append(c.ground, g.ID)
 }
 
-// InsertOrders: rows are inserted in the order of the list, which gives them their numbers. An id that is there already ends the transaction.
+// InsertOrders: rows are inserted in the order of the list, which gives them their numbers.
 func (t *tx) InsertOrders(list []*authority.Order) error {
 	if len(list) == 0 {
 		return nil
@@ -109,20 +110,52 @@ func (t *tx) InsertOrders(list []*authority.Order) error {
 		}
 		c.times[0], c.times[1], c.times[2] = append(c.times[0], table.Stamp(o.IssuedAt)), append(c.times[1], index), append(c.times[2], table.Stamp(o.DeliveredAt))
 	}
-	n, err := t.Exec(`INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at, settled, refusal)
+	if err := t.formerOrders(list, &c); err != nil {
+		return err
+	}
+	_, err := t.Exec(`INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at, settled, refusal)
 		SELECT v.id, v.device, v.leaf, v.salt, v.kind, v.ground_kind, v.ground, v.issued, v.leaf_index, v.delivered, v.settled, v.refusal
 		FROM unnest($1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[], $5::smallint[], $6::smallint[], $7::text[], $8::bigint[], $9::bigint[],
 			$10::bigint[], $11::boolean[], $12::text[])
-			WITH ORDINALITY AS v(id, device, leaf, salt, kind, ground_kind, ground, issued, leaf_index, delivered, settled, refusal, n)
-		WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.device = v.device AND o.salt = v.salt) ORDER BY v.n`,
+			WITH ORDINALITY AS v(id, device, leaf, salt, kind, ground_kind, ground, issued, leaf_index, delivered, settled, refusal, n) ORDER BY v.n`,
 		c.id, c.device, c.leaf, c.salt, c.kind, c.groundKind, c.ground, c.times[0], c.times[1], c.times[2], c.settled, c.refusal)
-	if err == nil && n < int64(len(list)) {
+	return err
+}
+
+// formerOrders looks at what the devices of new orders have already: none may have the id or the salt of a new one, and where none waits on its ground, the
+// new one replaces nothing.
+func (t *tx) formerOrders(list []*authority.Order, c *orderColumnsOf) error {
+	open := make(map[order.ID]bool)
+	conflict := false
+	err := t.send(false, `SELECT v.n, o.id = v.id OR o.salt = v.salt, o.settled IS NOT TRUE AND o.ground_kind = v.ground_kind AND o.ground = v.ground
+		FROM unnest($1::bytea[], $2::bigint[], $3::bytea[], $4::smallint[], $5::text[]) WITH ORDINALITY AS v(id, device, salt, ground_kind, ground, n)
+			CROSS JOIN LATERAL (SELECT * FROM orders AS k WHERE k.device = v.device OFFSET 0) AS o`,
+		[]any{c.id, c.device, c.salt, c.groundKind, c.ground}, func(r pgx.Rows) error {
+			var at int64
+			var taken, waits bool
+			if err := r.Scan(&at, &taken, &waits); err != nil {
+				return err
+			}
+			conflict = conflict || taken
+			if waits {
+				open[list[at-1].ID] = true
+			}
+			return nil
+		})
+	if err == nil && conflict {
 		err = authority.ErrConflict
+	}
+	t.only = make(map[order.ID]bool, len(list))
+	for _, o := range list {
+		if !open[o.ID] {
+			t.only[o.ID] = true
+		}
 	}
 	return err
 }
 
 func (t *tx) SettleReplaced(list []*authority.Order) error {
+	list = slices.DeleteFunc(slices.Clone(list), func(o *authority.Order) bool { return t.only[o.ID] })
 	if len(list) == 0 {
 		return nil
 	}
@@ -135,8 +168,8 @@ func (t *tx) SettleReplaced(list []*authority.Order) error {
 	}
 	_, err := t.Exec(`UPDATE orders AS o SET settled = true FROM unnest($1::bytea[], $2::bigint[]) AS v(id, device)
 			CROSS JOIN LATERAL (SELECT p.ctid AS spot FROM orders AS p WHERE p.device = v.device OFFSET 0) AS p
-			CROSS JOIN LATERAL (SELECT * FROM orders AS k WHERE k.id = v.id OFFSET 0) AS k
-		WHERE o.ctid = p.spot AND k.device = v.device AND o.ground_kind = k.ground_kind AND o.ground = k.ground AND o.settled IS NOT TRUE
+			CROSS JOIN LATERAL (SELECT * FROM orders AS k WHERE k.device = v.device AND k.id = v.id OFFSET 0) AS k
+		WHERE o.ctid = p.spot AND o.ground_kind = k.ground_kind AND o.ground = k.ground AND o.settled IS NOT TRUE
 			AND (o.issued_at, o.number) < (k.issued_at, k.number) AND (k.kind = 3 OR o.kind <> 3)`, ids, devices)
 	return err
 }
@@ -164,15 +197,15 @@ func (t *tx) AddEvents(list []authority.Event) error {
 }
 
 func (t *tx) SequenceAllIfPending(places []authority.Place) ([]bool, error) {
-	ids, indexes := make([][]byte, len(places)), make([]int64, len(places))
+	devices, ids, indexes := make([]int64, len(places)), make([][]byte, len(places)), make([]int64, len(places))
 	for i := range places {
 		n, err := table.Count("ledger index", places[i].Index)
 		if err != nil {
 			return nil, err
 		}
-		ids[i], indexes[i] = places[i].ID[:], n
+		devices[i], ids[i], indexes[i] = record.Number(places[i].Device), places[i].ID[:], n
 	}
-	return t.hits(len(places), `UPDATE orders AS o SET leaf_index = v.leaf_index FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS v(id, leaf_index, n)
-			CROSS JOIN LATERAL (SELECT k.ctid AS spot FROM orders AS k WHERE k.id = v.id OFFSET 0) AS k
-		WHERE o.ctid = k.spot AND coalesce(o.leaf_index, -1) = -1 RETURNING v.n`, ids, indexes)
+	return t.hits(len(places), `UPDATE orders AS o SET leaf_index = v.leaf_index FROM unnest($1::bigint[], $2::bytea[], $3::bigint[]) WITH ORDINALITY AS v(device, id, leaf_index, n)
+			CROSS JOIN LATERAL (SELECT k.ctid AS spot FROM orders AS k WHERE k.device = v.device AND k.id = v.id OFFSET 0) AS k
+		WHERE o.ctid = k.spot AND coalesce(o.leaf_index, -1) = -1 RETURNING v.n`, devices, ids, indexes)
 }

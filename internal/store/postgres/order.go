@@ -18,7 +18,7 @@ func (t *tx) InsertOrder(o *authority.Order) error {
 	n, err := t.Exec(`INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at,
 		settled, refusal) SELECT $1::bytea, $2::bigint, $3::bytea, $4::bytea, $5::smallint, $6::smallint, $7::text, $8::bigint, $9::bigint,
 			$10::bigint, $11::boolean, $12::text
-		WHERE NOT EXISTS (SELECT 1 FROM orders WHERE device = $2 AND salt = $4) ON CONFLICT (id) DO NOTHING`,
+		WHERE NOT EXISTS (SELECT 1 FROM orders WHERE device = $2 AND (salt = $4 OR id = $1))`,
 		o.ID[:], record.Number(o.Device), table.Blob(o.Leaf), o.Salt[:], int64(o.Kind), int64(o.Ground.Kind), o.Ground.ID, table.Stamp(o.IssuedAt), index, table.Stamp(o.DeliveredAt),
 		o.Settled, o.Refusal)
 	if err == nil && n == 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/store/table"
+	"github.com/bailiwick-dev/bailiwick/order"
 )
 
 // tx is what functions given to Update and View get. It is good until they return. The transaction begins with the first statement.
@@ -32,8 +33,9 @@ type tx struct {
 	books     *books
 	sequences map[device.ID]uint64 // of devices whose rows this transaction has to itself
 
-	indexed  bool // the planner keeps to indexes
-	outgrown bool // something was asked that a light update cannot do
+	indexed  bool              // the planner keeps to indexes
+	only     map[order.ID]bool // new orders on whose grounds nothing older waits
+	outgrown bool              // something was asked that a light update cannot do
 }
 
 var (

@@ -47,6 +47,7 @@ func (t *tx) LockAllIfNoticed(locks []authority.Lock) ([]bool, error) {
 }
 
 func (t *tx) InsertOrders(list []*authority.Order) error {
+	t.only = make(map[order.ID]bool, len(list))
 	for _, o := range list {
 		if err := t.InsertOrder(o); err != nil {
 			return err
@@ -55,11 +56,14 @@ func (t *tx) InsertOrders(list []*authority.Order) error {
 	return nil
 }
 
-// SettleReplaced: orders on a ground are few, and mostly the new one is the only one that is not settled.
+// SettleReplaced: mostly the new order is the only one on its ground that is not settled, as was seen when it was inserted.
 func (t *tx) SettleReplaced(list []*authority.Order) error {
 	const older = `UPDATE orders SET settled = 1 WHERE device = ?1 AND ground_kind = ?2 AND ground = ?3 AND settled = 0 AND id <> ?4
-		AND (issued_at, number) < (SELECT k.issued_at, k.number FROM orders AS k WHERE k.id = ?4)`
+		AND (issued_at, number) < (SELECT k.issued_at, k.number FROM orders AS k WHERE k.device = ?1 AND k.id = ?4)`
 	for _, o := range list {
+		if t.only[o.ID] {
+			continue
+		}
 		query := older + " AND kind <> 3"
 		if o.Kind == order.Lift {
 			query = older
@@ -87,7 +91,7 @@ func (t *tx) SequenceAllIfPending(places []authority.Place) ([]bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		n, err := t.Exec("UPDATE orders SET leaf_index = ? WHERE id = ? AND leaf_index IS NULL", index, places[i].ID[:])
+		n, err := t.Exec("UPDATE orders SET leaf_index = ? WHERE device = ? AND id = ? AND leaf_index IS NULL", index, record.Number(places[i].Device), places[i].ID[:])
 		if err != nil {
 			return nil, err
 		}

@@ -311,29 +311,62 @@ const (
 	setLot        = "UPDATE device SET lot = ?2, revision = revision + 1 WHERE imei = ?1 AND lot <> ?2"
 )
 
+// together is how many production records are looked at together for devices that have one.
+const together = 1000
+
 func (t *tx) PutProduction(list []authority.Production) error {
-	for i := range list {
-		p := &list[i]
-		imei, err := record.IMEINumber(p.IMEI)
-		if err != nil {
-			return err
-		}
-		lot, err := t.lotNumber(p.Lot())
-		if err != nil {
-			return err
-		}
-		n, err := t.Exec(addProduction, imei, p.Serial, lot)
-		if err == nil && n == 0 {
-			_, err = t.Exec(setProduction, imei, p.Serial, lot)
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := t.Exec(setLot, imei, lot); err != nil {
+	if !t.writes && t.s != nil {
+		return errReadOnly
+	}
+	for part := range slices.Chunk(list, together) {
+		if err := t.putProduction(part); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (t *tx) putProduction(list []authority.Production) error {
+	imeis := make([]int64, len(list))
+	for i := range list {
+		var err error
+		if imeis[i], err = record.IMEINumber(list[i].IMEI); err != nil {
+			return err
+		}
+	}
+	enrolled, all, err := t.enrolled(slices.Min(imeis), slices.Max(imeis), 2*len(list))
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		p := &list[i]
+		lot, err := t.lotNumber(p.Lot())
+		if err != nil {
+			return err
+		}
+		n, err := t.Exec(addProduction, imeis[i], p.Serial, lot)
+		if err == nil && n == 0 {
+			_, err = t.Exec(setProduction, imeis[i], p.Serial, lot)
+		}
+		if err == nil && (!all || enrolled[imeis[i]]) {
+			_, err = t.Exec(setLot, imeis[i], lot)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enrolled is which IMEIs between two have a device; all is false when there are too many of them to tell. A factory writes IMEIs in their order, mostly
+// before anything has enrolled, and one look tells of a thousand.
+func (t *tx) enrolled(first, last int64, limit int) (found map[int64]bool, all bool, err error) {
+	found = make(map[int64]bool)
+	err = t.each(func(st *sqlite.Stmt) error {
+		found[st.ColumnInt64(0)] = true
+		return nil
+	}, "SELECT imei FROM device WHERE imei BETWEEN ? AND ? LIMIT ?", first, last, limit)
+	return found, len(found) < limit, err
 }
 
 func (t *tx) Production(imei device.IMEI) (p authority.Production, err error) {

@@ -1,7 +1,7 @@
 package sqlite
 
 import (
-	"errors"
+	"zombiezen.com/go/sqlite"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
@@ -17,13 +17,20 @@ func (t *tx) InsertOrder(o *authority.Order) error {
 		}
 		index = n
 	}
-	var found int
-	err := table.Single(t, "SELECT 1 FROM orders WHERE device = ? AND salt = ?", []any{record.Number(o.Device), o.Salt[:]}, &found)
-	switch {
-	case err == nil:
-		return authority.ErrConflict
-	case !errors.Is(err, authority.ErrAbsent):
+	var taken, open bool // open: an order of the device waits on the same ground
+	err := t.each(func(st *sqlite.Stmt) error {
+		taken, open = taken || st.ColumnInt64(0) != 0, open || st.ColumnInt64(1) != 0
+		return nil
+	}, "SELECT salt = ?2 OR id = ?3, settled = 0 AND ground_kind = ?4 AND ground = ?5 FROM orders WHERE device = ?1",
+		record.Number(o.Device), o.Salt[:], o.ID[:], int64(o.Ground.Kind), o.Ground.ID)
+	if err == nil && taken {
+		err = authority.ErrConflict
+	}
+	if err != nil {
 		return err
+	}
+	if t.only != nil && !open {
+		t.only[o.ID] = true
 	}
 	_, err = t.Exec(`INSERT INTO orders (id, device, leaf, salt, kind, ground_kind, ground, issued_at, leaf_index, delivered_at, settled, refusal)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,

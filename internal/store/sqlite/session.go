@@ -11,6 +11,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/store/table"
+	"github.com/bailiwick-dev/bailiwick/order"
 )
 
 // session is one connection with the statements that were prepared on it. Statements are constants of this package, so
@@ -244,7 +245,8 @@ type tx struct {
 	outgrown bool         // something was asked that a light update cannot do
 	learned  []func()     // what the dictionaries remember once it is durable
 	scratch  []byte
-	grown    map[int64]bool // devices whose revision this transaction has made grow already, as far as that saves a statement
+	only     map[order.ID]bool // new orders on whose grounds nothing older waits
+	grown    map[int64]bool    // devices whose revision this transaction has made grow already, as far as that saves a statement
 }
 
 // ready gives t the records of package table, which go through it.

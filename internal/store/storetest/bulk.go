@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/bailiwick-dev/bailiwick/device"
@@ -17,13 +19,17 @@ func hits(t *testing.T, s authority.Store, want []bool, fn func(authority.Tx) ([
 	same(t, "guards that held", hit, want)
 }
 
-func settledOnes(t *testing.T, s authority.Store, n int) (list []int) {
+// settledOnes are the numbers of those orders of the devices 1 to n that are settled, ascending.
+func settledOnes(t *testing.T, s authority.Store, n int) (list []order.ID) {
 	t.Helper()
 	for i := 1; i <= n; i++ {
-		if got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(hash(i)) }).Settled {
-			list = append(list, i)
+		for _, o := range got(t, s, func(tx authority.Tx) ([]*authority.Order, error) { return tx.OrdersOf(deviceID(i), 99) }) {
+			if o.Settled {
+				list = append(list, o.ID)
+			}
 		}
 	}
+	slices.SortFunc(list, func(a, b order.ID) int { return bytes.Compare(a[:], b[:]) })
 	return list
 }
 
@@ -108,9 +114,9 @@ var bulkTests = map[string]func(*testing.T, authority.Store){
 			}
 			return tx.SettleReplaced(fresh)
 		})
-		same(t, "a lift replaces all, a notice no lift", settledOnes(t, s, 8), []int{1, 2, 3})
+		same(t, "a lift replaces all, a notice no lift", settledOnes(t, s, 3), ids(1, 2, 3))
 		for _, o := range fresh {
-			same(t, "stored", got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(o.ID) }), o)
+			same(t, "stored", got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(o.Device, o.ID) }), o)
 		}
 		pending := orderIDs(got(t, s, func(tx authority.Tx) ([]*authority.Order, error) { return tx.PendingOrders(99) }))
 		same(t, "in the order of issue", pending, ids(1, 2, 4, 5, 3, 6, 7, 8))
@@ -120,7 +126,11 @@ var bulkTests = map[string]func(*testing.T, authority.Store){
 			}
 			return tx.SettleReplaced(nil)
 		})
-		for _, bad := range []*authority.Order{newOrder(6, 2, order.Lift, cuba, start), func() *authority.Order {
+		for _, bad := range []*authority.Order{func() *authority.Order {
+			o := newOrder(6, 1, order.Lift, crimea, start)
+			o.Salt = hash(92)
+			return o
+		}(), func() *authority.Order {
 			o := newOrder(10, 1, order.Lift, crimea, start)
 			o.Salt = fresh[0].Salt
 			return o
@@ -137,12 +147,14 @@ var bulkTests = map[string]func(*testing.T, authority.Store){
 	"sequence": func(t *testing.T, s authority.Store) {
 		enrolled(t, s, 2)
 		inserted(t, s, newOrder(1, 1, order.Lift, cuba, start), newOrder(2, 2, order.Lift, cuba, start), newOrder(3, 2, order.Lift, crimea, start))
-		does(t, s, func(tx authority.Tx) error { return tx.SequenceIfPending(hash(2), 7) })
-		hits(t, s, []bool{true, false, false, true}, func(tx authority.Tx) ([]bool, error) {
-			return tx.SequenceAllIfPending([]authority.Place{{ID: hash(3), Index: 0}, {ID: hash(2), Index: 8}, {ID: hash(9), Index: 9}, {ID: hash(1), Index: 5}})
+		does(t, s, func(tx authority.Tx) error { return tx.SequenceIfPending(deviceID(2), hash(2), 7) })
+		hits(t, s, []bool{true, false, false, false, true}, func(tx authority.Tx) ([]bool, error) {
+			return tx.SequenceAllIfPending([]authority.Place{{Device: deviceID(2), ID: hash(3), Index: 0}, {Device: deviceID(2), ID: hash(2), Index: 8},
+				{Device: deviceID(1), ID: hash(9), Index: 9}, {Device: deviceID(2), ID: hash(1), Index: 6}, {Device: deviceID(1), ID: hash(1), Index: 5}})
 		})
 		for n, index := range map[int]uint64{1: 5, 2: 7, 3: 0} {
-			o := got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(hash(n)) })
+			of := deviceID(min(n, 2))
+			o := got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(of, hash(n)) })
 			same(t, "place", [2]any{o.Sequenced, o.Index}, [2]any{true, index})
 		}
 	},
@@ -151,7 +163,7 @@ var bulkTests = map[string]func(*testing.T, authority.Store){
 		enrolled(t, s, 4)
 		inserted(t, s, newOrder(1, 1, order.Lift, warrant, start), newOrder(2, 1, order.Lift, warrant, start.Add(day)), newOrder(3, 2, order.Lift, warrant, start),
 			newOrder(4, 3, order.Lift, cuba, start), newOrder(5, 4, order.Lift, warrant, start))
-		does(t, s, func(tx authority.Tx) error { return tx.Settle(hash(3), "") })
+		does(t, s, func(tx authority.Tx) error { return tx.Settle(deviceID(2), hash(3), "") })
 		list := func(after, limit int) []order.ID {
 			var id device.ID
 			if after > 0 {

@@ -59,6 +59,19 @@ var deviceTests = map[string]func(*testing.T, authority.Store){
 		same(t, "devices without a consignment are none", list("", "", 10), []authority.Production{})
 	},
 
+	"production of a few among many devices": func(t *testing.T, s authority.Store) {
+		enrolled(t, s, 9)
+		rows := []authority.Production{{IMEI: imei(1), Consignment: "c-1"}, {IMEI: imei(8), Consignment: "c-1"}}
+		does(t, s, func(tx authority.Tx) error { return tx.PutProduction(rows) })
+		for n := 1; n <= 9; n++ {
+			d := got(t, s, func(tx authority.Tx) (*authority.Device, error) { return tx.Device(deviceID(n)) })
+			if made := d.Made != nil && d.Made.Consignment == "c-1"; made != (n == 1 || n == 8) {
+				t.Errorf("device %d: made %+v", n, d.Made)
+			}
+		}
+		does(t, s, func(tx authority.Tx) error { return tx.PutProduction(nil) })
+	},
+
 	"insert": func(t *testing.T, s authority.Store) {
 		missing(t, s, func(tx authority.Tx) (*authority.Device, error) { return tx.Device(deviceID(1)) })
 		missing(t, s, func(tx authority.Tx) (*authority.Device, error) { return tx.DeviceByIMEI(imei(1)) })

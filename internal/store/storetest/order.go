@@ -44,16 +44,20 @@ var orderTests = map[string]func(*testing.T, authority.Store){
 		full := newOrder(2, 1, order.Notice, warrant, start)
 		full.Index, full.Sequenced, full.DeliveredAt, full.Settled, full.Refusal = 7, true, start.Add(day), true, "no-proof"
 		for _, o := range []*authority.Order{plain, full} {
-			missing(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(o.ID) })
+			missing(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(o.Device, o.ID) })
 			inserted(t, s, o)
-			same(t, "stored", got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(o.ID) }), o)
+			same(t, "stored", got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(o.Device, o.ID) }), o)
 		}
 		refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error { return tx.InsertOrder(plain) })
+		missing(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(deviceID(2), plain.ID) }) // another device's
 		refuses(t, s, authority.ErrAbsent, func(tx authority.Tx) error { return tx.InsertOrder(newOrder(3, 2, order.Lock, cuba, start)) })
+		again := newOrder(1, 1, order.Lift, crimea, start.Add(day))
+		again.Salt = hash(91)
+		refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error { return tx.InsertOrder(again) })
 		twice := newOrder(5, 1, order.Lift, crimea, start.Add(day))
 		twice.Salt = plain.Salt
 		refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error { return tx.InsertOrder(twice) })
-		missing(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(twice.ID) })
+		missing(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(twice.Device, twice.ID) })
 		long := newOrder(4, 1, order.Lock, cuba, start)
 		long.Leaf = make([]byte, order.MaxLeaf+1)
 		refuses(t, s, nil, func(tx authority.Tx) error { return tx.InsertOrder(long) })
@@ -66,12 +70,12 @@ var orderTests = map[string]func(*testing.T, authority.Store){
 			return orderIDs(got(t, s, func(tx authority.Tx) ([]*authority.Order, error) { return tx.PendingOrders(limit) }))
 		}
 		sequence := func(n int, at uint64) txFunc {
-			return func(tx authority.Tx) error { return tx.SequenceIfPending(hash(n), at) }
+			return func(tx authority.Tx) error { return tx.SequenceIfPending(deviceID(1), hash(n), at) }
 		}
 		same(t, "oldest first", pending(9), ids(2, 3, 1))
 		same(t, "limit", pending(1), ids(2))
 		does(t, s, sequence(3, 0))
-		o := got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(hash(3)) })
+		o := got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(deviceID(1), hash(3)) })
 		if !o.Sequenced || o.Index != 0 {
 			t.Fatalf("%+v", o)
 		}
@@ -79,6 +83,7 @@ var orderTests = map[string]func(*testing.T, authority.Store){
 		refuses(t, s, authority.ErrConflict, sequence(3, 1))
 		refuses(t, s, authority.ErrConflict, sequence(2, 0)) // another order's place in the ledger
 		refuses(t, s, authority.ErrAbsent, sequence(9, 5))
+		refuses(t, s, authority.ErrAbsent, func(tx authority.Tx) error { return tx.SequenceIfPending(deviceID(2), hash(2), 5) }) // another device's
 	},
 
 	"deliver": func(t *testing.T, s authority.Store) {
@@ -89,26 +94,28 @@ var orderTests = map[string]func(*testing.T, authority.Store){
 			return orderIDs(got(t, s, func(tx authority.Tx) ([]*authority.Order, error) { return tx.Deliverable(deviceID(n)) }))
 		}
 		same(t, "nothing without a place in the ledger", deliverable(1), ids())
-		refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error { return tx.MarkDelivered(hash(1), start) })
+		refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error { return tx.MarkDelivered(deviceID(1), hash(1), start) })
 		does(t, s, func(tx authority.Tx) error {
 			for i, n := range []int{2, 1, 3} {
-				if err := tx.SequenceIfPending(hash(n), uint64(10+i)); err != nil {
+				if err := tx.SequenceIfPending(deviceID(1), hash(n), uint64(10+i)); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 		same(t, "oldest first", deliverable(1), ids(1, 2, 3))
-		does(t, s, func(tx authority.Tx) error { return tx.MarkDelivered(hash(1), start.Add(3*day)) })
-		same(t, "delivered", got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(hash(1)) }).DeliveredAt, start.Add(3*day))
-		refuses(t, s, authority.ErrAbsent, func(tx authority.Tx) error { return tx.MarkDelivered(hash(9), start) })
+		does(t, s, func(tx authority.Tx) error { return tx.MarkDelivered(deviceID(1), hash(1), start.Add(3*day)) })
+		same(t, "delivered", got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(deviceID(1), hash(1)) }).DeliveredAt, start.Add(3*day))
+		refuses(t, s, authority.ErrAbsent, func(tx authority.Tx) error { return tx.MarkDelivered(deviceID(1), hash(9), start) })
+		refuses(t, s, authority.ErrAbsent, func(tx authority.Tx) error { return tx.MarkDelivered(deviceID(2), hash(1), start) })
 		same(t, "until it is settled", deliverable(1), ids(1, 2, 3))
-		does(t, s, func(tx authority.Tx) error { return tx.Settle(hash(2), "own-facts") })
-		o := got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(hash(2)) })
+		does(t, s, func(tx authority.Tx) error { return tx.Settle(deviceID(1), hash(2), "own-facts") })
+		o := got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(deviceID(1), hash(2)) })
 		same(t, "refusal", [2]any{o.Settled, o.Refusal}, [2]any{true, "own-facts"})
 		same(t, "settled ones are not delivered", deliverable(1), ids(1, 3))
-		does(t, s, func(tx authority.Tx) error { return tx.Settle(hash(2), "") }) // it follows it in the end
-		refuses(t, s, authority.ErrAbsent, func(tx authority.Tx) error { return tx.Settle(hash(9), "") })
+		does(t, s, func(tx authority.Tx) error { return tx.Settle(deviceID(1), hash(2), "") }) // it follows it in the end
+		refuses(t, s, authority.ErrAbsent, func(tx authority.Tx) error { return tx.Settle(deviceID(1), hash(9), "") })
+		refuses(t, s, authority.ErrAbsent, func(tx authority.Tx) error { return tx.Settle(deviceID(2), hash(1), "") })
 	},
 
 	"settle older": func(t *testing.T, s authority.Store) {
@@ -117,7 +124,11 @@ var orderTests = map[string]func(*testing.T, authority.Store){
 			newOrder(4, 1, order.Lock, cuba, start.Add(day)), newOrder(5, 1, order.Lift, cuba, start.Add(day)), newOrder(6, 1, order.Notice, cuba, start.Add(2*day)))
 		does(t, s, func(tx authority.Tx) error { return tx.SettleOlder(deviceID(1), cuba, hash(5)) })
 		for n, settled := range map[int]bool{1: true, 2: false, 3: false, 4: true, 5: false, 6: false} {
-			o := got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(hash(n)) })
+			of := deviceID(1)
+			if n == 3 {
+				of = deviceID(2)
+			}
+			o := got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(of, hash(n)) })
 			if o.Settled != settled || o.Refusal != "" {
 				t.Errorf("order %d: %+v", n, o)
 			}
@@ -135,7 +146,7 @@ var orderTests = map[string]func(*testing.T, authority.Store){
 			newOrder(4, 1, order.Notice, cuba, start), newOrder(5, 1, order.Lock, cuba, start))
 		does(t, s, func(tx authority.Tx) error { return tx.SettleOlderEscalations(deviceID(1), cuba, hash(4)) })
 		for n, settled := range map[int]bool{1: true, 2: true, 3: false, 4: false, 5: false} {
-			o := got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(hash(n)) })
+			o := got(t, s, func(tx authority.Tx) (*authority.Order, error) { return tx.Order(deviceID(1), hash(n)) })
 			if o.Settled != settled {
 				t.Errorf("order %d: %+v", n, o)
 			}

@@ -12,7 +12,7 @@ import (
 const (
 	OrderColumns = `id, ` + idColumns + `, leaf, salt, kind, ground_kind, ground, issued_at, coalesce(leaf_index, 0), leaf_index IS NOT NULL,
 	delivered_at, settled, refusal`
-	orderExists = "SELECT 1 FROM orders WHERE id = $1"
+	orderExists = "SELECT 1 FROM orders WHERE device = $1 AND id = $2"
 )
 
 func ScanOrder(row Row) (*authority.Order, error) {
@@ -24,8 +24,11 @@ func ScanOrder(row Row) (*authority.Order, error) {
 	return o, err
 }
 
-func (t Tx) Order(id order.ID) (*authority.Order, error) {
-	return First(List(t, ScanOrder, "SELECT "+OrderColumns+" FROM orders WHERE id = $1", id[:]))
+// named is what orderExists asks for.
+func named(of device.ID, id order.ID) []any { return []any{record.Number(of), id[:]} }
+
+func (t Tx) Order(of device.ID, id order.ID) (*authority.Order, error) {
+	return First(List(t, ScanOrder, "SELECT "+OrderColumns+" FROM orders WHERE device = $1 AND id = $2", named(of, id)...))
 }
 
 func (t Tx) PendingOrders(limit int) ([]*authority.Order, error) {
@@ -35,12 +38,12 @@ func (t Tx) PendingOrders(limit int) ([]*authority.Order, error) {
 	return List(t, ScanOrder, "SELECT "+OrderColumns+" FROM orders WHERE leaf_index IS NULL ORDER BY issued_at, number LIMIT $1", limit)
 }
 
-func (t Tx) SequenceIfPending(id order.ID, index uint64) error {
+func (t Tx) SequenceIfPending(of device.ID, id order.ID, index uint64) error {
 	n, err := Count("ledger index", index)
 	if err != nil {
 		return err
 	}
-	return Guarded(t, orderExists, key(id[:]), "UPDATE orders SET leaf_index = $1 WHERE id = $2 AND leaf_index IS NULL", n, id[:])
+	return Guarded(t, orderExists, named(of, id), "UPDATE orders SET leaf_index = $1 WHERE device = $2 AND id = $3 AND leaf_index IS NULL", n, record.Number(of), id[:])
 }
 
 func (t Tx) Deliverable(id device.ID) ([]*authority.Order, error) {
@@ -48,13 +51,13 @@ func (t Tx) Deliverable(id device.ID) ([]*authority.Order, error) {
 		WHERE device = $1 AND settled = false AND leaf_index IS NOT NULL ORDER BY issued_at, number`, record.Number(id))
 }
 
-func (t Tx) MarkDelivered(id order.ID, at time.Time) error {
-	return Guarded(t, orderExists, key(id[:]), "UPDATE orders SET delivered_at = $1 WHERE id = $2 AND leaf_index IS NOT NULL",
-		Stamp(at), id[:])
+func (t Tx) MarkDelivered(of device.ID, id order.ID, at time.Time) error {
+	return Guarded(t, orderExists, named(of, id), "UPDATE orders SET delivered_at = $1 WHERE device = $2 AND id = $3 AND leaf_index IS NOT NULL",
+		Stamp(at), record.Number(of), id[:])
 }
 
-func (t Tx) Settle(id order.ID, refusal string) error {
-	return Put(t, "UPDATE orders SET settled = true, refusal = $1 WHERE id = $2", refusal, id[:])
+func (t Tx) Settle(of device.ID, id order.ID, refusal string) error {
+	return Put(t, "UPDATE orders SET settled = true, refusal = $1 WHERE device = $2 AND id = $3", refusal, record.Number(of), id[:])
 }
 
 // SettleOlder: of two orders of the same second, the one that was inserted first is older.
@@ -68,7 +71,7 @@ func (t Tx) SettleOlderEscalations(id device.ID, g order.Ground, keep order.ID) 
 
 func (t Tx) settleOlder(id device.ID, g order.Ground, keep order.ID, which string) error {
 	var at, number int64
-	err := Single(t, "SELECT issued_at, number FROM orders WHERE id = $1", key(keep[:]), &at, &number)
+	err := Single(t, "SELECT issued_at, number FROM orders WHERE device = $1 AND id = $2", named(id, keep), &at, &number)
 	if err != nil {
 		return err
 	}
