@@ -89,12 +89,16 @@ func (c *console) jobs(w http.ResponseWriter, r *http.Request, o *authority.Offi
 	return c.show(w, r, o, http.StatusOK, "jobs", "Jobs", views)
 }
 
-func (c *console) job(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
+func (c *console) jobInPath(r *http.Request) (*authority.Job, error) {
 	id, err := numberInPath(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	j, err := c.service.Job(r.Context(), id)
+	return c.service.Job(r.Context(), id)
+}
+
+func (c *console) job(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {
+	j, err := c.jobInPath(r)
 	if err != nil {
 		return err
 	}
@@ -105,16 +109,12 @@ func (c *console) job(w http.ResponseWriter, r *http.Request, o *authority.Offic
 	if v.Policy == nil && v.Figures == nil && v.Machine && json.Indent(&pretty, j.Result, "", "  ") == nil {
 		v.Result = pretty.String()
 	}
-	return c.show(w, r, o, http.StatusOK, "job", fmt.Sprintf("Job %d", id), v)
+	return c.show(w, r, o, http.StatusOK, "job", fmt.Sprintf("Job %d", j.ID), v)
 }
 
 // jobResult gives out what has come of a job, for machines.
 func (c *console) jobResult(w http.ResponseWriter, r *http.Request, _ *authority.Officer) error {
-	id, err := numberInPath(r)
-	if err != nil {
-		return err
-	}
-	j, err := c.service.Job(r.Context(), id)
+	j, err := c.jobInPath(r)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (c *console) jobResult(w http.ResponseWriter, r *http.Request, _ *authority
 		return authority.ErrNotFound
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="job-%d.json"`, id))
+	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="job-%d.json"`, j.ID))
 	w.Header().Set("Cache-Control", "no-store")
 	_, err = w.Write(j.Result)
 	return err
