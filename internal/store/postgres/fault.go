@@ -89,9 +89,14 @@ func unavailable(cause error) error {
 func advice(cause error) string {
 	var e *pgconn.PgError
 	if !errors.As(cause, &e) {
+		if c := new(pgconn.ConnectError); errors.As(cause, &c) {
+			return " (see that PostgreSQL runs, and that host and port are right)"
+		}
 		return ""
 	}
 	switch {
+	case e.Code == "3D000":
+		return " (make the database first, with createdb, owned by this role; its tables are made at the first start)"
 	case e.Code == "25006":
 		return " (this is a standby or the database is set read-only: name the primary, or several hosts with target_session_attrs=read-write)"
 	case e.Code == "53300":
