@@ -122,11 +122,25 @@ func (t *tx) InsertOrders(list []*authority.Order) error {
 	return err
 }
 
-// formerOrders looks at what the devices of new orders have already: none may have the id or the salt of a new one, and where none waits on its ground, the
-// new one replaces nothing.
+// formerOrders looks at what the devices of new orders have already, and among the new ones: none may have the id or the salt of another one of its device,
+// and what is alone on its ground replaces nothing.
 func (t *tx) formerOrders(list []*authority.Order, c *orderColumnsOf) error {
-	open := make(map[order.ID]bool)
-	conflict := false
+	type of struct {
+		device device.ID
+		bytes  [32]byte
+	}
+	type on struct {
+		device device.ID
+		ground order.Ground
+	}
+	open, conflict := make(map[order.ID]bool), false
+	ids, salts, beside := make(map[of]bool, len(list)), make(map[of]bool, len(list)), make(map[on]int, len(list))
+	for _, o := range list {
+		id, salt := of{o.Device, o.ID}, of{o.Device, o.Salt}
+		conflict = conflict || ids[id] || salts[salt]
+		ids[id], salts[salt] = true, true
+		beside[on{o.Device, o.Ground}]++
+	}
 	err := t.send(false, `SELECT v.n, o.id = v.id OR o.salt = v.salt, o.settled IS NOT TRUE AND o.ground_kind = v.ground_kind AND o.ground = v.ground
 		FROM unnest($1::bytea[], $2::bigint[], $3::bytea[], $4::smallint[], $5::text[]) WITH ORDINALITY AS v(id, device, salt, ground_kind, ground, n)
 			CROSS JOIN LATERAL (SELECT * FROM orders AS k WHERE k.device = v.device OFFSET 0) AS o`,
@@ -147,7 +161,7 @@ func (t *tx) formerOrders(list []*authority.Order, c *orderColumnsOf) error {
 	}
 	t.only = make(map[order.ID]bool, len(list))
 	for _, o := range list {
-		if !open[o.ID] {
+		if !open[o.ID] && beside[on{o.Device, o.Ground}] == 1 {
 			t.only[o.ID] = true
 		}
 	}

@@ -126,6 +126,22 @@ var bulkTests = map[string]func(*testing.T, authority.Store){
 			}
 			return tx.SettleReplaced(nil)
 		})
+		both := []*authority.Order{newOrder(20, 3, order.Notice, crimea, start.Add(2*day)), newOrder(21, 3, order.Lift, crimea, start.Add(3*day))}
+		does(t, s, func(tx authority.Tx) error {
+			if err := tx.InsertOrders(both); err != nil {
+				return err
+			}
+			return tx.SettleReplaced(both)
+		})
+		same(t, "one replaces another of the same list", settledOnes(t, s, 3), ids(1, 2, 3, 20))
+		salted := newOrder(23, 2, order.Lift, crimea, start)
+		salted.Salt = newOrder(22, 2, order.Lift, cuba, start).Salt
+		for _, list := range [][]*authority.Order{
+			{newOrder(22, 2, order.Lift, cuba, start), salted},
+			{newOrder(22, 2, order.Lift, cuba, start), newOrder(22, 2, order.Lift, cuba, start)},
+		} {
+			refuses(t, s, authority.ErrConflict, func(tx authority.Tx) error { return tx.InsertOrders(list) })
+		}
 		for _, bad := range []*authority.Order{func() *authority.Order {
 			o := newOrder(6, 1, order.Lift, crimea, start)
 			o.Salt = hash(92)
