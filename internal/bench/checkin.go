@@ -40,14 +40,15 @@ func (s *session) checkIns(ctx context.Context, dir, database string, f *fleetOf
 	if err != nil {
 		return p, errors.Join(err, w.leave())
 	}
+	devices := len(w.devices)
 	w.devices = nil // the collector would go through what the load keeps of them, at the server's charge, and there are more of them in a larger fleet
 	s.Progress.Stage("checking in", n)
 	connections := underWay(runtime.GOMAXPROCS(0))
 	p.bound, err = between(time.Second, es256Rate, func() error {
 		defer app.Settle()() // as `bailiwick serve` does
-		r := load.Fire(ctx, load.Local(w.app.Handler()), tokens, load.Plan{Duration: duration, Connections: connections, Pause: pause, Sent: func(int) { s.Progress.Step(1) }})
+		r := load.Fire(ctx, load.Local(w.app.Handler()), tokens, load.Plan{Duration: duration, Connections: connections, Devices: devices, Pause: pause, Sent: func(int) { s.Progress.Step(1) }})
 		p.rate = r.Rate()
-		return refusals(r, mostTurnedAway)
+		return s.refusals(r, mostTurnedAway)
 	})
 	return p, errors.Join(err, w.leave())
 }

@@ -414,9 +414,9 @@ func (w *world) leave() error {
 }
 
 // refusals says what was refused, when it was more than one check-in in a thousand, or when more than a share was turned away because there was
-// too much to do: a measurement of refusals is none.
-func refusals(r *load.Result, turnedAway float64) error {
-	if r.Refused() > .001 || r.TurnedAway() > turnedAway {
+// too much to do: a measurement of refusals is none. In the tenths of a second of a tiny run, one pause of the machine can turn away most.
+func (s *session) refusals(r *load.Result, turnedAway float64) error {
+	if r.Sent > 0 && r.Accepted == 0 || r.Refused() > .001 || r.TurnedAway() > turnedAway && !s.tiny {
 		return fmt.Errorf("%d of %d check-ins were refused, most of them as %s", r.Sent-r.Accepted, r.Sent, r.Kinds()[0])
 	}
 	return nil

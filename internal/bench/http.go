@@ -117,15 +117,15 @@ func (p *peak) fire(ctx context.Context, s *session, c *child, w *world, tokens 
 	t := load.Remote(c.base, connections)
 	step := func(int) { s.Progress.Step(1) }
 	warm := len(tokens) / 20
-	load.Fire(ctx, t, tokens[:warm], load.Plan{Duration: duration / 10, Connections: connections, Pause: pause})
+	load.Fire(ctx, t, tokens[:warm], load.Plan{Duration: duration / 10, Connections: connections, Devices: len(w.devices), Pause: pause})
 	s.Progress.Stage("checking in over HTTP", len(tokens)-warm)
 	before, err := c.spent()
 	if err != nil {
 		return err
 	}
-	r := load.Fire(ctx, t, tokens[warm:], load.Plan{Duration: duration, Connections: connections, Pause: pause, Sent: step})
+	r := load.Fire(ctx, t, tokens[warm:], load.Plan{Duration: duration, Connections: connections, Devices: len(w.devices), Pause: pause, Sent: step})
 	after, err := c.spent()
-	if err = errors.Join(err, refusals(r, mostTurnedAway)); err != nil {
+	if err = errors.Join(err, s.refusals(r, mostTurnedAway)); err != nil {
 		return err
 	}
 	p.rate, p.awayPeak = r.Rate(), r.TurnedAway()
@@ -139,11 +139,11 @@ func (p *peak) fire(ctx context.Context, s *session, c *child, w *world, tokens 
 	}
 	s.Progress.Stage("checking in as an open loop", len(moments))
 	uncollected(func() {
-		r = load.Fire(ctx, t, more, load.Plan{Rate: p.offered, Duration: looped, Connections: connections, Seed: seed, Sent: step})
+		r = load.Fire(ctx, t, more, load.Plan{Rate: p.offered, Duration: looped, Connections: connections, Devices: len(w.devices), Seed: seed, Sent: step})
 	})
 	p.p50, p.p99, p.served = r.Percentile(.5), r.Percentile(.99), r.Sent
 	p.away = r.TurnedAway()
-	return refusals(r, .01)
+	return s.refusals(r, .01)
 }
 
 // spareForLoad is how much garbage the load may leave while nothing is collected, bytes.

@@ -88,7 +88,7 @@ func (r *recordSizes) rewrite(ctx context.Context, s *session, w *world, databas
 			result := load.Fire(ctx, load.Local(w.app.Handler()), part, load.Plan{Connections: few, Pause: pause})
 			r.checkIns += result.Accepted
 			s.Progress.Step(result.Sent)
-			if err := errors.Join(refusals(result, mostTurnedAway), vacuum(ctx, database)); err != nil {
+			if err := errors.Join(s.refusals(result, mostTurnedAway), vacuum(ctx, database)); err != nil {
 				return err
 			}
 		}

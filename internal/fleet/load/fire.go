@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/evidence"
@@ -21,6 +20,7 @@ type Plan struct {
 	Rate        float64       // arrivals a second, by chance; 0 sends as fast as the connections are free
 	Duration    time.Duration // after which nothing is sent any more; 0 for until the tokens are used up
 	Connections int           // requests under way at most
+	Devices     int           // that send in turn, so that a token waits until the one so many before it was answered; 0 if no device sends twice
 	Seed        uint64
 	Pause       time.Duration  // without a rate: for how long a connection is quiet when the server is too busy for it (503)
 	Sent        func(sent int) // told of each, from many goroutines; may be nil
@@ -71,7 +71,8 @@ func Arrivals(rate float64, within time.Duration, seed uint64) (at []time.Durati
 	return at
 }
 
-// Fire sends the tokens, as many as the plan has moments for, and waits for the answers. It returns early when ctx ends.
+// Fire sends the tokens, as many as the plan has moments for, each when the one before of its device was answered, and waits for the answers. It
+// returns early when ctx ends.
 func Fire(ctx context.Context, t Target, tokens [][]byte, p Plan) *Result {
 	var moments []time.Duration
 	if p.Rate > 0 {
@@ -79,59 +80,86 @@ func Fire(ctx context.Context, t Target, tokens [][]byte, p Plan) *Result {
 		tokens = tokens[:min(len(tokens), len(moments))]
 	}
 	r := &Result{Errors: map[string]int{}}
-	var next atomic.Int64
+	f := &fire{ctx: ctx, target: t, plan: p, tokens: tokens, moments: moments, begun: time.Now()}
+	due := turnsOf(len(tokens), p.Devices)
 	var mu sync.Mutex
 	var wait sync.WaitGroup
-	begun := time.Now()
 	for range p.Connections {
 		wait.Go(func() {
-			mine, errs := make([]time.Duration, 0, len(tokens)/p.Connections+16), map[string]int{}
-			sent := 0
-			for i := next.Add(1) - 1; i < int64(len(tokens)); i = next.Add(1) - 1 {
-				intended := time.Now()
-				if moments != nil {
-					intended = begun.Add(moments[i])
-					if !until(ctx, intended) {
-						break
-					}
-				} else if ctx.Err() != nil || p.Duration > 0 && intended.Sub(begun) >= p.Duration {
-					break
-				}
-				status, body, err := t.Do(ctx, http.MethodPost, protocol.PathCheckIn, evidence.MediaType, tokens[i])
-				took := time.Since(intended)
-				sent++
-				switch {
-				case err != nil:
-					errs[kindOfFailure(err)]++
-				case status != http.StatusOK:
-					errs[kindOf(status, body)]++
-					if status == http.StatusServiceUnavailable && moments == nil {
-						until(ctx, time.Now().Add(p.Pause))
-					}
-				default:
-					mine = append(mine, took)
-				}
-				if p.Sent != nil {
-					p.Sent(int(i) + 1)
-				}
+			c := connection{fire: f, accepted: make([]time.Duration, 0, len(tokens)/p.Connections+16), errors: map[string]int{}}
+			for mine, more := due.next(); more && c.send(mine); mine, more = due.next() {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			r.Sent += sent
-			r.Latencies = append(r.Latencies, mine...)
-			for kind, n := range errs {
+			r.Sent += c.sent
+			r.Latencies = append(r.Latencies, c.accepted...)
+			for kind, n := range c.errors {
 				r.Errors[kind] += n
 			}
 		})
 	}
 	wait.Wait()
-	r.Elapsed = time.Since(begun)
+	r.Elapsed = time.Since(f.begun)
 	if moments != nil && ctx.Err() == nil {
 		r.Elapsed = max(r.Elapsed, p.Duration)
 	}
 	r.Accepted = len(r.Latencies)
 	slices.Sort(r.Latencies)
 	return r
+}
+
+// fire is what all connections know.
+type fire struct {
+	ctx     context.Context
+	target  Target
+	plan    Plan
+	tokens  [][]byte
+	moments []time.Duration // nil without a rate
+	begun   time.Time
+}
+
+// connection sends one token after the other.
+type connection struct {
+	*fire
+	sent     int
+	accepted []time.Duration
+	errors   map[string]int
+}
+
+// send sends a token when it is due; false when it is too late for it.
+func (c *connection) send(t turn) bool {
+	defer t.end()
+	if c.moments != nil && !until(c.ctx, c.begun.Add(c.moments[t.token])) {
+		return false
+	}
+	t.wait()
+	intended := time.Now()
+	switch {
+	case c.ctx.Err() != nil:
+		return false
+	case c.moments != nil:
+		intended = c.begun.Add(c.moments[t.token])
+	case c.plan.Duration > 0 && intended.Sub(c.begun) >= c.plan.Duration:
+		return false
+	}
+	status, body, err := c.target.Do(c.ctx, http.MethodPost, protocol.PathCheckIn, evidence.MediaType, c.tokens[t.token])
+	took := time.Since(intended)
+	c.sent++
+	switch {
+	case err != nil:
+		c.errors[kindOfFailure(err)]++
+	case status != http.StatusOK:
+		c.errors[kindOf(status, body)]++
+		if status == http.StatusServiceUnavailable && c.moments == nil {
+			until(c.ctx, time.Now().Add(c.plan.Pause))
+		}
+	default:
+		c.accepted = append(c.accepted, took)
+	}
+	if c.plan.Sent != nil {
+		c.plan.Sent(t.token + 1)
+	}
+	return true
 }
 
 // until waits for a moment; false when ctx ended.

@@ -122,7 +122,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	cfg.Progress.Stage("checking in", len(moments))
-	r := Fire(ctx, t, tokens.All, Plan{Rate: cfg.Rate, Duration: cfg.Duration, Connections: cfg.Connections, Seed: cfg.Seed,
+	r := Fire(ctx, t, tokens.All, Plan{Rate: cfg.Rate, Duration: cfg.Duration, Connections: cfg.Connections, Devices: len(devices), Seed: cfg.Seed,
 		Sent: func(int) { cfg.Progress.Step(1) }})
 	return cfg.report(devices, tokens, r), ctx.Err()
 }

@@ -3,9 +3,11 @@ package load_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -214,5 +216,62 @@ func TestLoadIsNotSentOn(t *testing.T) {
 	status, _, err := load.Remote(here.URL, 1).Do(t.Context(), http.MethodPost, "/v1/check-in", "text/plain", []byte("x"))
 	if err != nil || status != http.StatusTemporaryRedirect || reached.Load() != 0 {
 		t.Errorf("%d, %v; it was sent on %d times", status, err, reached.Load())
+	}
+}
+
+// overtaking answers early tokens late, and keeps in what order each device's came in.
+type overtaking struct {
+	mu      sync.Mutex
+	under   map[byte]bool
+	order   map[byte][]byte
+	doubled int
+}
+
+func (o *overtaking) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	var token [2]byte // the device, and which of its tokens
+	_, _ = io.ReadFull(r.Body, token[:])
+	o.mu.Lock()
+	if o.under[token[0]] {
+		o.doubled++
+	}
+	o.under[token[0]] = true
+	o.order[token[0]] = append(o.order[token[0]], token[1])
+	o.mu.Unlock()
+	if token[1] == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	o.mu.Lock()
+	o.under[token[0]] = false
+	o.mu.Unlock()
+}
+
+// More connections than devices: what is sent next has its device's answer before.
+func TestADeviceSendsOneAfterTheOther(t *testing.T) {
+	const devices, each = 3, 20
+	var tokens [][]byte
+	for n := range byte(each) {
+		for d := range byte(devices) {
+			tokens = append(tokens, []byte{d, n})
+		}
+	}
+	for name, plan := range map[string]load.Plan{
+		"as fast as they can": {Connections: 16, Devices: devices},
+		"at a rate":           {Connections: 16, Devices: devices, Rate: 1e5, Duration: time.Second},
+	} {
+		o := &overtaking{under: map[byte]bool{}, order: map[byte][]byte{}}
+		r := load.Fire(t.Context(), load.Local(o), tokens, plan)
+		if r.Accepted != devices*each || o.doubled > 0 {
+			t.Errorf("%s: %d accepted, %d while another of the device was under way", name, r.Accepted, o.doubled)
+		}
+		for d, order := range o.order {
+			if !slices.IsSorted(order) {
+				t.Errorf("%s: device %d sent %v", name, d, order)
+			}
+		}
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if r := load.Fire(stopped, load.Local(&overtaking{}), tokens, load.Plan{Connections: 16, Devices: devices}); r.Sent > 0 {
+		t.Errorf("%d sent when it was over", r.Sent)
 	}
 }
