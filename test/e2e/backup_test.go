@@ -96,7 +96,7 @@ func (s *siege) grows(dir string, least uint64) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for end := time.Now().Add(2 * time.Minute); ; pause(s.t.Context(), 50*time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); ; pause(s.t.Context(), 50*time.Millisecond) {
 		v, err := ledger.Verify(s.t.Context(), ledger.Folder(filepath.Join(dir, "ledger")), key, nil)
 		if err == nil && v.Entries >= least {
 			return
