@@ -108,17 +108,21 @@ func TestLocateCSVIsQuick(t *testing.T) {
 	for i := range 100_000 {
 		fmt.Fprintf(&in, "%.5f,%.5f,%d\n", 44+float64(i%997)/400, 33+float64(i%1009)/200, i%3000)
 	}
-	start := time.Now()
-	var out bytes.Buffer
-	if err := LocateCSV(t.Context(), &in, &out, CSVOptions{}); err != nil {
-		t.Fatal(err)
+	fastest := time.Hour
+	for range 5 { // a machine that stands still for a while does not do so each time
+		start := time.Now()
+		var out bytes.Buffer
+		if err := LocateCSV(t.Context(), bytes.NewReader(in.Bytes()), &out, CSVOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(out.Bytes(), []byte("\n")); n != 100_000 {
+			t.Errorf("%d lines", n)
+		}
+		if fastest = min(fastest, time.Since(start)); fastest < 5*time.Second {
+			return
+		}
 	}
-	if n := bytes.Count(out.Bytes(), []byte("\n")); n != 100_000 {
-		t.Errorf("%d lines", n)
-	}
-	if d := time.Since(start); d > 5*time.Second {
-		t.Errorf("%v for 100,000 lines", d)
-	}
+	t.Errorf("%v for 100,000 lines", fastest)
 }
 
 func FuzzLocateCSV(f *testing.F) {

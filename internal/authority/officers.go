@@ -52,9 +52,7 @@ func (s *Service) login(ctx context.Context, name, password string) (string, *Of
 	if !fits {
 		return "", nil, ErrLoginFailed
 	}
-	var raw [32]byte
-	random(raw[:])
-	token := base64.RawURLEncoding.EncodeToString(raw[:])
+	token := newToken()
 	now := s.now()
 	o.Session = sha256.Sum256([]byte(token))
 	err = s.update(ctx, func(tx Tx) error {
@@ -71,6 +69,17 @@ func (s *Service) login(ctx context.Context, name, password string) (string, *Of
 		return "", nil, err
 	}
 	return token, o, nil
+}
+
+// newToken draws the token of a session. None begins with a hyphen, one of 64 that the alphabet has: on a command line it would pass for an option.
+func newToken() string {
+	for {
+		var raw [32]byte
+		random(raw[:])
+		if token := base64.RawURLEncoding.EncodeToString(raw[:]); token[0] != '-' {
+			return token
+		}
+	}
 }
 
 // Logout ends a session; ending one that is over is fine.

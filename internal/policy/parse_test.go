@@ -117,23 +117,32 @@ func TestParseRefusesBulk(t *testing.T) {
 		"deep by indent":   strings.Repeat(" ", 5000) + "a: 1",
 		"a flood of lines": strings.Repeat("x: 1\n", 60_000),
 	} {
-		start := time.Now()
-		_, err := Parse("bulk.yaml", []byte(src))
+		var err error
+		d := fastest(func() { _, err = Parse("bulk.yaml", []byte(src)) })
 		var problems Problems
 		if !errors.As(err, &problems) || len(problems) > maxProblems+1 {
 			t.Errorf("%s: %d problems, %.200v", name, len(problems), err)
 		}
-		if d := time.Since(start); d > 5*time.Second {
+		if d > 5*time.Second {
 			t.Errorf("%s: took %s", name, d)
 		}
 	}
 }
 
+// fastest is how long something takes at best: a machine that stands still for a while does not do so each time.
+func fastest(do func()) (took time.Duration) {
+	took = time.Hour
+	for i := 0; i < 5 && took > 5*time.Second; i++ {
+		start := time.Now()
+		do()
+		took = min(took, time.Since(start))
+	}
+	return took
+}
+
 // The search for unreachable rules is bounded: a file that is all rules is read in a moment.
 func TestParseOfManyRulesIsQuick(t *testing.T) {
-	start := time.Now()
-	parsed(t, manyRules(maxEntries))
-	if d := time.Since(start); d > 5*time.Second {
+	if d := fastest(func() { parsed(t, manyRules(maxEntries)) }); d > 5*time.Second {
 		t.Errorf("took %s", d)
 	}
 	// Forty have too many constants to try all together, and yet a rule that says in other words what another says is found.
