@@ -26,7 +26,8 @@ import (
 func TestRestoredServerGoesOnWithTheSameLedger(t *testing.T) {
 	t.Parallel()
 	s := besiege(t)
-	phones := s.found(15)
+	const reserve = 3 // come to life after the loss, so that there are orders to give, however many days the others had before
+	phones := s.found(15 + reserve)
 	identity, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +36,7 @@ func TestRestoredServerGoesOnWithTheSameLedger(t *testing.T) {
 	original := s.dir
 	working, stop := context.WithCancel(t.Context())
 	defer func() { stop(); s.busy.Wait() }()
-	for _, p := range phones {
+	for _, p := range phones[:len(phones)-reserve] {
 		s.start(func() { s.live(working, p) })
 	}
 	s.start(func() { s.calendar(working) })
@@ -122,7 +123,14 @@ func (s *siege) servesOn(t *testing.T, phones []*phone.Phone, last []byte, entri
 				if err := p.Use(); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := (&client.Client{Server: s.base, HTTP: handler}).CheckIn(t.Context(), p.Agent()); err != nil {
+				c := client.Client{Server: s.base, HTTP: handler}
+				if !p.Agent().Enrolled() {
+					if err := c.Enrol(t.Context(), p.Agent()); err != nil {
+						t.Errorf("phone %s cannot enrol: %v", p.Config().Serial, err)
+						continue
+					}
+				}
+				if _, err := c.CheckIn(t.Context(), p.Agent()); err != nil {
 					t.Errorf("phone %s cannot go on: %v", p.Config().Serial, err)
 				}
 			}
