@@ -97,10 +97,10 @@ func TestLoginAndSessions(t *testing.T) {
 	must(t, err)
 	other, _, err := r.Login(ctx, "ana", password)
 	must(t, err)
-	if token == other || len(token) != 43 {
+	if token == other || len(token) < 26 || strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
 		t.Fatalf("tokens %q, %q", token, other)
 	}
-	for _, bad := range []string{"", "x", token[:42], token + "x", strings.Repeat("A", 43)} {
+	for _, bad := range []string{"", "x", token[:len(token)-1], token + "x", strings.Repeat("A", len(token)), strings.Repeat("A", 100_000)} {
 		if _, err := r.Authenticate(ctx, bad); !errors.Is(err, authority.ErrNoSession) {
 			t.Errorf("token %q: %v", bad, err)
 		}

@@ -189,7 +189,7 @@ func TestMistypedLinesAreNamed(t *testing.T) {
 		"a line left out":      {strings.Replace(text, four, "", 1), "line 5 comes where line 4"},
 		"a line twice":         {strings.Replace(text, four, four+four, 1), "line 4 comes where line 5"},
 		"lines exchanged":      {strings.Replace(strings.Replace(text, four, "@", 1), line(5), four, 1), ""},
-		"a foreign character":  {strings.Replace(text, four, strings.Replace(four, four[6:7], "!", 1), 1), "line 4"},
+		"a foreign character":  {strings.Replace(text, four, four[:6]+"!"+four[7:], 1), "line 4"},
 		"the last line gone":   {text[:strings.LastIndex(strings.TrimRight(text[:strings.Index(text, "\n#")], "\n"), "\n")], "missing at the end"},
 		"another server above": {strings.Replace(text, "trust.example.com", "trust.example.net", 1), `"server"`},
 		"another number above": {strings.Replace(text, "2 of 5", "3 of 5", 1), `"share"`},
