@@ -5,12 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 )
 
 func locateCSV(t *testing.T, in string, opts CSVOptions) (string, error) {
@@ -102,24 +100,6 @@ func TestLocateCSVPassesOnFailures(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
-
-func TestLocateCSVIsQuick(t *testing.T) {
-	var in bytes.Buffer
-	for i := range 100_000 {
-		fmt.Fprintf(&in, "%.5f,%.5f,%d\n", 44+float64(i%997)/400, 33+float64(i%1009)/200, i%3000)
-	}
-	start := time.Now()
-	var out bytes.Buffer
-	if err := LocateCSV(t.Context(), &in, &out, CSVOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	if n := bytes.Count(out.Bytes(), []byte("\n")); n != 100_000 {
-		t.Errorf("%d lines", n)
-	}
-	if d := time.Since(start); d > 5*time.Second {
-		t.Errorf("%v for 100,000 lines", d)
-	}
-}
 
 func FuzzLocateCSV(f *testing.F) {
 	for _, s := range []string{"45.356,36.467\n", "1,2,3\r\n4,5", "91,0\n", "-90,180,1e308\n", ",\n", "1e-5,+2.,.5\n", "\n\n", "\xff,1\n", "--1,2"} {

@@ -82,9 +82,7 @@ func TestTwoServers(t *testing.T) {
 		a.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 		return w.Code
 	}
-	if a, b := ready(first), ready(second); a != http.StatusOK || b != http.StatusOK {
-		t.Errorf("ready: %d and %d", a, b)
-	}
+	until(t, "both are ready", func() bool { return ready(first) == http.StatusOK && ready(second) == http.StatusOK })
 	ran := make(chan bool, 16)
 	working, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)

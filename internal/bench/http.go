@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -209,26 +209,27 @@ type child struct {
 	log  *tail
 }
 
-// startServer starts a server on a data folder, on these processors, and waits until it answers.
+// startServer starts a server on a data folder, on these processors, at whatever port is free, and waits until it answers.
 func (s *session) startServer(ctx context.Context, dir string, processors []int) (*child, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		return nil, err
-	}
-	c := &child{base: "http://" + address, log: &tail{}}
-	c.cmd = s.Serve(ctx, "--sandbox", "--data", dir, "--listen", address, "--log-level", "warn")
+	c := &child{log: &tail{base: make(chan string, 1)}}
+	c.cmd = s.Serve(ctx, "--sandbox", "--data", dir, "--listen", "127.0.0.1:0", "--log-level", "warn")
 	c.cmd.Stdout, c.cmd.Stderr = c.log, c.log
 	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(os.Interrupt) }
 	c.cmd.WaitDelay = 20 * time.Second
 	if err := startOn(c.cmd, processors); err != nil {
 		return nil, err
 	}
-	client := &http.Client{Timeout: time.Second}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	starting := time.NewTimer(time.Minute)
+	defer starting.Stop()
+	select {
+	case c.base = <-c.log.base:
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), c.stop())
+	case <-starting.C:
+		return nil, errors.Join(errors.New("the server does not say that it is up"), c.stop())
+	}
+	client := &http.Client{Timeout: 5 * time.Second}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		response, err := client.Get(c.base + protocol.PathEpoch)
 		if err == nil {
 			_ = response.Body.Close()
@@ -248,11 +249,21 @@ func (c *child) stop() error {
 	return nil
 }
 
-// tail keeps the end of what a process writes.
-type tail struct{ text []byte }
+// tail keeps the end of what a server writes, and tells its address when it says it.
+type tail struct {
+	text []byte
+	base chan string // takes one
+	told bool
+}
+
+var saysItsAddress = regexp.MustCompile(`(?m)^ *public page +(http://\S+)/$`)
 
 func (t *tail) Write(b []byte) (int, error) {
 	t.text = append(t.text, b...)
+	if said := saysItsAddress.FindSubmatch(t.text); said != nil && !t.told {
+		t.told = true
+		t.base <- string(said[1])
+	}
 	if over := len(t.text) - 4096; over > 0 {
 		t.text = t.text[over:]
 	}

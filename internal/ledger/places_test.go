@@ -64,7 +64,7 @@ func (p *place) close(t testing.TB, l *ledger.Ledger) {
 
 func openStore(t testing.TB, url string) *postgres.DB {
 	t.Helper()
-	db, err := postgres.Open(t.Context(), url, postgres.Options{Lease: shortLease})
+	db, err := postgres.Open(t.Context(), url, postgres.Options{Lease: lease})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +76,10 @@ func openStore(t testing.TB, url string) *postgres.DB {
 	return db
 }
 
-// shortLease lets a test go on soon after a leader was killed.
-const shortLease = 500 * time.Millisecond
+const (
+	lease      = 10 * time.Second       // a leader keeps it on a machine that stands still for some seconds
+	shortLease = 500 * time.Millisecond // of one that is killed: it lets a test go on soon afterwards
+)
 
 // lead begins a term and leads until the test ends or stop is called.
 func lead(t testing.TB, db *postgres.DB, l *ledger.Ledger) (stop func()) {
@@ -120,6 +122,22 @@ func waitUntilItLeads(t testing.TB, l *ledger.Ledger) {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// whenSequenced returns a context that ends some time after the tree has so many entries: for an Append that must not be acknowledged.
+func whenSequenced(t testing.TB, l *ledger.Ledger, entries uint64) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		for ctx.Err() == nil {
+			if n, err := l.Sequenced(ctx); err == nil && n >= entries {
+				time.Sleep(300 * time.Millisecond) // in which it could be published
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	return ctx
 }
 
 // public returns the files of the ledger as anybody reads them.

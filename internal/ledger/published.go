@@ -36,7 +36,7 @@ func (l *Ledger) awaitSize(ctx context.Context, size uint64) (*checkpoint, error
 	defer timer.Stop()
 	for {
 		c, err := l.newest(ctx)
-		if err != nil && !l.waiting(err) {
+		if err != nil && !l.waiting(err) && ctx.Err() == nil { // the end of ctx may come while it is read, too
 			return nil, err
 		}
 		if err == nil && c.size >= size {

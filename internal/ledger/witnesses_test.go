@@ -101,9 +101,7 @@ func TestNothingWithoutQuorum(t *testing.T) {
 		check(2)
 
 		desks[2].down.Store(true)
-		short, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
-		defer cancel()
-		if _, err := l.Append(short, leaf(3)); !errors.Is(err, ledger.ErrWitnesses) {
+		if _, err := l.Append(whenSequenced(t, l, 4), leaf(3)); !errors.Is(err, ledger.ErrWitnesses) {
 			t.Fatalf("appended without a quorum: %v", err)
 		}
 		if size, err := l.Size(t.Context()); err != nil || size != 3 {
@@ -175,19 +173,19 @@ func TestStartWithoutWitness(t *testing.T) {
 	if _, err := l.Append(t.Context(), leaf(0)); err != nil {
 		t.Fatal(err)
 	}
-	soon := func() context.Context {
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	soon := func(d time.Duration) context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), d)
 		t.Cleanup(cancel)
 		return ctx
 	}
 	d.down.Store(true)
-	if _, err := l.Append(soon(), leaf(1)); !errors.Is(err, ledger.ErrWitnesses) {
+	if _, err := l.Append(whenSequenced(t, l, 2), leaf(1)); !errors.Is(err, ledger.ErrWitnesses) {
 		t.Fatalf("appended: %v", err)
 	}
-	if err := l.Close(soon()); !errors.Is(err, context.DeadlineExceeded) {
+	if err := l.Close(soon(300 * time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("closed with an entry that waits: %v", err)
 	}
-	if l, err = ledger.Open(soon(), dir, opts); err != nil {
+	if l, err = ledger.Open(soon(3*time.Second), dir, opts); err != nil {
 		t.Fatalf("the server cannot start: %v", err)
 	}
 	defer closeLedger(t, l)
@@ -239,7 +237,7 @@ func TestWitnessesThatLie(t *testing.T) {
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked.Add(1); answer(w, r) }))
 		opts := ledger.Options{Origin: origin, Witnesses: []ledger.Witness{{URL: server.URL, Key: d.Key}}}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		if l, err := ledger.Open(ctx, t.TempDir(), opts); !errors.Is(err, ledger.ErrWitnesses) {
 			t.Errorf("%s: %v", name, err)
 			closeLedger(t, l)

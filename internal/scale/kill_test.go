@@ -3,6 +3,7 @@ package scale_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,7 +19,8 @@ import (
 
 const childFolder = "BAILIWICK_RELEASES_IN"
 
-// TestMain is also the child that is killed: it goes on with the release in the folder that the environment names, and says each step.
+// TestMain is also the child that is killed: it goes on with the release in the folder that the environment names, says each step, and does
+// the next one when it is told to by a line, so that it is not through before somebody who looks late kills it.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childFolder); dir != "" {
 		if err := releaseIn(dir); err != nil {
@@ -52,12 +54,16 @@ func releaseIn(dir string) error {
 		}
 		jobs = append(jobs, j)
 	}
+	told := bufio.NewScanner(os.Stdin)
 	for {
 		j, err := s.StepJob(ctx, jobs[0].ID)
 		if err != nil {
 			return err
 		}
 		fmt.Println("step", j.Step, j.State)
+		if !j.State.Finished() && !told.Scan() {
+			return errors.New("nobody says that it is to go on")
+		}
 		if _, err := s.Sequence(ctx); err != nil {
 			return err
 		}
@@ -84,14 +90,20 @@ func TestReleaseSurvivesKill(t *testing.T) {
 		child.Stderr = os.Stderr
 		out, err := child.StdoutPipe()
 		must(t, err)
+		in, err := child.StdinPipe()
+		must(t, err)
 		must(t, child.Start())
 		lines := bufio.NewScanner(out)
 		for steps := 0; lines.Scan(); {
-			if steps++; steps == 2 && kills < 3 && !strings.HasSuffix(lines.Text(), string(authority.JobDone)) {
+			_, err := fmt.Fprintln(in) // which one that is through does not read
+			finished = strings.HasSuffix(lines.Text(), string(authority.JobDone))
+			if err != nil && !finished {
+				t.Fatal(err)
+			}
+			if steps++; steps == 2 && kills < 3 && !finished {
 				must(t, child.Process.Kill()) // while the next step is under way
 				kills++
 			}
-			finished = strings.HasSuffix(lines.Text(), string(authority.JobDone))
 		}
 		if err := child.Wait(); finished {
 			must(t, err)

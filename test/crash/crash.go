@@ -20,6 +20,7 @@ import (
 // Plan says what is killed, how often, and how it is judged.
 type Plan struct {
 	Rounds  int                       // how often; at least 1
+	Enough  func() bool               // whether what happened proves anything: until it does there are more rounds, up to ten times as many; nil for at once
 	Longest time.Duration             // a round is killed after a random time up to this, counted from its start
 	Seed    uint64                    // of the random times
 	Command func(round int) *exec.Cmd // a fresh process for a round; its standard output must be free
@@ -32,7 +33,7 @@ type Plan struct {
 func Run(t *testing.T, p Plan) (acknowledged int) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(p.Seed, 0))
-	for round := range p.Rounds {
+	for round := 0; round < p.Rounds || round < 10*p.Rounds && p.Enough != nil && !p.Enough(); round++ {
 		life := time.Duration(random.Int64N(int64(p.Longest)))
 		lines, err := Kill(p.Command(round), life)
 		if err != nil {

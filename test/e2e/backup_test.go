@@ -26,7 +26,8 @@ import (
 func TestRestoredServerGoesOnWithTheSameLedger(t *testing.T) {
 	t.Parallel()
 	s := besiege(t)
-	phones := s.found(15)
+	const reserve = 3 // come to life after the loss, so that there are orders to give, however many days the others had before
+	phones := s.found(15 + reserve)
 	identity, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +36,7 @@ func TestRestoredServerGoesOnWithTheSameLedger(t *testing.T) {
 	original := s.dir
 	working, stop := context.WithCancel(t.Context())
 	defer func() { stop(); s.busy.Wait() }()
-	for _, p := range phones {
+	for _, p := range phones[:len(phones)-reserve] {
 		s.start(func() { s.live(working, p) })
 	}
 	s.start(func() { s.calendar(working) })
@@ -97,7 +98,7 @@ func (s *siege) grows(dir string, least uint64) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for end := time.Now().Add(2 * time.Minute); ; pause(s.t.Context(), 50*time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); ; pause(s.t.Context(), 50*time.Millisecond) {
 		v, err := ledger.Verify(s.t.Context(), ledger.Folder(filepath.Join(dir, "ledger")), key, nil)
 		if err == nil && v.Entries >= least {
 			return
@@ -139,7 +140,14 @@ func (s *siege) servesOn(t *testing.T, phones []*phone.Phone, last []byte, entri
 				if err := p.Use(); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := (&client.Client{Server: s.base, HTTP: handler}).CheckIn(t.Context(), p.Agent()); err != nil {
+				c := client.Client{Server: s.base, HTTP: handler}
+				if !p.Agent().Enrolled() {
+					if err := c.Enrol(t.Context(), p.Agent()); err != nil {
+						t.Errorf("phone %s cannot enrol: %v", p.Config().Serial, err)
+						continue
+					}
+				}
+				if _, err := c.CheckIn(t.Context(), p.Agent()); err != nil {
 					t.Errorf("phone %s cannot go on: %v", p.Config().Serial, err)
 				}
 			}

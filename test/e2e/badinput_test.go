@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -413,11 +414,11 @@ func TestSlowAndLarge(t *testing.T) {
 	address := strings.TrimPrefix(s.base, "http://")
 
 	large := "GET / HTTP/1.1\r\nHost: x\r\nX-Large: " + strings.Repeat("a", 64<<10) + "\r\n\r\n"
-	if answer := rawExchange(t, address, large, 5*time.Second); !strings.HasPrefix(answer, "HTTP/1.1 431 ") {
+	if answer := rawExchange(t, address, large, time.Minute); !strings.HasPrefix(answer, "HTTP/1.1 431 ") {
 		t.Errorf("a header of 64 KiB: %.60q", answer)
 	}
 	body := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: 1000000000\r\n\r\n%s", protocol.PathCheckIn, evidence.MediaType, strings.Repeat("a", 256<<10))
-	if answer := rawExchange(t, address, body, 5*time.Second); !strings.HasPrefix(answer, "HTTP/1.1 413 ") {
+	if answer := rawExchange(t, address, body, time.Minute); !strings.HasPrefix(answer, "HTTP/1.1 413 ") {
 		t.Errorf("a body without end: %.60q", answer)
 	}
 
@@ -442,7 +443,7 @@ func TestSlowAndLarge(t *testing.T) {
 		s.goesOn(t, p)
 	}
 	for i, c := range slow {
-		if err := c.SetReadDeadline(began.Add(25 * time.Second)); err != nil {
+		if err := c.SetReadDeadline(began.Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		answer, err := io.ReadAll(c)
@@ -483,15 +484,17 @@ func TestRates(t *testing.T) {
 	login := []byte(`{"name":"admin","password":"a guess among many"}`)
 	statuses := map[int]int{}
 	var last http.Header
-	for range 60 {
+	began := time.Now()
+	for n := 0; n < 60 || n < 2000 && statuses[429] < 20; n++ {
 		refused, header := s.send(t, "/v1/login", "application/json", login, from("198.51.100.7")...)
 		statuses[refused.Status]++
 		if refused.Status == http.StatusTooManyRequests {
 			last = header
 		}
 	}
-	if statuses[401] == 0 || statuses[401] > 40 || statuses[429] < 20 {
-		t.Errorf("60 guesses were answered %v", statuses)
+	most := 31 + int(time.Since(began).Seconds()) // 30 at once, and one a second
+	if statuses[401] == 0 || statuses[401] > most || statuses[429] < 20 {
+		t.Errorf("guesses in %v were answered %v", time.Since(began), statuses)
 	}
 	if last.Get("Retry-After") == "" {
 		t.Error("429 does not say when to try again")
@@ -508,23 +511,7 @@ func TestRates(t *testing.T) {
 		}
 	}
 
-	flood := map[int]int{}
-	for range 2600 {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.base+protocol.PathEpoch, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("X-Forwarded-For", "192.0.2.1")
-		response, err := s.http.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if flood[response.StatusCode]++; response.StatusCode == http.StatusTooManyRequests && flood[429] == 1 {
-			readProblem(t, response)
-		}
-		_, _ = io.Copy(io.Discard, response.Body)
-		response.Body.Close()
-	}
+	flood := s.flood(t, "192.0.2.1")
 	if flood[200] < 2000 || flood[429] == 0 {
 		t.Errorf("a flood of devices from one address was answered %v", flood)
 	}
@@ -532,6 +519,48 @@ func TestRates(t *testing.T) {
 		s.metric(t, fmt.Sprintf(`bailiwick_http_request_seconds_count{route=%q,status="429"}`, "GET "+protocol.PathEpoch)); n == 0 {
 		t.Error("429 is not counted")
 	}
+}
+
+// flood asks for epochs from one address, on many connections so that a slow machine has its fill, too, until it is told that it asks too often.
+func (s *server) flood(t *testing.T, address string) (answers map[int]int) {
+	t.Helper()
+	answers = make(map[int]int)
+	var last *http.Response // that refuses
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	ask := func() (more bool) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.base+protocol.PathEpoch, nil)
+		if err != nil {
+			t.Error(err)
+			return false
+		}
+		request.Header.Set("X-Forwarded-For", address)
+		response, err := s.http.Do(request)
+		if err != nil {
+			t.Error(err)
+			return false
+		}
+		defer response.Body.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		answers[response.StatusCode]++
+		text, _ := io.ReadAll(response.Body)
+		if response.StatusCode == http.StatusTooManyRequests && last == nil {
+			last, response.Body = response, io.NopCloser(bytes.NewReader(text))
+		}
+		return answers[429] == 0 && answers[200] < 100_000
+	}
+	for range 16 {
+		asking.Go(func() {
+			for ask() {
+			}
+		})
+	}
+	asking.Wait()
+	if last != nil {
+		readProblem(t, last)
+	}
+	return answers
 }
 
 // TestSecondServer: a data folder has one server; the next one says so and leaves the first alone.

@@ -27,6 +27,9 @@ const (
 	wide   = 1280
 )
 
+// patience is how long a page may take: the browsers of several tests share a machine that may be slow.
+const patience = time.Minute
+
 // tab is one tab of a real browser, which looks at every page that it comes to.
 type tab struct {
 	t    *testing.T
@@ -43,7 +46,7 @@ func browse(t *testing.T) *tab {
 	t.Helper()
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath("chromium"), chromedp.NoSandbox,
 		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en-US"))
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en-US"), chromedp.WSURLReadTimeout(patience))
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, closeTab := chromedp.NewContext(ctx)
 	b := &tab{t: t, ctx: ctx, name: "first", looked: map[string]bool{}}
@@ -144,7 +147,7 @@ func (b *tab) picture() {
 
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if b.ctx.Err() == nil && !b.started() {
 		ctx = b.ctx // the first action starts the browser, which must outlive the time limit
@@ -162,7 +165,7 @@ func (b *tab) started() bool {
 // load does steps that lead to another page, waits for it, and looks at it.
 func (b *tab) load(status int, steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	response, err := chromedp.RunResponse(ctx, steps...)
 	if err != nil {
@@ -217,7 +220,7 @@ func (b *tab) says(selector, part string) {
 
 func evaluate[T any](b *tab, script string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
 	if err != nil {
@@ -329,7 +332,7 @@ func (b *tab) download(selector string) []byte {
 	b.t.Helper()
 	dir := b.t.TempDir()
 	done := make(chan string, 1)
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	err := chromedp.ListenBrowser(ctx, func(ev any) {
 		if e, ok := ev.(*browser.EventDownloadProgress); ok && e.State == browser.DownloadProgressStateCompleted {

@@ -79,7 +79,7 @@ func TestDatabaseInTrouble(t *testing.T) {
 			func() {
 				super("SET default_transaction_read_only = off", "ALTER DATABASE "+config.Database+" RESET default_transaction_read_only", ours)
 			}},
-		{"out of connections", func() { crowd = fill60(t, url, ours) }, func() {
+		{"out of connections", func() { crowd = fill60(t, url) }, func() {
 			for _, c := range crowd {
 				c.Close(context.Background())
 			}
@@ -149,24 +149,23 @@ func (s *server) comesBack(t *testing.T, name string, p *phone.Phone, before uin
 	return now
 }
 
-// fill60 takes all connections that there are, those of the server among them.
-func fill60(t *testing.T, url, ours string) (crowd []*pgx.Conn) {
+// fill60 takes all 60 connections that there are, those of the server among them, which connects anew all the time.
+func fill60(t *testing.T, url string) (crowd []*pgx.Conn) {
 	t.Helper()
-	grab := func() {
-		for {
-			c, err := pgx.Connect(t.Context(), url)
-			if err != nil {
-				return
-			}
-			crowd = append(crowd, c)
+	var own []int64
+	for end := time.Now().Add(time.Minute); len(crowd) < 60; {
+		c, err := pgx.Connect(t.Context(), url)
+		if err == nil {
+			crowd, own = append(crowd, c), append(own, int64(c.PgConn().PID()))
+			continue
 		}
-	}
-	grab()
-	for range 20 { // the server connects anew all the time
-		if _, err := crowd[0].Exec(t.Context(), ours); err != nil {
+		if time.Now().After(end) || len(crowd) == 0 {
+			t.Fatalf("%d connections could be taken: %v", len(crowd), err)
+		}
+		const others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND NOT pid = ANY($1)"
+		if _, err := crowd[0].Exec(t.Context(), others, own); err != nil {
 			t.Fatal(err)
 		}
-		grab()
 	}
 	return crowd
 }

@@ -60,7 +60,7 @@ func TestFullDisk(t *testing.T) {
 			} else {
 				s.signal(process, free)
 			}
-			for end := time.Now().Add(15 * time.Second); s.get("/readyz") != nil; pause(t.Context(), 20*time.Millisecond) {
+			for end := time.Now().Add(time.Minute); s.get("/readyz") != nil; pause(t.Context(), 20*time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatal("the server does not come back although there is room")
 				}
@@ -125,7 +125,7 @@ func (s *siege) end(process *exec.Cmd) {
 
 func (s *siege) nextDay(api *server) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	var at app.ClockReading
 	s.moves.Add(1)

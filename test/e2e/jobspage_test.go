@@ -18,7 +18,7 @@ import (
 // until waits for a page that looks by itself what is new, and fails the test when nothing comes.
 func (b *tab) until(selector, part string) {
 	b.t.Helper()
-	for range 200 {
+	for range 600 {
 		if strings.Contains(b.text(selector), part) {
 			return
 		}

@@ -117,7 +117,7 @@ func (s *siege) foundWith(devices, alive int) (phones []*phone.Phone, passwords 
 		t.Fatal(err)
 	}
 	for i := range alive {
-		phones = append(phones, makePhone(t, factory, s.base, s.client, s.now, i, phone.Madrid))
+		phones = append(phones, makePhone(t, factory, s.base, s.client, (&pocket{siege: s}).now, i, phone.Madrid))
 	}
 	return phones, passwords
 }

@@ -473,7 +473,7 @@ func (s *story) wrongCode() {
 // checkInUntil lets the phone check in until it is in a stage: the sequencer takes a moment.
 func (s *story) checkInUntil(stage order.Stage) {
 	s.t.Helper()
-	for end := time.Now().Add(15 * time.Second); s.phone.Agent().Screen().Stage != stage; {
+	for end := time.Now().Add(time.Minute); s.phone.Agent().Screen().Stage != stage; {
 		if time.Now().After(end) {
 			s.t.Fatalf("the phone stays %v, not %v; it says %q", s.phone.Agent().Screen().Stage, stage, s.screen.text("#world"))
 		}

@@ -109,8 +109,9 @@ func TestFailOver(t *testing.T) {
 	if err := leader.alive(); err != nil {
 		t.Error(err)
 	}
-	if _, now := s.leader(); now == leader {
-		t.Error("the stopped server leads again")
+	// Later on it may well be elected again, when a slow machine lets the other one's lease end; not in the term after its own.
+	if now, by := s.leader(); by == leader && now < term+2 {
+		t.Errorf("the stopped server leads term %d, and led term %d", now, term)
 	}
 	begin()
 	if err := running.Wait(); err != nil {

@@ -1,11 +1,14 @@
 package failover
 
 import (
+	"context"
 	"crypto/rand"
 	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
@@ -43,6 +46,7 @@ func TestServerWithAJobIsKilled(t *testing.T) {
 	}
 	first, second := s.servers[0], s.servers[1]
 	second.signal(t, syscall.SIGSTOP)
+	letGo := holdLast(t, s.url) // so that it is not through before it is killed, however late that is on a busy machine
 	began := conclude(t, db, caseID)
 
 	job := func() (j *authority.Job) {
@@ -61,6 +65,7 @@ func TestServerWithAJobIsKilled(t *testing.T) {
 	if killedAt.State.Finished() {
 		t.Fatalf("the release was over before the server was killed: %+v", killedAt)
 	}
+	letGo()
 	second.signal(t, syscall.SIGCONT)
 	s.await(t.Context(), "the other server ends the job", func() bool { return job().State.Finished() })
 	if j := job(); j.State != authority.JobDone || j.Done != held {
@@ -76,6 +81,28 @@ func TestServerWithAJobIsKilled(t *testing.T) {
 	})
 	liftedOnce(t, db, held)
 	t.Logf("killed after %d of %d devices, in step %d", killedAt.Done, held, killedAt.Step)
+}
+
+// holdLast locks the record of the device that a release comes to last, until the returned function is called.
+func holdLast(t *testing.T, url string) (letGo func()) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(context.Background()) })
+	tx, err := c.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tag, err := tx.Exec(t.Context(), "SELECT FROM device ORDER BY number DESC LIMIT 1 FOR UPDATE"); err != nil || tag.RowsAffected() != 1 {
+		t.Fatal(tag, err)
+	}
+	return func() {
+		if err := tx.Rollback(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // conclude is the officer's word, by way of an authority on the same records that does no work itself.

@@ -84,7 +84,7 @@ func TestProgram(t *testing.T) {
 		w.must(err)
 		w.must(daemon.Start())
 		var answer string
-		for range 200 {
+		for range 1500 { // half a minute at least
 			if answer, err = run("", "--config", config, "--ask", "check-in"); err == nil {
 				break
 			}

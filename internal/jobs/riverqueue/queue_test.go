@@ -31,6 +31,7 @@ type office struct {
 	by     map[string]int
 	done   chan struct{}
 	unless int // jobs that are not finished
+	waited int // steps that brought no job on, since one of the two servers had not done any
 }
 
 func (o *office) step(who string) riverqueue.Step {
@@ -46,6 +47,10 @@ func (o *office) step(who string) riverqueue.Step {
 		defer o.mu.Unlock()
 		o.at[id] = false
 		o.by[who]++
+		if o.steps[id] == 1 && len(o.by) < 2 { // on a busy machine one may be through before the other has begun
+			o.waited++
+			return &authority.Job{ID: id, State: authority.JobRunning}, nil
+		}
 		j := &authority.Job{ID: id, State: authority.JobRunning}
 		if o.steps[id]--; o.steps[id] <= 0 {
 			j.State = authority.JobDone
@@ -95,7 +100,7 @@ func TestServersShareJobs(t *testing.T) {
 		t.Errorf("%d steps of a job that another server was at", o.twice)
 	}
 	total := o.by["one"] + o.by["two"]
-	if total != jobs*steps || o.by["one"] == 0 || o.by["two"] == 0 {
+	if total != jobs*steps+o.waited || o.by["one"] == 0 || o.by["two"] == 0 {
 		t.Errorf("steps by server: %v, want %d", o.by, jobs*steps)
 	}
 	if advisory > 0 || listeners > 0 {

@@ -34,6 +34,7 @@ func migrate(ctx context.Context, c *pgx.Conn, steps fs.FS, p *passage) error {
 	}
 	const attempts = 10
 	began := time.Now()
+	var older error // what it waits for
 	for i := 0; ; i++ {
 		more, err := migrateOnce(ctx, c, steps, p)
 		if err != nil {
@@ -43,13 +44,16 @@ func migrate(ctx context.Context, c *pgx.Conn, steps fs.FS, p *passage) error {
 			i = 0
 			continue
 		}
+		if older != nil && err != nil && ctx.Err() != nil {
+			return fmt.Errorf("%w (%w)", older, ctx.Err())
+		}
 		if errors.Is(err, errOlder) && time.Since(began) < 4*silence/3 { // perhaps it is gone and has not been silent for long enough
 			select {
 			case <-ctx.Done():
 				return fmt.Errorf("%w (%w)", err, ctx.Err())
 			case <-time.After(silence / 12):
 			}
-			i = 0
+			i, older = 0, err
 			continue
 		}
 		var e *pgconn.PgError

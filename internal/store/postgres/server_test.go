@@ -173,7 +173,7 @@ func TestServers(t *testing.T) {
 // a new number, and takes effect once.
 func TestPausedServer(t *testing.T) {
 	url := pgtest.Database(t)
-	paused := openedAt(t, url, Options{Lease: time.Hour}) // does not renew while the test runs
+	paused := openedAt(t, url, Options{Lease: time.Hour, Patience: time.Minute}) // does not renew while the test runs
 	newTally(t, paused, 1)
 	former := paused.member.current.Load()
 	began, gate, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -209,7 +209,8 @@ func TestPausedServer(t *testing.T) {
 	if list := events(t, other); len(list) != 1 {
 		t.Errorf("%v", list)
 	}
-	if now := paused.member.current.Load(); now == former || now == 0 || paused.Stats().Registered != 2 {
+	// On a slow machine it is silent for too long under its next number, too.
+	if now := paused.member.current.Load(); now == former || now == 0 || paused.Stats().Registered < 2 {
 		t.Errorf("it is %d and was %d: %+v", now, former, paused.Stats())
 	}
 }
@@ -288,7 +289,8 @@ func TestFencedAtWork(t *testing.T) {
 		group.Go(func() { second.work(t, workers-1-n, stop) })
 	}
 	fence := rootOf(t, url)
-	for range 20 {
+	fenced := func() bool { return s.servers[0].Stats().Registered > 2 && s.servers[1].Stats().Registered > 2 }
+	for i, deadline := 0, time.Now().Add(20*time.Second); i < 20 || !fenced() && time.Now().Before(deadline); i++ {
 		time.Sleep(50 * time.Millisecond)
 		fence("WITH gone AS (DELETE FROM server RETURNING number) UPDATE receipt SET fenced_at = clock_timestamp() WHERE server IN (SELECT number FROM gone)")
 	}

@@ -55,11 +55,15 @@ func (db *DB) Full(within time.Duration) bool {
 	return at != 0 && time.Since(time.Unix(0, at)) < within
 }
 
-// repeatedly makes attempts until one has an outcome that stands, or the database was away for longer than is bearable.
+// repeatedly makes attempts until one has an outcome that stands, or the database was away for longer than is bearable. That counts from the first
+// failure on: a machine that stood still during an attempt has not used up the time for another.
 func (db *DB) repeatedly(ctx context.Context, attempt func() outcome) error {
-	deadline := time.Now().Add(db.opts.Patience)
+	var deadline time.Time
 	for n := 0; ; n++ {
 		o := attempt()
+		if n == 0 {
+			deadline = time.Now().Add(db.opts.Patience)
+		}
 		switch {
 		case !o.again:
 			return o.err

@@ -58,14 +58,10 @@ func TestTooManyWait(t *testing.T) {
 	for db.Stats().Waiting < 4 {
 		time.Sleep(time.Millisecond)
 	}
-	began := time.Now()
-	err := db.Update(t.Context(), event(9, 1))
+	err := db.Update(t.Context(), event(9, 1)) // before any of the others has its answer
 	var e *authority.Error
 	if !errors.Is(err, authority.ErrStoreUnavailable) || !errors.As(err, &e) || e.Kind != authority.Unavailable {
 		t.Errorf("the fourth gets %v", err)
-	}
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("it was told after %v", took)
 	}
 	release()
 	group.Wait()

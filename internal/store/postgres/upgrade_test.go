@@ -40,7 +40,7 @@ func TestUpgradeBesideAServerThatRuns(t *testing.T) {
 	url := pgtest.Database(t)
 	db := openedAt(t, url, Options{})
 	newTally(t, db, 1)
-	starting, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	starting, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	if newer, err := Open(starting, url, Options{steps: nextRelease(t)}); !errors.Is(err, errOlder) || !strings.Contains(err.Error(), holderName()) {
 		t.Errorf("the next release: %v", err)

@@ -39,7 +39,7 @@ func settled(t *testing.T, db *DB) {
 	}
 	defer s.close()
 	k := &logKeeper{s: s}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		used, err := k.used()
 		if err != nil {
 			t.Fatal(err)
