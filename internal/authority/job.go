@@ -51,6 +51,17 @@ type Job struct {
 	FinishedAt time.Time // zero while unfinished
 }
 
+// About names what the job is about, for people: the file of an import, the file of a simulation's policy, else the subject.
+func (j *Job) About() string {
+	if j.Kind == ImportJob || j.Kind == SimulationJob {
+		var file struct{ Name string }
+		if err := json.Unmarshal(j.Arguments, &file); err == nil && file.Name != "" {
+			return file.Name
+		}
+	}
+	return j.Subject
+}
+
 // Left estimates how long it will take yet, by the pace so far; 0 when that cannot be said.
 func (j *Job) Left() time.Duration {
 	spent := j.UpdatedAt.Sub(j.StartedAt)
