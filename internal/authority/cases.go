@@ -3,7 +3,6 @@ package authority
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
 )
@@ -76,46 +75,4 @@ func consigned(tx Tx, consignment string, after device.IMEI, page int) ([]Produc
 	}
 	devices, err := tx.DevicesByIMEIs(imeis)
 	return made, devices, err
-}
-
-// noticeCohort gives notice to the enrolled devices of a consignment, as far as the rules allow it; the others get theirs when
-// their record clears up, at a check-in.
-func (s *Service) noticeCohort(ctx context.Context, consignment, warrantID string, now time.Time) error {
-	book, err := s.book(ctx, now)
-	if err != nil {
-		return err
-	}
-	for after := device.IMEI(""); ; {
-		var made []Production
-		err := s.turn(ctx, now, book, func(t *turn) (err error) {
-			var devices []*Device
-			if made, devices, err = consigned(t.tx, consignment, after, lockChunk); err != nil {
-				return err
-			}
-			for _, d := range devices {
-				if d == nil {
-					continue
-				}
-				if err := t.noticeOne(book, d, warrantID); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil || len(made) < lockChunk {
-			return err
-		}
-		after = made[len(made)-1].IMEI
-	}
-}
-
-func (t *turn) noticeOne(b *book, d *Device, warrantID string) error {
-	v := &visit{turn: t, book: b, device: d}
-	r, err := t.tx.Restriction(d.ID, warrantGround(warrantID))
-	if none, err := absent(err); err != nil {
-		return err
-	} else if none {
-		r = nil
-	}
-	return v.dueByWarrant(warrantID, r)
 }

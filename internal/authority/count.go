@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
-	"github.com/bailiwick-dev/bailiwick/internal/cohort"
 	"github.com/bailiwick-dev/bailiwick/internal/custody"
 	"github.com/bailiwick-dev/bailiwick/order"
 	"github.com/bailiwick-dev/bailiwick/territory"
@@ -172,6 +171,9 @@ func (s *Service) CaseDetail(ctx context.Context, id string) (*CaseDetail, error
 		if detail.Events, err = tx.CaseEvents(id, maxListing); err != nil {
 			return err
 		}
+		if detail.Notices, err = openNotices(tx, detail.Warrants); err != nil {
+			return err
+		}
 		n, err := tx.CountProductions(detail.Case.Consignment, CountAtOnce+1)
 		if err != nil {
 			return err
@@ -325,23 +327,4 @@ func (s *Service) countStep(ctx context.Context, j *Job) error {
 		s.counters.jobs.WithLabelValues(j.Kind, string(JobDone)).Inc()
 	}
 	return err
-}
-
-// countEnrolled counts the enrolled devices of a cohort, on one snapshot.
-func countEnrolled(tx Tx, consignment string, of *cohort.Tree) (n int, err error) {
-	for after := device.IMEI(""); ; {
-		made, devices, err := consigned(tx, consignment, after, sweepPage)
-		if err != nil {
-			return 0, err
-		}
-		for _, d := range devices {
-			if d != nil && of.Contains(d.IMEI) {
-				n++
-			}
-		}
-		if len(made) < sweepPage {
-			return n, nil
-		}
-		after = made[len(made)-1].IMEI
-	}
 }

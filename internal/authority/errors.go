@@ -121,6 +121,7 @@ var (
 	ErrErasureHeld       = &Error{Kind: Conflict, Name: "erasure-held", Detail: "something hangs on the records of this device", Fix: "lift what restricts it first"}
 	ErrNotActive         = &Error{Kind: Conflict, Name: "not-active", Detail: "nothing is noticed or locked on this ground"}
 	ErrCaseConcluded     = &Error{Kind: Conflict, Name: "case-concluded", Detail: "this case is concluded"}
+	ErrNoNotices         = &Error{Kind: Conflict, Name: "no-notices", Detail: "no notices are given by this warrant"}
 	ErrWarrantDone       = &Error{Kind: Conflict, Name: "warrant-countersigned", Detail: "this warrant was already countersigned"}
 	ErrInvalid           = &Error{Kind: Invalid, Name: "invalid", Detail: "something is missing or out of range"}
 	ErrNotFound          = &Error{Kind: NotFound, Name: "not-found", Detail: "there is no such record"}

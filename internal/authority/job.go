@@ -33,7 +33,7 @@ const (
 // unfinished can go on with it, after kill -9, too, and two that step it at once do nothing twice: the second finds it at another step.
 type Job struct {
 	ID        int64
-	Kind      string          // "release", "wave", "simulation", "import", "retention", "count"
+	Kind      string          // "release", "wave", "simulation", "import", "retention", "count", "notices"
 	Subject   string          // what it is about: the case, the wave; of unfinished jobs of a kind one is about a subject; empty: any number
 	Arguments json.RawMessage // what was asked for; does not change
 	Cursor    json.RawMessage // where it goes on; empty at the beginning
@@ -117,6 +117,8 @@ type BulkTx interface {
 	// LiftAllIfActive is LiftIfActive for many devices on one ground. It leaves alone those that an appeal is open on, and those noticed that
 	// are in a wave: there is more to do about these.
 	LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, cause order.Cause) (hit []bool, err error)
+	// NoticeAllIfFree is NoticeIfFree for many restrictions, of devices that are all there: ErrAbsent otherwise, and the transaction is over.
+	NoticeAllIfFree(list []*Restriction) (hit []bool, err error)
 	// LockAllIfNoticed is LockIfNoticed for many restrictions.
 	LockAllIfNoticed(locks []Lock) (hit []bool, err error)
 	// InsertOrders is InsertOrder for many: all of them, or an error and the transaction is over.

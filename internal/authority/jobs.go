@@ -16,6 +16,7 @@ const (
 	ImportJob     = "import"     // production records from a file; whoever has the file drives it
 	RetentionJob  = "retention"  // forgets what is too old
 	CountJob      = "count"      // counts the consignment of a case; its subject
+	NoticeJob     = "notices"    // gives the notices of a warrant that was published; its subject
 )
 
 // JobFault is what [Job.Fault] holds: an [Error] as far as it may be shown.
@@ -53,7 +54,7 @@ type work struct {
 	cancel bool
 	// driven says that somebody outside has to bring what each step needs.
 	driven bool
-	// patient says that it waits while owners wait for a release, or officers for a wave: it writes to the same devices.
+	// patient says that it waits while owners wait for a release, or officers for a wave or for notices: it writes to the same devices.
 	patient bool
 }
 
@@ -67,6 +68,8 @@ func kindOf(j *Job) (work, error) {
 		return work{step: (*Service).retentionStep, cancel: true, patient: true}, nil
 	case CountJob:
 		return work{step: (*Service).countStep, cancel: true}, nil
+	case NoticeJob:
+		return work{step: (*Service).noticeStep}, nil
 	case ImportJob:
 		return work{driven: true, cancel: true}, nil
 	case SimulationJob:
@@ -173,7 +176,7 @@ func (s *Service) givesWay(ctx context.Context) (waits bool, err error) {
 }
 
 // awaited reports whether patient jobs give way to this one.
-func awaited(j *Job) bool { return j.Kind == ReleaseJob || j.Kind == WaveJob }
+func awaited(j *Job) bool { return j.Kind == ReleaseJob || j.Kind == WaveJob || j.Kind == NoticeJob }
 
 func (s *Service) movedOn(ctx context.Context, id, step int64) bool {
 	j, err := s.Job(ctx, id)
@@ -197,12 +200,17 @@ func (s *Service) endJob(ctx context.Context, id, at int64, state JobState, faul
 		if err != nil || j.State.Finished() || at != anyStep && j.Step != at {
 			return err
 		}
-		j.State, j.Fault, j.UpdatedAt, j.FinishedAt = state, fault, now, now
-		if j.StartedAt.IsZero() {
-			j.StartedAt = j.CreatedAt
-		}
-		return tx.AdvanceIfAt(j, j.Step)
+		return end(tx, j, state, fault, now)
 	})
+}
+
+// end ends a job as it was read in the same transaction.
+func end(tx Tx, j *Job, state JobState, fault string, now time.Time) error {
+	j.State, j.Fault, j.UpdatedAt, j.FinishedAt = state, fault, now, now
+	if j.StartedAt.IsZero() {
+		j.StartedAt = j.CreatedAt
+	}
+	return tx.AdvanceIfAt(j, j.Step)
 }
 
 // FinishJob steps a job until it is finished, and returns it. A step that fails for now ends the call with its error; the job stays.
@@ -306,7 +314,13 @@ func (s *Service) Jobs(ctx context.Context, limit int) (list []*Job, err error) 
 	return list, err
 }
 
-// CancelJob calls a job off: what is done stays done. A release and an approved wave cannot be called off.
+// Cancellable reports whether an officer may call the job off, if it is not over.
+func (j *Job) Cancellable() bool {
+	kind, err := kindOf(j)
+	return err != nil || kind.cancel
+}
+
+// CancelJob calls a job off: what is done stays done. A release, an approved wave and a warrant's notices cannot be called off.
 func (s *Service) CancelJob(ctx context.Context, actor *Officer, id int64) (*Job, error) {
 	if err := allow(actor, MayInvestigate); err != nil {
 		return nil, err
@@ -318,9 +332,12 @@ func (s *Service) CancelJob(ctx context.Context, actor *Officer, id int64) (*Job
 	if j.State.Finished() {
 		return nil, ErrChanged.saying("job %d is %s already", id, j.State)
 	}
-	if kind, err := kindOf(j); err == nil && !kind.cancel {
-		return nil, ErrForbidden.saying("a %s is not called off: its decision was taken, and what hangs on it has to be brought to its end", j.Kind).
-			fixing("wait for its end")
+	if !j.Cancellable() {
+		fix := "wait for its end"
+		if j.Kind == NoticeJob {
+			fix = "to end the hold, conclude its case: that stops the notices, and lifts those that were given"
+		}
+		return nil, ErrForbidden.saying("a job of the kind %s is not called off: its decision was taken, and what hangs on it has to be brought to its end", j.Kind).fixing("%s", fix)
 	}
 	fault := faultOf(&Error{Kind: Conflict, Name: "cancelled", Detail: "called off by " + actor.Name})
 	if err := s.endJob(ctx, id, anyStep, JobCancelled, fault); err != nil {

@@ -19,11 +19,13 @@ type Published struct {
 	Signers  []string        // officers whose signatures brought it, by name
 	Policy   *PolicyDocument // the policy that it brought; nil when it brought none, or only renewed signatures
 	Warrant  *Warrant        // the warrant that it put in force; nil when it brought none
+	Notices  *Job            // a NoticeJob, whose Result is a Noticed; nil when it brought no warrant, and when all notices are given already
 }
 
 // Publish takes a proposal that officers have signed, of any subject: the founding, a change of officers, a policy, a warrant. Their
 // signatures are what counts; actor is who hands it in. What it brings is checked again here, whatever the officers' own tools said, and
-// is in force when Publish returns: metadata, files, records and the line in the log are one transaction. It fails with
+// is in force when Publish returns: metadata, files, records, the line in the log and, for a large cohort, the job that gives the notices
+// are one transaction. It fails with
 // ErrNeedsSignatures, ErrStale, ErrFounded, ErrProposalFaulty, ErrProposalOversized, and what a policy or a warrant may be refused for.
 func (s *Service) Publish(ctx context.Context, actor *Officer, proposal []byte) (*Published, error) {
 	if err := allow(actor, MayInvestigate); err != nil { // the least that any subject asks for
@@ -49,10 +51,13 @@ func (s *Service) publish(ctx context.Context, actor *Officer, p *tufrepo.Propos
 	if err := c.publish(ctx); err != nil {
 		return nil, err
 	}
-	if c.out.Warrant == nil {
-		return &c.out, nil
+	switch {
+	case c.out.Notices != nil:
+		s.handOver(ctx, c.out.Notices)
+	case c.out.Warrant != nil:
+		return &c.out, s.noticeAtOnce(ctx, c.out.Warrant)
 	}
-	return &c.out, s.noticeCohort(ctx, c.consignment, c.out.Warrant.ID, c.now)
+	return &c.out, nil
 }
 
 func rightFor(subject tufrepo.Subject) Right {
@@ -77,7 +82,6 @@ type change struct {
 	out           Published
 	event         Event
 	number        int64               // of the change of rules that it is
-	consignment   string              // of the warrant
 	put           []func(tx Tx) error // records that come with the metadata
 }
 

@@ -24,7 +24,8 @@ func (s *Service) ConcludeCase(ctx context.Context, actor *Officer, caseID, find
 	return release, nil
 }
 
-// BeginConclusion writes the finding down, and leaves the release to a job (ReleaseJob), whose Result is a Release.
+// BeginConclusion writes the finding down, and leaves the release to a job (ReleaseJob), whose Result is a Release. Notices that are still being given
+// stop.
 func (s *Service) BeginConclusion(ctx context.Context, actor *Officer, caseID, finding string) (*Job, error) {
 	if err := allow(actor, MayInvestigate); err != nil {
 		return nil, err
@@ -38,6 +39,7 @@ func (s *Service) BeginConclusion(ctx context.Context, actor *Officer, caseID, f
 	if err != nil {
 		return nil, err
 	}
+	stopped := 0
 	err = s.update(ctx, func(tx Tx) error {
 		c, err := tx.Case(caseID)
 		if err != nil {
@@ -60,8 +62,13 @@ func (s *Service) BeginConclusion(ctx context.Context, actor *Officer, caseID, f
 		if err != nil {
 			return err
 		}
-		j.Total = 0
+		j.Total, stopped = 0, 0
 		for _, w := range warrants {
+			if stops, err := stopNoticesOf(tx, w, actor.Name, now); err != nil {
+				return err
+			} else if stops {
+				stopped++
+			}
 			n, err := tx.CountActiveOn(warrantGround(w.ID))
 			if err != nil {
 				return err
@@ -76,6 +83,7 @@ func (s *Service) BeginConclusion(ctx context.Context, actor *Officer, caseID, f
 	if err != nil {
 		return nil, err
 	}
+	s.counters.jobs.WithLabelValues(NoticeJob, string(JobCancelled)).Add(float64(stopped))
 	s.handOver(ctx, j)
 	return j, s.catchUp(ctx)
 }

@@ -221,6 +221,8 @@ type CaseTx interface {
 	InsertWarrant(w *Warrant) error
 	// CountersignIfDraft completes a draft; the officer must not be the one who drafted it, and a document that the draft had stays.
 	CountersignIfDraft(w *Warrant) error
+	// SetDevicesIfInForce says how many devices a warrant was for when it was published. ErrConflict while it is a draft.
+	SetDevicesIfInForce(warrant string, devices int) error
 	Warrant(id string) (*Warrant, error)
 	WarrantByHash(hash [32]byte) (*Warrant, error)
 	Warrants(caseID string) ([]*Warrant, error)

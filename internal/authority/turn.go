@@ -129,17 +129,32 @@ type basis struct {
 
 // notify starts a round: Noticed, with a fixed date.
 func (t *turn) notify(id device.ID, b basis, deadline time.Time) error {
-	err := t.tx.NoticeIfFree(&Restriction{
-		Device: id, Ground: b.ground, Stage: order.Noticed, Territory: b.territory, Authority: b.authority,
-		Reference: order.Reference(id, b.ground), NoticedAt: t.now, Deadline: deadline,
-	})
-	if err != nil {
+	if err := t.tx.NoticeIfFree(b.restriction(id, t.now, deadline)); err != nil {
 		return err
 	}
 	if err := t.tellDeadline(id, b, deadline); err != nil {
 		return err
 	}
-	return t.note(id, "noticed", b.ground, b.actor, "A notice was issued: no lock before %s.", clock(deadline))
+	return t.tx.AddEvent(b.noticed(id, t.now, deadline))
+}
+
+// restriction is what a notice makes of a device.
+func (b basis) restriction(id device.ID, now, deadline time.Time) *Restriction {
+	return &Restriction{
+		Device: id, Ground: b.ground, Stage: order.Noticed, Territory: b.territory, Authority: b.authority,
+		Reference: order.Reference(id, b.ground), NoticedAt: now, Deadline: deadline,
+	}
+}
+
+// notice is what a notice says.
+func (b basis) notice(deadline time.Time) order.Leaf {
+	return order.Leaf{Kind: order.Notice, Ground: b.ground, Territory: b.territory, Authority: b.authority, Deadline: deadline}
+}
+
+// noticed is the line of a time line that says that a notice was issued.
+func (b basis) noticed(id device.ID, now, deadline time.Time) Event {
+	return Event{Device: id, At: now, Kind: "noticed", Ground: b.ground, Actor: b.actor,
+		Detail: fmt.Sprintf("A notice was issued: no lock before %s.", clock(deadline))}
 }
 
 // postpone moves a told deadline later, and tells it.
@@ -154,9 +169,7 @@ func (t *turn) postpone(id device.ID, b basis, deadline time.Time, why string) e
 }
 
 func (t *turn) tellDeadline(id device.ID, b basis, deadline time.Time) error {
-	_, err := t.issue(id, order.Leaf{
-		Kind: order.Notice, Ground: b.ground, Territory: b.territory, Authority: b.authority, Deadline: deadline,
-	})
+	_, err := t.issue(id, b.notice(deadline))
 	return err
 }
 

@@ -131,12 +131,13 @@ type CaseDetail struct {
 	Stragglers  int     // lifted here, not yet reported as lifted by the device
 	Activations []Count // by territory of activation; "" while not established
 	Market      territory.Code
-	Diverted    int         // activated outside the market of their own production record
-	Consignees  []Diversion // most outside first; "others" for those beyond 1,000
-	CountedAt   time.Time   // now or, of a large consignment, when a job had counted it last; zero when none has
-	ByJob       bool        // the consignment is larger than CountAtOnce
-	Counting    *Job        // counts it now, or has failed to; nil otherwise
-	Events      []Event     // newest first, at most 1,000
+	Diverted    int             // activated outside the market of their own production record
+	Consignees  []Diversion     // most outside first; "others" for those beyond 1,000
+	CountedAt   time.Time       // now or, of a large consignment, when a job had counted it last; zero when none has
+	ByJob       bool            // the consignment is larger than CountAtOnce
+	Counting    *Job            // counts it now, or has failed to; nil otherwise
+	Notices     map[string]*Job // by warrant: the job that gives its notices, while it is under way and when it ended before its time
+	Events      []Event         // newest first, at most 1,000
 }
 
 // Diversion is how many devices of a consignee were activated outside their market.

@@ -211,10 +211,26 @@ func holdEnds(drafted, now, ends time.Time) error {
 	return nil
 }
 
-// CountersignWarrant puts a warrant in force at once, signed by the officers whose keys the server holds: in the names of who drafted it and of
-// actor, who must be another one. Without Config.Signer it fails with ErrNeedsSignatures. Every enrolled device of the cohort gets a
-// notice, and those that enrol later get theirs at a check-in.
+// CountersignWarrant is BeginHold, and returns when all notices are given.
 func (s *Service) CountersignWarrant(ctx context.Context, actor *Officer, warrantID string) (*Warrant, error) {
+	out, err := s.BeginHold(ctx, actor, warrantID)
+	if err != nil {
+		return nil, err
+	}
+	if out.Notices != nil {
+		var n Noticed
+		if err := s.finished(ctx, out.Notices, &n); err != nil {
+			return nil, err
+		}
+		out.Warrant.DevicesAtIssue = n.Enrolled
+	}
+	return out.Warrant, nil
+}
+
+// BeginHold puts a warrant in force at once, signed by the officers whose keys the server holds: in the names of who drafted it and of actor, who must
+// be another one. Without Config.Signer it fails with ErrNeedsSignatures. Every enrolled device of the cohort gets a notice, of a large
+// one by a job, and those that enrol later get theirs at a check-in.
+func (s *Service) BeginHold(ctx context.Context, actor *Officer, warrantID string) (*Published, error) {
 	if err := allow(actor, MayInvestigate); err != nil {
 		return nil, err
 	}
@@ -247,7 +263,7 @@ func (s *Service) CountersignWarrant(ctx context.Context, actor *Officer, warran
 		if err != nil {
 			return nil, err
 		}
-		return out.Warrant, nil
+		return out, nil
 	}
 }
 
@@ -277,6 +293,7 @@ func (c *change) checkWarrant(ctx context.Context) error {
 func (c *change) newWarrant(ctx context.Context, f tufrepo.File) error {
 	id := strings.TrimSuffix(strings.TrimPrefix(f.Path, "warrant/"), ".cbor")
 	var w *Warrant
+	var tree *cohort.Tree
 	err := c.s.view(ctx, func(tx Tx) error {
 		found, opened, err := warrantIn(tx, id)
 		if none, err := absent(err); err != nil {
@@ -288,15 +305,15 @@ func (c *change) newWarrant(ctx context.Context, f tufrepo.File) error {
 		if err := mayTakeForce(found, opened, c.now); err != nil {
 			return err
 		}
-		tree, err := c.s.tree(tx, id)
-		if err != nil {
+		if tree, err = c.s.tree(tx, id); err != nil {
 			return err
 		}
 		if tree == nil || !documents(found, tree.Summary()) {
 			return ErrProposalFaulty.saying("the record of %s does not say what was drafted", id).fixing("draft a new warrant")
 		}
-		w, c.consignment = found, opened.Consignment
-		w.DevicesAtIssue, err = countEnrolled(tx, opened.Consignment, tree) // beside the writer: a cohort may be large
+		if w = found; tree.Size() <= NoticeAtOnce {
+			w.DevicesAtIssue, err = countEnrolled(tx, &inForce{w, opened.Consignment, tree}) // beside the writer
+		}
 		return err
 	})
 	if err != nil {
@@ -307,6 +324,14 @@ func (c *change) newWarrant(ctx context.Context, f tufrepo.File) error {
 	c.event.Ground, c.event.Case = warrantGround(w.ID), w.Case
 	c.event.Detail = fmt.Sprintf("The warrant %s was published%s; it ends on %s.", w.ID, c.by(), clock(w.EndsAt))
 	c.put = append(c.put, func(tx Tx) error { return takeForce(tx, w) })
+	if tree.Size() <= NoticeAtOnce {
+		return nil
+	}
+	if c.out.Notices, err = newJob(NoticeJob, w.ID, c.actor, c.now, struct{}{}); err != nil {
+		return err
+	}
+	c.out.Notices.Total = int64(tree.Size())
+	c.put = append(c.put, func(tx Tx) error { return begin(tx, c.out.Notices) })
 	return nil
 }
 

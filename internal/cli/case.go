@@ -55,6 +55,8 @@ type warrantAnswer struct {
 	EndsAt          time.Time `json:"ends_at"`
 	Devices         int       `json:"devices"`
 	Signers         []string  `json:"signers"`
+
+	Notices *jobAnswer `json:"notices"` // gives those of a large cohort, unless it has given them all
 }
 
 // signed says who put a warrant in force, or what it waits for.
@@ -151,6 +153,9 @@ func (c *caseShowCommand) Run(ctx context.Context, env Environment) error {
 		}
 		for _, w := range d.Warrants {
 			fmt.Fprintf(env.Stdout, "%s, until %s, drafted by %s, %s\n", w.ID, w.EndsAt.Format(time.DateOnly), w.DraftedBy, w.signed())
+			if w.Notices != nil {
+				fmt.Fprintf(env.Stdout, "  %s", w.told())
+			}
 		}
 		if d.Case.Finding != "" {
 			fmt.Fprintln(env.Stdout, "finding:", d.Case.Finding)
@@ -264,15 +269,17 @@ func (c *caseWarrantCommand) Run(ctx context.Context, env Environment) error {
 
 type caseCountersignCommand struct {
 	officerFlags
+	waitFlags
 	Warrant string `arg:"" help:"The warrant, such as warrant-0001."`
 }
 
 func (caseCountersignCommand) Help() string {
 	return `For sandboxes, which hold officers' keys themselves. Everywhere else two officers sign the warrant's proposal with keys of their own:
-bailiwick warrant draft, sign and publish.
+bailiwick warrant draft, sign and publish. Of more than 10,000 devices a job on the server gives the notices, and this waits for its end.
 
 Examples:
-  bailiwick case countersign warrant-0001`
+  bailiwick case countersign warrant-0001
+  bailiwick case countersign warrant-0001 --no-wait`
 }
 
 func (c *caseCountersignCommand) Run(ctx context.Context, env Environment) error {
@@ -287,8 +294,8 @@ func (c *caseCountersignCommand) Run(ctx context.Context, env Environment) error
 	if err != nil {
 		return err
 	}
-	return c.show(env, raw, func() {
-		fmt.Fprintf(env.Stdout, "%s is in force until %s: notices go to %d devices.\n", w.ID, w.EndsAt.Format(time.DateOnly), w.Devices)
+	return c.follow(ctx, env, &c.officerFlags, &w, raw, nil, func() {
+		fmt.Fprintf(env.Stdout, "%s is in force until %s: %s", w.ID, w.EndsAt.Format(time.DateOnly), w.told())
 	})
 }
 

@@ -26,7 +26,7 @@ type jobCommand struct {
 }
 
 func (jobCommand) Help() string {
-	return `Long work, such as a release of many devices, is a job on the server. It goes on after a crash where it was, and whoever began it need not wait.
+	return `Long work, such as a release of many devices or the notices of a large warrant, is a job on the server. It goes on after a crash where it was, and whoever began it need not wait.
 
 Examples:
   bailiwick job list
@@ -316,7 +316,7 @@ type jobCancelCommand struct {
 }
 
 func (jobCancelCommand) Help() string {
-	return `A release and an approved wave are not called off: their decision was taken.
+	return `A release, an approved wave and a warrant's notices are not called off: their decision was taken. To end a hold, conclude its case.
 
 Examples:
   bailiwick job cancel 8`

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,28 +39,33 @@ func (c *publishFlags) publish(ctx context.Context, env Environment, subjects ..
 	return c.publishProposal(ctx, env, p, subjects...)
 }
 
-// publishProposal hands a proposal to the server. What it lacks is said here already, with names, before anything is sent.
 func (c *publishFlags) publishProposal(ctx context.Context, env Environment, p *tufrepo.Proposal, subjects ...tufrepo.Subject) error {
-	if err := about(c.Proposal, p, subjects...); err != nil {
-		return err
-	}
-	status := p.Status()
-	if status.Fault != nil {
-		return fmt.Errorf("%s: %w", c.Proposal, status.Fault)
-	}
-	if err := enough(c.Proposal, status); err != nil {
-		return err
-	}
-	data, err := p.Marshal()
-	if err != nil {
-		return err
-	}
-	var answer publishedAnswer
-	raw, err := c.upload(ctx, env, pathProposals, "application/json", bytes.NewReader(data), &answer)
+	answer, raw, err := c.handIn(ctx, env, p, subjects...)
 	if err != nil {
 		return err
 	}
 	return c.show(env, raw, func() { answer.write(env) })
+}
+
+// handIn hands a proposal to the server. What it lacks is said here already, with names, before anything is sent.
+func (c *publishFlags) handIn(ctx context.Context, env Environment, p *tufrepo.Proposal, subjects ...tufrepo.Subject) (*publishedAnswer, json.RawMessage, error) {
+	if err := about(c.Proposal, p, subjects...); err != nil {
+		return nil, nil, err
+	}
+	status := p.Status()
+	if status.Fault != nil {
+		return nil, nil, fmt.Errorf("%s: %w", c.Proposal, status.Fault)
+	}
+	if err := enough(c.Proposal, status); err != nil {
+		return nil, nil, err
+	}
+	data, err := p.Marshal()
+	if err != nil {
+		return nil, nil, err
+	}
+	answer := &publishedAnswer{}
+	raw, err := c.upload(ctx, env, pathProposals, "application/json", bytes.NewReader(data), answer)
+	return answer, raw, err
 }
 
 // pathProposals is where a server takes signed proposals.
@@ -92,7 +98,7 @@ func (a *publishedAnswer) write(env Environment) {
 	case a.Policy != nil:
 		fmt.Fprintf(env.Stdout, "Published, %s: in force from %s\nsha256 %s\n", signed, a.Policy.ActivateAt.Format(time.RFC3339), a.Policy.Hash)
 	case a.Warrant != nil:
-		fmt.Fprintf(env.Stdout, "%s is in force until %s, %s: notices go to %d devices.\n", a.Warrant.ID, a.Warrant.EndsAt.Format(time.DateOnly), signed, a.Warrant.Devices)
+		fmt.Fprintf(env.Stdout, "%s is in force until %s, %s: %s", a.Warrant.ID, a.Warrant.EndsAt.Format(time.DateOnly), signed, a.Warrant.told())
 	case a.Subject == tufrepo.Founding:
 		fmt.Fprintf(env.Stdout, "Founded, %s. Propose the first policy with: bailiwick policy propose FILE -o proposal.json\n", signed)
 	case a.Subject == tufrepo.Officers:

@@ -104,15 +104,34 @@ func (c *warrantSignCommand) Run(ctx context.Context, env Environment) error {
 	})
 }
 
-type warrantPublishCommand struct{ publishFlags }
+type warrantPublishCommand struct {
+	publishFlags
+	waitFlags
+}
 
 func (warrantPublishCommand) Help() string {
-	return `Examples:
-  bailiwick warrant publish warrant.json`
+	return `The warrant is in force when the server answers. Up to 10,000 devices have their notices then; of a larger cohort a job on the server gives them, which goes
+on whatever happens here or there: this waits for its end. A phone that checks in meanwhile gets its notice there, and one only.
+
+Examples:
+  bailiwick warrant publish warrant.json
+  bailiwick warrant publish warrant.json --no-wait
+  bailiwick warrant publish warrant.json --json`
 }
 
 func (c *warrantPublishCommand) Run(ctx context.Context, env Environment) error {
-	return c.publish(ctx, env, tufrepo.Warrant)
+	p, err := readProposal(env, c.Proposal)
+	if err != nil {
+		return err
+	}
+	answer, raw, err := c.handIn(ctx, env, p, tufrepo.Warrant)
+	if err != nil {
+		return err
+	}
+	if answer.Warrant == nil { // renewed signatures
+		return c.show(env, raw, func() { answer.write(env) })
+	}
+	return c.follow(ctx, env, &c.officerFlags, answer.Warrant, raw, []string{"warrant"}, func() { answer.write(env) })
 }
 
 type warrantRenewCommand struct {

@@ -68,6 +68,17 @@ func (t *Tree) Summary() protocol.Cohort {
 // Size is the number of devices.
 func (t *Tree) Size() int { return len(t.cohort.Devices) }
 
+// Part lists up to limit devices from a position on, in ascending order; none behind the last one.
+func (t *Tree) Part(from, limit int) []device.IMEI {
+	list := t.cohort.Devices[min(max(from, 0), t.Size()):]
+	list = list[:min(max(limit, 0), len(list))]
+	part := make([]device.IMEI, len(list))
+	for i, n := range list {
+		part[i] = IMEI(n)
+	}
+	return part
+}
+
 // Contains reports whether the cohort has a device.
 func (t *Tree) Contains(imei device.IMEI) bool {
 	_, found := t.cohort.index(imei)

@@ -39,7 +39,8 @@ func (c *console) openCase(w http.ResponseWriter, r *http.Request, o *authority.
 type caseView struct {
 	*authority.CaseDetail
 	Chart     template.HTML
-	Count     *jobView // counts the consignment now, or has failed to
+	Count     *jobView            // counts the consignment now, or has failed to
+	Notices   map[string]*jobView // by warrant: gives its notices, or stopped before all were given
 	Decides   bool
 	Me        string
 	LeastEnd  string // of a hold, for the form
@@ -59,6 +60,11 @@ func (c *console) caseFile(w http.ResponseWriter, r *http.Request, o *authority.
 	if d.Counting != nil {
 		job := jobOf(d.Counting, o)
 		view.Count = &job
+	}
+	view.Notices = make(map[string]*jobView)
+	for id, j := range d.Notices {
+		job := jobOf(j, o)
+		view.Notices[id] = &job
 	}
 	if view.Signers, err = c.signers(r.Context()); err != nil {
 		return err
@@ -118,8 +124,25 @@ func (c *console) countersign(w http.ResponseWriter, r *http.Request, o *authori
 	if err := caseAction(r, o); err != nil {
 		return err
 	}
-	_, err := c.service.CountersignWarrant(r.Context(), o, r.PostFormValue("warrant"))
-	return c.done(w, r, casePath(r.PathValue("id")), "Countersigned. The devices of the consignment are being noticed.", err)
+	back := casePath(r.PathValue("id"))
+	out, err := c.service.BeginHold(r.Context(), o, r.PostFormValue("warrant"))
+	if err != nil {
+		return c.done(w, r, back, "", err)
+	}
+	return c.holds(w, r, out, back, "")
+}
+
+// holds goes to where the notices of a warrant that is in force now can be followed: its case or, of a large cohort, their job.
+func (c *console) holds(w http.ResponseWriter, r *http.Request, out *authority.Published, back, by string) error {
+	told := out.Warrant.DevicesAtIssue
+	if out.Notices != nil {
+		var n authority.Noticed
+		if over, err := c.finished(r, out.Notices, &n); err != nil || !over {
+			return c.done(w, r, jobPath(out.Notices.ID), "The warrant is in force, and its notices are being given."+by, err)
+		}
+		told = n.Enrolled
+	}
+	return c.done(w, r, back, "The warrant is in force: "+web.Count(told, "phone is", "phones are")+" told of it."+by, nil)
 }
 
 func (c *console) conclude(w http.ResponseWriter, r *http.Request, o *authority.Officer) error {

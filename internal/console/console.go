@@ -68,7 +68,7 @@ type Actions interface {
 	RejectWave(ctx context.Context, actor *authority.Officer, id int64, note string) error
 	OpenCase(ctx context.Context, actor *authority.Officer, title, consignment string) (*authority.Case, error)
 	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (w *authority.Warrant, proposal []byte, err error)
-	CountersignWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Warrant, error)
+	BeginHold(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Published, error)
 	BeginCount(ctx context.Context, actor *authority.Officer, caseID string) (*authority.Job, error)
 	BeginConclusion(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Job, error)
 	Simulate(ctx context.Context, actor *authority.Officer, name string, source []byte) (*authority.Job, error)

@@ -51,7 +51,7 @@ type jobView struct {
 
 var jobNames = map[string]string{
 	authority.ReleaseJob: "Release", authority.WaveJob: "Locks of wave", authority.SimulationJob: "Simulation of a policy",
-	authority.ImportJob: "Import", authority.RetentionJob: "Retention", authority.CountJob: "Count of",
+	authority.ImportJob: "Import", authority.RetentionJob: "Retention", authority.CountJob: "Count of", authority.NoticeJob: "Notices of",
 }
 
 func jobOf(j *authority.Job, o *authority.Officer) jobView {
@@ -73,7 +73,7 @@ func jobOf(j *authority.Job, o *authority.Officer) jobView {
 		e := authority.AsError(err)
 		v.Fault = web.Sentence(e.Detail) + " " + web.Sentence(e.Fix)
 	}
-	v.Cancel = v.Running && o.Can(authority.MayInvestigate) && j.Kind != authority.ReleaseJob && j.Kind != authority.WaveJob
+	v.Cancel = v.Running && o.Can(authority.MayInvestigate) && j.Cancellable()
 	return v
 }
 

@@ -27,8 +27,10 @@ func TestJobs(t *testing.T) {
 	if p := b.page("/console/jobs/2"); !strings.Contains(p.Text(), "Somebody has already decided this wave") || len(p.Find("form", "action", "/console/jobs/2/cancel")) != 0 {
 		t.Error(p.Text())
 	}
-	if p := b.page("/console/jobs/4"); len(p.Find("form", "action", "/console/jobs/4/cancel")) != 0 {
-		t.Error("a release can be called off")
+	for _, path := range []string{"/console/jobs/4", "/console/jobs/7"} {
+		if p := b.page(path); len(p.Find("form", "action", path+"/cancel")) != 0 {
+			t.Errorf("%s: a release, or a warrant's notices, can be called off", path)
+		}
 	}
 	for path, wants := range map[string][]string{
 		"/console/jobs/1": {"Devices that lost days 310", "Lines of time lines forgotten 4,012", "The result as JSON"},
@@ -36,6 +38,7 @@ func TestJobs(t *testing.T) {
 		"/console/jobs/4": {"What has come of it so far", "Holds lifted 310,000", "Devices that have not yet reported the lift 0"},
 		"/console/jobs/5": {"The result as JSON"},
 		"/console/jobs/6": {`{ "sorted": 5 }`},
+		"/console/jobs/7": {"Notices of warrant-0001", "420,000 of 1,000,000 devices", "Enrolled phones looked at 371,000", "Notices given 370,100", "Told before, at a check-in 800", "theirs comes at a check-in 100"},
 	} {
 		p := b.page(path)
 		for _, want := range wants {
@@ -74,6 +77,28 @@ func TestSlowJobsAreShownAsSuch(t *testing.T) {
 	} {
 		if p := b.then(b.post(path, c.form)); !strings.Contains(p.Text(), c.want) {
 			t.Errorf("%s: %s", path, p.Text())
+		}
+	}
+	second := open(t, "samir")
+	second.staged.Slow = true
+	p := second.then(second.post("/console/cases/case-0001/countersign", url.Values{"warrant": {"warrant-0002"}}))
+	for _, want := range []string{"The warrant is in force, and its notices are being given.", "Notices of warrant-0002", "310,000 of 1,000,000 devices"} {
+		if !strings.Contains(p.Text(), want) {
+			t.Errorf("a hold of many does not say %q: %s", want, p.Text())
+		}
+	}
+}
+
+// The page of a case says how far its warrant's notices are, and why they stopped if they did; of those that were given at once it says how many.
+func TestNoticesOfAWarrant(t *testing.T) {
+	b := open(t, "nora")
+	for path, c := range map[string]struct{ says, not string }{
+		"/console/cases/case-0001": {"Signed by nora, samir; 203 devices were told.", "Its notices"},
+		"/console/cases/case-0002": {"Its notices are being given : 42 % 420,000 of 1,000,000 devices", "Signed by nora, samir; 203 devices were told."},
+		"/console/cases/case-0004": {"Its notices stopped before all were given. Samir concluded case-0004: no more notices are given.", "Signed by nora, samir; 203 devices were told."},
+	} {
+		if text := b.page(path).Text(); !strings.Contains(text, c.says) || strings.Contains(text, c.not) {
+			t.Errorf("%s: %s", path, text)
 		}
 	}
 }

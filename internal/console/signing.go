@@ -195,7 +195,7 @@ func (c *console) publishProposal(w http.ResponseWriter, r *http.Request, o *aut
 	case out.Policy != nil:
 		return c.done(w, r, "/console/policy", "Published. It is in force from "+web.DateTime(out.Policy.ActivateAt)+"."+by, nil)
 	case out.Warrant != nil:
-		return c.done(w, r, casePath(out.Warrant.Case), "The warrant is in force. The devices of the consignment are being noticed."+by, nil)
+		return c.holds(w, r, out, casePath(out.Warrant.Case), by)
 	case out.Subject == tufrepo.Founding:
 		return c.done(w, r, "/console/officers", "Founded. Policies and warrants count from now on, with officers' signatures."+by, nil)
 	case out.Subject == tufrepo.Officers:

@@ -74,7 +74,7 @@ func TestWarrantProposal(t *testing.T) {
 		}
 	}
 	done := b.uploadTo("/console/proposals", "w.json", b.signed(w.Body.Bytes(), "nora", "samir"), map[string]string{"action": "publish"})
-	if p := b.then(done); !strings.Contains(p.Text(), "The warrant is in force.") {
+	if p := b.then(done); !strings.Contains(p.Text(), "The warrant is in force: 0 phones are told of it. Signed by nora and samir.") {
 		t.Error(p.Text())
 	}
 	if w := b.get("/console/cases/case-0001/warrants/warrant-0009/proposal"); w.Code != http.StatusNotFound {

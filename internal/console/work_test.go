@@ -171,8 +171,10 @@ func TestCase(t *testing.T) {
 	if p := second.page("/console/cases/case-0001"); len(p.Find("form", "action", "/console/cases/case-0001/countersign")) != 1 {
 		t.Error("the second officer cannot countersign")
 	}
-	second.then(second.post("/console/cases/case-0001/countersign", url.Values{"warrant": {"warrant-0002"}}))
-	second.calls("CountersignWarrant warrant-0002 samir")
+	if p := second.then(second.post("/console/cases/case-0001/countersign", url.Values{"warrant": {"warrant-0002"}})); !strings.Contains(p.Text(), "The warrant is in force: 203 phones are told of it.") {
+		t.Error(p.Text())
+	}
+	second.calls("BeginHold warrant-0002 samir")
 	if p := second.page("/console/cases/case-0000"); len(p.Find("form", "action", "/console/cases/case-0000/conclude")) != 0 {
 		t.Error("a concluded case can be concluded again")
 	}

@@ -77,6 +77,29 @@ type warrantInput struct {
 	}
 }
 
+// holdOutput is a warrant that came in force, with the status that says whether its notices are still being given.
+type holdOutput struct {
+	Status int
+	Body   warrantView
+}
+
+// noticesLater is what the description of an operation says that puts a warrant in force.
+const noticesLater = "Of a large cohort a job gives the notices, which the warrant's notices names; the status is 202 while it is at work."
+
+// noticing follows the job of a publication, if it began one, for a moment, and returns the status of the answer.
+func (e *edge) noticing(ctx context.Context, out *authority.Published) int {
+	if out.Notices == nil {
+		return http.StatusOK
+	}
+	if later, err := e.cfg.Authority.AwaitJob(ctx, out.Notices.ID, brief); err == nil {
+		out.Follow(later)
+	}
+	if out.Notices.State.Finished() {
+		return http.StatusOK
+	}
+	return http.StatusAccepted
+}
+
 type concludeInput struct {
 	ID   string `path:"id" minLength:"1" maxLength:"64"`
 	Body struct {
@@ -107,10 +130,16 @@ func (e *edge) cases(api huma.API) {
 			j, err := a.BeginCount(ctx, actor(ctx), in.ID)
 			return e.began(ctx, j, err)
 		})
-	huma.Register(api, op(http.MethodPost, "/v1/warrants/{id}/countersign", "countersign-warrant", "Put another officer's warrant in force at once: only a sandbox can, which holds officers' keys itself"),
-		func(ctx context.Context, in *caseInput) (*bodyOf[warrantView], error) {
-			w, err := a.CountersignWarrant(ctx, actor(ctx), in.ID)
-			return one(w, err, warrantOf)
+	hold := op(http.MethodPost, "/v1/warrants/{id}/countersign", "countersign-warrant", "Put another officer's warrant in force at once: only a sandbox can, which holds officers' keys itself")
+	hold.Description = noticesLater
+	huma.Register(api, hold,
+		func(ctx context.Context, in *caseInput) (*holdOutput, error) {
+			out, err := a.BeginHold(ctx, actor(ctx), in.ID)
+			if err != nil {
+				return nil, problemOf(err)
+			}
+			status := e.noticing(ctx, out)
+			return &holdOutput{status, warrantOf(out.Warrant, out.Notices)}, nil
 		})
 	huma.Register(api, accepted(op(http.MethodPost, "/v1/cases/{id}/conclude", "conclude-case", "Conclude a case: a job lifts every hold")),
 		func(ctx context.Context, in *concludeInput) (*bodyOf[jobView], error) {

@@ -64,7 +64,7 @@ type ForOfficers interface {
 	OpenCase(ctx context.Context, actor *authority.Officer, title, consignment string) (*authority.Case, error)
 	DraftWarrant(ctx context.Context, actor *authority.Officer, caseID, reason string, ends time.Time) (w *authority.Warrant, proposal []byte, err error)
 	ProposeWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (w *authority.Warrant, proposal []byte, err error)
-	CountersignWarrant(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Warrant, error)
+	BeginHold(ctx context.Context, actor *authority.Officer, warrantID string) (*authority.Published, error)
 	BeginCount(ctx context.Context, actor *authority.Officer, caseID string) (*authority.Job, error)
 	BeginConclusion(ctx context.Context, actor *authority.Officer, caseID, finding string) (*authority.Job, error)
 	Stragglers(ctx context.Context, warrantID string, after device.ID, limit int) ([]authority.Straggler, error)

@@ -187,7 +187,9 @@ func (f *fake) Job(_ context.Context, id int64) (*authority.Job, error) {
 	return f.job("wave"), f.say(id)
 }
 func (f *fake) AwaitJob(context.Context, int64, time.Duration) (*authority.Job, error) {
-	return f.job("wave"), nil
+	j := f.job("wave")
+	j.Result = []byte(`{"enrolled":12,"locked":2,"skipped":{}}`)
+	return j, nil
 }
 func (f *fake) CancelJob(_ context.Context, o *authority.Officer, id int64) (*authority.Job, error) {
 	j := f.job("simulation")
@@ -211,7 +213,8 @@ func (f *fake) Cases(_ context.Context, limit int) ([]*authority.Case, error) {
 	return []*authority.Case{f.kase()}, f.say(limit)
 }
 func (f *fake) CaseDetail(_ context.Context, id string) (*authority.CaseDetail, error) {
-	return &authority.CaseDetail{Case: f.kase(), Warrants: []*authority.Warrant{f.warrant()}, CountedAt: now, ByJob: true, Counting: f.job("count")}, f.say(id)
+	return &authority.CaseDetail{Case: f.kase(), Warrants: []*authority.Warrant{f.warrant()}, CountedAt: now, ByJob: true, Counting: f.job("count"),
+		Notices: map[string]*authority.Job{"warrant-0001": f.job("notices")}}, f.say(id)
 }
 func (f *fake) BeginCount(_ context.Context, o *authority.Officer, id string) (*authority.Job, error) {
 	return f.job("count"), f.say(o.Name, id)
@@ -225,8 +228,8 @@ func (f *fake) DraftWarrant(_ context.Context, o *authority.Officer, id, reason 
 func (f *fake) ProposeWarrant(_ context.Context, o *authority.Officer, id string) (*authority.Warrant, []byte, error) {
 	return f.warrant(), []byte("{}"), f.say(o.Name, id)
 }
-func (f *fake) CountersignWarrant(_ context.Context, o *authority.Officer, id string) (*authority.Warrant, error) {
-	return f.warrant(), f.say(o.Name, id)
+func (f *fake) BeginHold(_ context.Context, o *authority.Officer, id string) (*authority.Published, error) {
+	return f.published(id == "warrant-0002"), f.say(o.Name, id)
 }
 func (f *fake) BeginConclusion(_ context.Context, o *authority.Officer, id, finding string) (*authority.Job, error) {
 	return f.job("release"), f.say(o.Name, id, finding)
@@ -252,8 +255,16 @@ func (f *fake) ProposePolicy(_ context.Context, o *authority.Officer, name strin
 	return []byte("{}"), f.report(), f.say(o.Name, name, string(source))
 }
 func (f *fake) Publish(_ context.Context, o *authority.Officer, proposal []byte) (*authority.Published, error) {
-	return &authority.Published{Subject: tufrepo.Warrant, Versions: tuf.Versions{Root: 1, Warrant: 7}, Signers: []string{"Ada", "Bela"}, Warrant: f.warrant()},
-		f.say(o.Name, string(proposal))
+	return f.published(strings.Contains(string(proposal), "large")), f.say(o.Name, string(proposal))
+}
+
+// published is what came of a warrant; of one for a large cohort with a job that gives its notices.
+func (f *fake) published(large bool) *authority.Published {
+	out := &authority.Published{Subject: tufrepo.Warrant, Versions: tuf.Versions{Root: 1, Warrant: 7}, Signers: []string{"Ada", "Bela"}, Warrant: f.warrant()}
+	if large {
+		out.Notices = f.job("notices")
+	}
+	return out
 }
 func (f *fake) SigningKeys(context.Context) (*authority.SigningKeys, error) {
 	return &authority.SigningKeys{Founded: true, Online: onlineKey, Threshold: 2, Versions: tuf.Versions{Policy: 3},

@@ -17,8 +17,8 @@ const brief = 300 * time.Millisecond
 
 type jobView struct {
 	ID         int64           `json:"id"`
-	Kind       string          `json:"kind" enum:"release,wave,simulation,import,retention,count"`
-	Subject    string          `json:"subject,omitempty" doc:"what it is about: a case, a wave"`
+	Kind       string          `json:"kind" enum:"release,wave,simulation,import,retention,count,notices"`
+	Subject    string          `json:"subject,omitempty" doc:"what it is about: a case, a wave, a warrant"`
 	About      string          `json:"about,omitempty" doc:"what it is about, for people: the name of an import's file or of a simulation's policy, else the subject"`
 	State      string          `json:"state" enum:"waiting,running,done,failed,cancelled"`
 	Done       int64           `json:"done" doc:"of total"`

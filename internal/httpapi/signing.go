@@ -105,7 +105,7 @@ type publication struct {
 }
 
 func publicationOf(p *authority.Published) publication {
-	return publication{string(p.Subject), versionsView(p.Versions), append([]string{}, p.Signers...), maybe(p.Policy, policyOf), maybe(p.Warrant, warrantOf)}
+	return publication{string(p.Subject), versionsView(p.Versions), append([]string{}, p.Signers...), maybe(p.Policy, policyOf), maybe(p.Warrant, func(w *authority.Warrant) warrantView { return warrantOf(w, p.Notices) })}
 }
 
 type historyView struct {
@@ -138,12 +138,12 @@ func (e *edge) proposals(api huma.API) {
 	huma.Register(api, op(http.MethodPost, "/v1/cases/{id}/warrants", "draft-warrant", "Draft a warrant for a hold and get the proposal that officers sign"),
 		func(ctx context.Context, in *warrantInput) (*bodyOf[warrantProposal], error) {
 			w, proposal, err := a.DraftWarrant(ctx, actor(ctx), in.ID, in.Body.Reason, in.Body.EndsAt)
-			return one(w, err, func(w *authority.Warrant) warrantProposal { return warrantProposal{warrantOf(w), proposal} })
+			return one(w, err, func(w *authority.Warrant) warrantProposal { return warrantProposal{warrantOf(w, nil), proposal} })
 		})
 	huma.Register(api, op(http.MethodPost, "/v1/warrants/{id}/proposal", "propose-warrant", "Get a drafted warrant's proposal anew, on what is in force now"),
 		func(ctx context.Context, in *caseInput) (*bodyOf[warrantProposal], error) {
 			w, proposal, err := a.ProposeWarrant(ctx, actor(ctx), in.ID)
-			return one(w, err, func(w *authority.Warrant) warrantProposal { return warrantProposal{warrantOf(w), proposal} })
+			return one(w, err, func(w *authority.Warrant) warrantProposal { return warrantProposal{warrantOf(w, nil), proposal} })
 		})
 	huma.Register(api, op(http.MethodGet, "/v1/officers/keys", "signing-keys", "Who signs policies and warrants, and until when the signatures stand"),
 		func(ctx context.Context, _ *struct{}) (*bodyOf[signingKeys], error) {
@@ -175,8 +175,11 @@ func (e *edge) publication(api huma.API) {
 	schema := func(of reflect.Type, name string) *huma.Schema {
 		return api.OpenAPI().Components.Schemas.Schema(of, true, name)
 	}
+	o.Description = noticesLater
+	published := map[string]*huma.MediaType{"application/json": {Schema: schema(reflect.TypeFor[publication](), "Publication")}}
 	o.Responses = map[string]*huma.Response{
-		"200":     {Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: schema(reflect.TypeFor[publication](), "Publication")}}},
+		"200":     {Description: "OK", Content: published},
+		"202":     {Description: "Accepted", Content: published},
 		"default": {Description: "Error", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: schema(reflect.TypeFor[Problem](), "Problem")}}},
 	}
 	api.OpenAPI().AddOperation(&o)
@@ -217,7 +220,9 @@ func (e *edge) publish(w http.ResponseWriter, r *http.Request) {
 		problemOf(err).write(w)
 		return
 	}
+	status := e.noticing(r.Context(), published)
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(publicationOf(published))
 }
 

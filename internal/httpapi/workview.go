@@ -94,13 +94,18 @@ type warrantView struct {
 	CountersignedAt *time.Time `json:"countersigned_at,omitempty"`
 	EndsAt          *time.Time `json:"ends_at,omitempty"`
 	Hash            string     `json:"hash,omitempty" doc:"once in force"`
-	Devices         int        `json:"devices" doc:"noticed when it came in force"`
+	Devices         int        `json:"devices" doc:"of its cohort, enrolled when it came in force; of a large one as far as its notices have come"`
 	Signers         []string   `json:"signers" nullable:"false" doc:"officers who signed it"`
+	Notices         *jobView   `json:"notices,omitempty" doc:"the job that gives the notices of a large cohort, unless it has given them all"`
 }
 
-func warrantOf(w *authority.Warrant) warrantView {
+// warrantOf views a warrant with the job of its notices, nil for none.
+func warrantOf(w *authority.Warrant, notices *authority.Job) warrantView {
+	if notices != nil && notices.State == authority.JobDone {
+		notices = nil
+	}
 	return warrantView{w.ID, w.Case, w.Reason, w.DraftedBy, moment(w.DraftedAt), w.CountersignBy, moment(w.CountersignAt), moment(w.EndsAt),
-		hexOf(w.Hash), w.DevicesAtIssue, append([]string{}, w.Signers...)}
+		hexOf(w.Hash), w.DevicesAtIssue, append([]string{}, w.Signers...), maybe(notices, jobOf)}
 }
 
 type diversion struct {
@@ -132,7 +137,7 @@ type caseDetail struct {
 
 func caseDetailOf(c *authority.CaseDetail) caseDetail {
 	return caseDetail{
-		Case: caseOf(c.Case), Warrants: each(c.Warrants, warrantOf), Devices: c.Devices, Enrolled: c.Enrolled, Observed: c.Observed, Noticed: c.Noticed,
+		Case: caseOf(c.Case), Warrants: each(c.Warrants, func(w *authority.Warrant) warrantView { return warrantOf(w, c.Notices[w.ID]) }), Devices: c.Devices, Enrolled: c.Enrolled, Observed: c.Observed, Noticed: c.Noticed,
 		Locked: c.Locked, Lifted: c.Lifted, Stragglers: c.Stragglers, Activations: each(c.Activations, countOf), Market: string(c.Market),
 		CountedAt: moment(c.CountedAt), ByJob: c.ByJob, Counting: maybe(c.Counting, briefly),
 		Diverted: c.Diverted, Consignees: each(c.Consignees, func(d authority.Diversion) diversion { return diversion(d) }), Events: each(c.Events, eventOf),

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -37,7 +36,7 @@ func releaseIn(dir string) error {
 	if err != nil {
 		return err
 	}
-	s, closed, err := newService(ctx, store, filepath.Join(dir, "ledger"))
+	s, closed, err := newService(ctx, store, dir)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,14 @@ package scale_test
 import (
 	"context"
 	"crypto/rand"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 	"github.com/bailiwick-dev/bailiwick/internal/ledger"
+	"github.com/bailiwick-dev/bailiwick/internal/sandbox"
 	"github.com/bailiwick-dev/bailiwick/internal/scale"
 	"github.com/bailiwick-dev/bailiwick/internal/store/pgtest"
 	"github.com/bailiwick-dev/bailiwick/internal/store/postgres"
@@ -40,7 +42,7 @@ func service(t testing.TB, store authority.Store) *authority.Service {
 }
 
 func newService(ctx context.Context, store authority.Store, dir string) (s *authority.Service, closed func(), err error) {
-	l, err := ledger.Open(ctx, dir, ledger.Options{Origin: "ledger.example/scale"})
+	l, err := ledger.Open(ctx, filepath.Join(dir, "ledger"), ledger.Options{Origin: "ledger.example/scale"})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -52,7 +54,11 @@ func newService(ctx context.Context, store authority.Store, dir string) (s *auth
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err = authority.New(authority.Config{Store: store, Ledger: l, Verifier: v, Online: online, Now: func() time.Time { return now },
+	officers, err := sandbox.OpenOfficers(filepath.Join(dir, "officers"))
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err = authority.New(authority.Config{Store: store, Ledger: l, Verifier: v, Online: online, Signer: officers, Now: func() time.Time { return now },
 		EpochSecret: [32]byte{1}, UnlockMaster: [32]byte{2}, PasswordCost: 4})
 	return s, func() { _ = l.Close(ctx) }, err
 }

@@ -20,7 +20,7 @@ func JobProgress(kind string, done, total int64, left time.Duration) string {
 	}
 	var text string
 	switch kind {
-	case authority.ReleaseJob, authority.CountJob:
+	case authority.ReleaseJob, authority.CountJob, authority.NoticeJob:
 		text = Number(int(done)) + " of " + Count(int(total), "device", "devices")
 	case authority.ImportJob:
 		text = Bytes(done) + " of " + Bytes(total)
@@ -66,6 +66,11 @@ func JobFigures(kind string, result []byte) []JobFigure {
 		return figuresOf(result, func(r authority.CohortCount) []JobFigure {
 			return []JobFigure{{"Phones produced", Number(r.Devices)}, {"Enrolled", Number(r.Enrolled)}, {"Never restricted by the case", Number(r.Observed)},
 				{"Noticed", Number(r.Noticed)}, {"Locked", Number(r.Locked)}, {"Lifted", Number(r.Lifted)}}
+		})
+	case authority.NoticeJob:
+		return figuresOf(result, func(r authority.Noticed) []JobFigure {
+			return []JobFigure{{"Enrolled phones looked at", Number(r.Enrolled)}, {"Notices given", Number(r.Noticed)}, {"Told before, at a check-in", Number(r.Before)},
+				{"Left for now: theirs comes at a check-in", Number(r.Left)}}
 		})
 	case authority.RetentionJob:
 		return figuresOf(result, func(r authority.Forgotten) []JobFigure {

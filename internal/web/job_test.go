@@ -17,6 +17,7 @@ func TestJobProgress(t *testing.T) {
 	}{
 		{authority.ReleaseJob, 310_000, 1_000_000, 134 * time.Second, "310,000 of 1,000,000 devices, about 2 minutes left"},
 		{authority.ReleaseJob, 0, 1, 0, "0 of 1 device"},
+		{authority.NoticeJob, 11_000, 12_000, 3 * time.Second, "11,000 of 12,000 devices, less than a minute left"},
 		{authority.ImportJob, 512, 20_118_948, 3 * time.Second, "512 B of 20.1 MB, less than a minute left"},
 		{authority.SimulationJob, 128, 256, 119*time.Minute + 50*time.Second, "50 %, about 2 hours left"},
 		{authority.WaveJob, 206, 206, 0, "100 %"},

@@ -47,6 +47,7 @@ func TestRestoredServerGoesOnWithTheSameLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.grows(original, m.Ledger.Entries+10)
+	s.follows(int(m.Ledger.Entries) + 1) // so that a phone was told what the backup does not know
 	stop()
 	s.busy.Wait()
 	s.end(process)
@@ -107,6 +108,22 @@ func (s *siege) grows(dir string, least uint64) {
 	}
 }
 
+// follows waits until phones report that they followed so many orders.
+func (s *siege) follows(least int) {
+	s.t.Helper()
+	for end := time.Now().Add(2 * time.Minute); ; pause(s.t.Context(), 20*time.Millisecond) {
+		s.mu.Lock()
+		n := len(s.obeyed)
+		s.mu.Unlock()
+		if n >= least {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("phones followed %d orders, not %d", n, least)
+		}
+	}
+}
+
 // servesOn starts a server on what was put back and lets phones live on with it for some days.
 func (s *siege) servesOn(t *testing.T, phones []*phone.Phone, last []byte, entries uint64) {
 	t.Helper()
@@ -115,7 +132,7 @@ func (s *siege) servesOn(t *testing.T, phones []*phone.Phone, last []byte, entri
 		t.Fatal(err)
 	}
 	handler := &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) { return direct(a, r) })}
-	s.offset.Store(int64(a.Now().Sub(storyStart.Add(time.Since(s.zero)))))
+	s.offset.Store(int64(a.Now().Sub(s.still())))
 	for range 12 { // days, at the end of which everybody knows the same
 		for range 2 {
 			for _, p := range phones {
@@ -134,6 +151,9 @@ func (s *siege) servesOn(t *testing.T, phones []*phone.Phone, last []byte, entri
 	}
 	for _, p := range phones {
 		s.agree(a, p)
+		if p.Agent().Screen().ClockDoubt {
+			t.Errorf("phone %s doubts its clock, and nobody lied about the date", p.Config().Serial)
+		}
 	}
 	key := a.Ledger.LogKey()
 	if err := a.Close(); err != nil {
@@ -168,6 +188,7 @@ func (s *siege) servesOn(t *testing.T, phones []*phone.Phone, last []byte, entri
 // moveOn lets a day pass on a server in this process.
 func (s *siege) moveOn(t *testing.T, a *app.App) {
 	t.Helper()
+	s.moves.Add(1)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+app.PathSandboxClock, strings.NewReader(`{"hours":24}`))
 	if err != nil {
 		t.Fatal(err)
@@ -177,5 +198,5 @@ func (s *siege) moveOn(t *testing.T, a *app.App) {
 	if err != nil || answer.StatusCode != http.StatusOK {
 		t.Fatal(answer, err)
 	}
-	s.offset.Store(int64(a.Now().Sub(storyStart.Add(time.Since(s.zero)))))
+	s.offset.Store(int64(a.Now().Sub(s.still())))
 }

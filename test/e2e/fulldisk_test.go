@@ -128,10 +128,11 @@ func (s *siege) nextDay(api *server) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
 	defer cancel()
 	var at app.ClockReading
+	s.moves.Add(1)
 	if err := api.call(ctx, http.MethodPost, app.PathSandboxClock, "", app.ClockMove{Hours: 24}, &at); err != nil {
 		s.t.Fatal(err)
 	}
-	s.offset.Store(int64(at.Now.Sub(storyStart.Add(time.Since(s.zero)))))
+	s.offset.Store(int64(at.Now.Sub(s.still())))
 }
 
 // until does something again and again, until the server refuses with a status.

@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,7 +37,8 @@ type siege struct {
 	t        *testing.T
 	client   *http.Client
 	password string
-	offset   atomic.Int64 // how far the sandbox's clock was moved on, as last read
+	offset   atomic.Int64 // how far the sandbox's clock was moved on, as last read while no phone checked in
+	moves    atomic.Int64 // days that somebody let pass, or tried to
 	busy     sync.WaitGroup
 
 	mu     sync.Mutex
@@ -144,14 +144,20 @@ func (s *siege) found(count int) []*phone.Phone {
 	places := []phone.Place{phone.Tehran, phone.Havana, phone.Damascus, phone.Simferopol, phone.Madrid}
 	phones := make([]*phone.Phone, count)
 	for i := range phones {
-		watched := &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) { return s.exchange(phones[i], r) }), Timeout: 5 * time.Second}
-		phones[i] = makePhone(t, factory, s.base, watched, s.now, i, places[i%len(places)])
+		clock := &pocket{siege: s}
+		watched := &http.Client{Timeout: 5 * time.Second, Transport: tripper(func(r *http.Request) (*http.Response, error) {
+			response, err := s.exchange(phones[i], r)
+			if err != nil {
+				return nil, err
+			}
+			if err := clock.follow(r, response); err != nil {
+				return nil, err
+			}
+			return response, nil
+		})}
+		phones[i] = makePhone(t, factory, s.base, watched, clock.now, i, places[i%len(places)])
 	}
 	return phones
-}
-
-func (s *siege) now() time.Time {
-	return storyStart.Add(time.Since(s.zero)).Add(time.Duration(s.offset.Load()))
 }
 
 type tripper func(*http.Request) (*http.Response, error)
@@ -202,6 +208,9 @@ func (s *siege) live(ctx context.Context, p *phone.Phone) {
 		if errors.As(err, &refused) {
 			s.breaks("phone %s: the server refused: %v", p.Config().Serial, refused)
 		}
+		if p.Agent().Screen().ClockDoubt {
+			s.breaks("phone %s doubts its clock, and nobody lied about the date", p.Config().Serial)
+		}
 		if err != nil {
 			pause(ctx, 20*time.Millisecond) // it was killed; a client that hammers the next one would only slow this machine down
 		}
@@ -220,23 +229,6 @@ func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):
-	}
-}
-
-// calendar lets days pass.
-func (s *siege) calendar(ctx context.Context) {
-	for api := (&server{base: s.base, http: s.client}); ctx.Err() == nil; pause(ctx, 400*time.Millisecond) {
-		asking, cancel := context.WithTimeout(ctx, 3*time.Second)
-		var at app.ClockReading
-		err := api.call(asking, http.MethodPost, app.PathSandboxClock, "", app.ClockMove{Hours: 24}, &at)
-		if err != nil {
-			err = api.call(asking, http.MethodGet, app.PathSandboxClock, "", nil, &at)
-		}
-		cancel()
-		if err == nil {
-			s.offset.Store(int64(at.Now.Sub(storyStart.Add(time.Since(s.zero)))))
-			s.days.Add(1)
-		}
 	}
 }
 
@@ -434,11 +426,8 @@ func (s *siege) aftermath(phones []*phone.Phone) {
 		t.Fatal(err)
 	}
 	handler := &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) { return direct(a, r) })}
-	s.offset.Store(int64(a.Now().Sub(storyStart.Add(time.Since(s.zero))))) // a kill may have hidden from the phones that a day passed
-	doubts := func(p *phone.Phone) bool { return p.Agent().Screen().ClockDoubt }
-	// What is due, told, heard and, where it came too late, told again. A phone that doubts its clock, since the day that was hidden came, takes
-	// no notice until it trusts it again.
-	for round := 0; round < 6 || round < 12 && slices.ContainsFunc(phones, doubts); round++ {
+	s.offset.Store(int64(a.Now().Sub(s.still()))) // no phone may have checked in since the last day began
+	for range 6 {                                 // what is due, told, heard and, where it came too late, told again
 		if err := errors.Join(a.Service.Sweep(t.Context()), ignore(a.Service.Sequence(t.Context()))); err != nil {
 			t.Fatal(err)
 		}
@@ -462,6 +451,9 @@ func (s *siege) aftermath(phones []*phone.Phone) {
 	}
 	for _, p := range phones {
 		s.agree(a, p)
+		if p.Agent().Screen().ClockDoubt {
+			t.Errorf("phone %s doubts its clock at the end, and nobody lied about the date", p.Config().Serial)
+		}
 	}
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
@@ -492,8 +484,7 @@ func (s *siege) agree(a *app.App, p *phone.Phone) {
 		}
 		waits := r.Stage == order.Locked && stage == order.Noticed && a.Now().Before(r.EffectAt.Add(48*time.Hour))
 		if stage != r.Stage && !waits {
-			s.t.Errorf("phone %s is %v on %v, the authority has %v (the phone doubts its clock: %t): %+v", p.Config().Serial, stage, r.Ground, r.Stage,
-				p.Agent().Screen().ClockDoubt, r)
+			s.t.Errorf("phone %s is %v on %v, the authority has %v: %+v", p.Config().Serial, stage, r.Ground, r.Stage, r)
 		}
 	}
 }

@@ -35,6 +35,15 @@ func (t *tx) LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, caus
 	})
 }
 
+func (t *tx) NoticeAllIfFree(list []*ground) ([]bool, error) {
+	for _, r := range list {
+		if _, known := t.devices[r.Device]; !known {
+			return nil, authority.ErrAbsent
+		}
+	}
+	return each(list, t.NoticeIfFree)
+}
+
 func (t *tx) LockAllIfNoticed(locks []authority.Lock) ([]bool, error) {
 	return each(locks, func(l authority.Lock) error {
 		return t.LockIfNoticed(l.Device, l.Ground, l.LockedAt, l.EffectAt, l.EndsAt)

@@ -222,6 +222,25 @@ func (t *tx) CountersignIfDraft(w *authority.Warrant) error {
 	return nil
 }
 
+func (t *tx) SetDevicesIfInForce(warrant string, devices int) error {
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	stored, ok := t.warrants[warrant]
+	switch {
+	case !ok:
+		return authority.ErrAbsent
+	case stored.CountersignBy == "":
+		return authority.ErrConflict
+	case devices < 0:
+		return broken("a warrant is for no fewer devices than none")
+	}
+	one := *stored
+	one.DevicesAtIssue = devices
+	put(t, t.warrants, warrant, &one)
+	return nil
+}
+
 func (t *tx) Warrant(id string) (*authority.Warrant, error) { return found(t.warrants[id]) }
 
 func (t *tx) WarrantByHash(hash [32]byte) (*authority.Warrant, error) {

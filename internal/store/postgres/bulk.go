@@ -8,6 +8,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/order"
@@ -56,6 +57,42 @@ func (t *tx) LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, caus
 			CROSS JOIN LATERAL (SELECT k.ctid AS spot FROM restriction AS k WHERE k.device = v.id AND k.ground_kind = $2 AND k.ground = $3 OFFSET 0) AS k
 		WHERE r.ctid = k.spot AND r.stage BETWEEN 1 AND 2 AND NOT r.appealing AND (r.stage = 2 OR r.wave IS NULL)
 		RETURNING v.n`, list, int64(g.Kind), g.ID, table.Stamp(at), int64(cause))
+}
+
+// NoticeAllIfFree: what an INSERT returns has no place for the position of a row in the list, so that it is found by its key.
+func (t *tx) NoticeAllIfFree(list []*restriction.Restriction) ([]bool, error) {
+	type key struct {
+		device int64
+		kind   int16
+		ground string
+	}
+	var c orderColumnsOf
+	var territories, references []string
+	var authorities [][]byte
+	places := make(map[key]int, len(list))
+	for i, r := range list {
+		c.key(r.Device, r.Ground)
+		places[key{c.device[i], c.groundKind[i], c.ground[i]}] = i
+		territories, references, authorities = append(territories, string(r.Territory)), append(references, r.Reference), append(authorities, r.Authority[:])
+		c.times[0], c.times[1] = append(c.times[0], table.Stamp(r.NoticedAt)), append(c.times[1], table.Stamp(r.Deadline))
+	}
+	hit := make([]bool, len(list))
+	if len(list) == 0 {
+		return hit, nil
+	}
+	if err := t.byIndex(); err != nil {
+		return nil, err
+	}
+	err := t.send(true, table.NoticeMany, []any{c.device, c.groundKind, c.ground, territories, authorities, references, c.times[0], c.times[1]},
+		func(r pgx.Rows) error {
+			var k key
+			if err := r.Scan(&k.device, &k.kind, &k.ground); err != nil {
+				return err
+			}
+			hit[places[k]] = true
+			return nil
+		})
+	return hit, err
 }
 
 func (t *tx) LockAllIfNoticed(locks []authority.Lock) ([]bool, error) {

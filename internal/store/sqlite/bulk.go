@@ -6,6 +6,7 @@ import (
 
 	"github.com/bailiwick-dev/bailiwick/device"
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
+	"github.com/bailiwick-dev/bailiwick/internal/restriction"
 	"github.com/bailiwick-dev/bailiwick/internal/store/record"
 	"github.com/bailiwick-dev/bailiwick/internal/store/table"
 	"github.com/bailiwick-dev/bailiwick/order"
@@ -26,6 +27,21 @@ func (t *tx) LiftAllIfActive(g order.Ground, ids []device.ID, at time.Time, caus
 		}
 		if hit[i] = n > 0; hit[i] {
 			t.grown[record.Number(ids[i])] = true // by the trigger restriction_moved
+		}
+	}
+	return hit, nil
+}
+
+func (t *tx) NoticeAllIfFree(list []*restriction.Restriction) ([]bool, error) {
+	hit := make([]bool, len(list))
+	t.grown = make(map[int64]bool, len(list))
+	for i, r := range list {
+		err := t.NoticeIfFree(r)
+		if err != nil && !errors.Is(err, authority.ErrConflict) {
+			return nil, err
+		}
+		if hit[i] = err == nil; hit[i] {
+			t.grown[record.Number(r.Device)] = true // by the triggers restriction_noticed and restriction_moved
 		}
 	}
 	return hit, nil

@@ -78,6 +78,53 @@ var bulkTests = map[string]func(*testing.T, authority.Store){
 		})
 	},
 
+	"notice": func(t *testing.T, s authority.Store) {
+		enrolled(t, s, 6)
+		noticed(t, s, 1, cuba)
+		noticed(t, s, 5, warrant)
+		does(t, s, lock(2, warrant))
+		for n, cause := range map[int]order.Cause{3: order.ByRule, 4: order.ByHuman, 5: order.ByCase} {
+			does(t, s, lift(n, warrant, cause))
+		}
+		anew := notice(3, warrant)
+		anew.NoticedAt, anew.Deadline, anew.Authority, anew.Reference = start.Add(20*day), start.Add(40*day), hash(9), "CCCC-DDDD"
+		list := []*restriction.Restriction{notice(6, warrant), notice(1, warrant), notice(2, warrant), anew, notice(4, warrant), notice(5, warrant), notice(2, cuba)}
+		hits(t, s, []bool{true, false, false, true, false, false, true}, func(tx authority.Tx) ([]bool, error) { return tx.NoticeAllIfFree(list) })
+		hits(t, s, make([]bool, len(list)), func(tx authority.Tx) ([]bool, error) { return tx.NoticeAllIfFree(list) }) // again, nothing
+		for _, r := range []*restriction.Restriction{list[0], list[3], list[6]} {
+			stored := got(t, s, func(tx authority.Tx) (*restriction.Restriction, error) { return tx.Restriction(r.Device, r.Ground) })
+			want := *r
+			want.Stage, want.Round = order.Noticed, stored.Round
+			same(t, "noticed", stored, &want)
+			if again := r == anew; again != (stored.Round == 2) {
+				t.Errorf("round %d", stored.Round)
+			}
+		}
+		for n, stage := range map[int]order.Stage{1: order.Noticed, 2: order.Locked, 4: order.Lifted, 5: order.Lifted} {
+			r := got(t, s, func(tx authority.Tx) (*restriction.Restriction, error) { return tx.Restriction(deviceID(n), warrant) })
+			same(t, "left alone", [2]any{r.Stage, r.Round}, [2]any{stage, 1})
+		}
+		same(t, "counted", got(t, s, func(tx authority.Tx) ([]authority.StageCount, error) { return tx.StageCounts() }), []authority.StageCount{
+			{Stage: order.Noticed, Devices: 3}, {Stage: order.Locked, Devices: 1}, {Stage: order.Lifted, Devices: 2}})
+		hits(t, s, nil, func(tx authority.Tx) ([]bool, error) { return tx.NoticeAllIfFree(nil) })
+		short := notice(4, crimea)
+		short.Deadline = short.NoticedAt.Add(6 * day)
+		for _, list := range [][]*restriction.Restriction{{notice(1, crimea), notice(9, crimea)}, {notice(1, crimea), short}} { // C3
+			want := authority.ErrAbsent
+			if list[1] == short {
+				want = nil
+			}
+			refuses(t, s, want, func(tx authority.Tx) error {
+				_, err := tx.NoticeAllIfFree(list)
+				return err
+			})
+		}
+		refuses(t, s, authority.ErrAbsent, func(tx authority.Tx) error { // nothing of a list that is refused stays
+			_, err := tx.Restriction(deviceID(1), crimea)
+			return err
+		})
+	},
+
 	"lock": func(t *testing.T, s authority.Store) {
 		enrolled(t, s, 4)
 		noticed(t, s, 4, cuba)

@@ -100,6 +100,15 @@ var caseworkTests = map[string]func(*testing.T, authority.Store){
 		same(t, "of the case", got(t, s, func(tx authority.Tx) ([]*authority.Warrant, error) { return tx.Warrants("case-0001") }),
 			[]*authority.Warrant{full, second})
 		same(t, "of another", got(t, s, func(tx authority.Tx) ([]*authority.Warrant, error) { return tx.Warrants("case-0009") }), []*authority.Warrant{})
+		devices := func(id string, n int) txFunc {
+			return func(tx authority.Tx) error { return tx.SetDevicesIfInForce(id, n) }
+		}
+		refuses(t, s, authority.ErrConflict, devices(second.ID, 13))
+		refuses(t, s, authority.ErrAbsent, devices("warrant-0009", 13))
+		refuses(t, s, nil, devices(w.ID, -1))
+		does(t, s, devices(w.ID, 13))
+		full.DevicesAtIssue = 13
+		same(t, "counted later", got(t, s, func(tx authority.Tx) (*authority.Warrant, error) { return tx.Warrant(w.ID) }), full)
 		endless := draft("warrant-0003")
 		endless.EndsAt = time.Time{}
 		refuses(t, s, nil, func(tx authority.Tx) error { return tx.InsertWarrant(endless) })

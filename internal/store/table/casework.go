@@ -76,6 +76,11 @@ func (t Tx) CountersignIfDraft(w *authority.Warrant) error {
 		w.Hash[:], Blob(w.Document), w.DevicesAtIssue, w.ID, signers)
 }
 
+func (t Tx) SetDevicesIfInForce(warrant string, devices int) error {
+	return Guarded(t, "SELECT 1 FROM warrant WHERE id = $1", key(warrant),
+		"UPDATE warrant SET devices_at_issue = $2 WHERE id = $1 AND countersign_by IS NOT NULL", warrant, devices)
+}
+
 func (t Tx) Warrant(id string) (*authority.Warrant, error) {
 	return First(List(t, scanWarrant, "SELECT "+warrantColumns+" FROM warrant WHERE id = $1", id))
 }

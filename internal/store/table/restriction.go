@@ -50,16 +50,26 @@ func (t Tx) ActiveOn(g order.Ground, after device.ID, limit int) ([]*restriction
 		WHERE ground_kind = $1 AND ground = $2 AND device >= $3 AND stage IN (1, 2) ORDER BY device LIMIT $4`, int64(g.Kind), g.ID, first, limit)
 }
 
-// NoticeIfFree: a new round starts with nothing shown, nothing applied and no wave.
-func (t Tx) NoticeIfFree(r *restriction.Restriction) error {
-	n, err := t.Exec(`INSERT INTO restriction (device, ground_kind, ground, round, stage, territory, authority, reference,
-			noticed_at, deadline, shown_days, cause, appealing, applied, applied_note)
-		VALUES ($1, $2, $3, 1, 1, $4, $5, $6, $7, $8, 0, 0, false, 0, '')
-		ON CONFLICT (device, ground_kind, ground) DO UPDATE SET round = restriction.round + 1, stage = 1, territory = excluded.territory,
+const (
+	noticeInto = `INSERT INTO restriction (device, ground_kind, ground, round, stage, territory, authority, reference,
+			noticed_at, deadline, shown_days, cause, appealing, applied, applied_note)`
+	// anew: a new round starts with nothing shown, nothing applied and no wave.
+	anew = `ON CONFLICT (device, ground_kind, ground) DO UPDATE SET round = restriction.round + 1, stage = 1, territory = excluded.territory,
 			authority = excluded.authority, reference = excluded.reference, noticed_at = excluded.noticed_at,
 			deadline = excluded.deadline, shown_days = 0, wave = NULL, locked_at = NULL, effect_at = NULL, ends_at = NULL,
 			lifted_at = NULL, cause = 0, appealing = false, applied = 0, applied_at = NULL, applied_note = ''
-		WHERE restriction.stage = 3 AND restriction.cause NOT IN (2, 3, 5)`,
+		WHERE restriction.stage = 3 AND restriction.cause NOT IN (2, 3, 5)`
+
+	// NoticeMany is what PostgreSQL gives many notices by, and returns the keys of those that it gave.
+	NoticeMany = noticeInto + `
+		SELECT v.device, v.kind, v.ground, 1, 1, v.territory, v.authority, v.reference, v.noticed, v.deadline, 0, 0, false, 0, ''
+		FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::bigint[], $8::bigint[])
+			AS v(device, kind, ground, territory, authority, reference, noticed, deadline)
+		` + anew + " RETURNING device, ground_kind, ground"
+)
+
+func (t Tx) NoticeIfFree(r *restriction.Restriction) error {
+	n, err := t.Exec(noticeInto+` VALUES ($1, $2, $3, 1, 1, $4, $5, $6, $7, $8, 0, 0, false, 0, '') `+anew,
 		append(One(r.Device, r.Ground), string(r.Territory), r.Authority[:], r.Reference, Stamp(r.NoticedAt), Stamp(r.Deadline))...)
 	if err == nil && n == 0 {
 		err = authority.ErrConflict

@@ -24,6 +24,8 @@ func (a *Authority) began(kind, subject, result string) *authority.Job {
 func stagedJobs() []*authority.Job {
 	at := func(m int) time.Time { return Today.Add(time.Duration(m) * time.Minute) }
 	return []*authority.Job{
+		{ID: 7, Kind: authority.NoticeJob, Subject: "warrant-0001", By: "nora", State: authority.JobRunning, Done: 420_000, Total: 1_000_000,
+			Result: []byte(`{"enrolled":371000,"noticed":370100,"before":800,"left":100}`), CreatedAt: at(-1), StartedAt: at(-1), UpdatedAt: Today},
 		{ID: 6, Kind: "sorting", Subject: "1", By: "samir", State: authority.JobDone, Done: 5, Total: 5, Result: []byte(`{"sorted":5}`), CreatedAt: at(-15), StartedAt: at(-15),
 			UpdatedAt: at(-14), FinishedAt: at(-14)}, // of a newer server
 		{ID: 5, Kind: authority.SimulationJob, Arguments: []byte(`{"name":"terms.yaml"}`), By: "samir", State: authority.JobDone, Done: 64, Total: 64, Result: []byte(simulated()), CreatedAt: at(-20), StartedAt: at(-20),

@@ -194,9 +194,13 @@ func (a *Authority) CaseDetail(_ context.Context, id string) (*authority.CaseDet
 	case "case-0002": // counted, and being counted anew
 		detail.Devices, detail.Enrolled, detail.Observed, detail.Locked, detail.CountedAt = 1_000_000, 884_210, 801_113, 83_097-12-96, Today.AddDate(0, 0, -2)
 		detail.Counting = &authority.Job{ID: 6, Kind: authority.CountJob, Subject: id, By: "nora", State: authority.JobRunning, Done: 310_000, Total: 1_000_000, CreatedAt: Today, StartedAt: Today.Add(-9 * time.Second), UpdatedAt: Today}
+		detail.Notices = map[string]*authority.Job{"warrant-0001": {ID: 8, Kind: authority.NoticeJob, Subject: "warrant-0001", By: "nora", State: authority.JobRunning,
+			Done: 420_000, Total: 1_000_000, CreatedAt: Today, StartedAt: Today.Add(-42 * time.Second), UpdatedAt: Today}}
 	case "case-0003": // not yet
 		detail.CountedAt = time.Time{}
 	case "case-0004":
+		detail.Notices = map[string]*authority.Job{"warrant-0001": {ID: 9, Kind: authority.NoticeJob, Subject: "warrant-0001", By: "nora", State: authority.JobCancelled, FinishedAt: Today,
+			Fault: `{"kind":3,"name":"case-concluded","detail":"samir concluded case-0004: no more notices are given"}`}}
 		detail.Counting = &authority.Job{ID: 7, Kind: authority.CountJob, Subject: id, By: "nora", State: authority.JobFailed, FinishedAt: Today, Fault: `{"kind":1,"name":"invalid","detail":"job 7 is of another release of this server"}`}
 	}
 	return detail, a.Fail

@@ -176,12 +176,16 @@ func (a *Authority) DraftWarrant(_ context.Context, actor *authority.Officer, ca
 	return &authority.Warrant{ID: "warrant-0003", Case: caseID, Reason: reason, EndsAt: ends}, []byte("a proposal"), nil
 }
 
-func (a *Authority) CountersignWarrant(_ context.Context, actor *authority.Officer, id string) (*authority.Warrant, error) {
+func (a *Authority) BeginHold(_ context.Context, actor *authority.Officer, id string) (*authority.Published, error) {
 	if actor.Name == "nora" {
 		return nil, authority.ErrSameOfficer
 	}
-	a.called("CountersignWarrant %s %s", id, actor.Name)
-	return &authority.Warrant{ID: id}, nil
+	a.called("BeginHold %s %s", id, actor.Name)
+	out := &authority.Published{Warrant: &authority.Warrant{ID: id, DevicesAtIssue: 203}}
+	if a.Slow {
+		out.Notices = a.began(authority.NoticeJob, id, `{"enrolled":300000,"noticed":299000,"before":900,"left":100}`)
+	}
+	return out, nil
 }
 
 func (a *Authority) BeginConclusion(_ context.Context, actor *authority.Officer, caseID, finding string) (*authority.Job, error) {
