@@ -45,15 +45,9 @@ func (s *Service) BeginImport(ctx context.Context, actor *Officer, f ImportFile)
 	}
 	now := s.now()
 	return j, s.update(ctx, func(tx Tx) error {
-		unfinished, err := tx.UnfinishedJobs(maxUnfinished)
-		if err != nil {
+		j, err = tx.LastJob(ImportJob, f.SHA256, "")
+		if none, err := absent(err); err != nil || !none && !j.State.Finished() {
 			return err
-		}
-		for _, known := range unfinished {
-			if known.Kind == ImportJob && known.Subject == f.SHA256 {
-				j = known
-				return nil
-			}
 		}
 		if j, err = newJob(ImportJob, f.SHA256, actor.Name, now, f); err != nil {
 			return err

@@ -3,11 +3,58 @@ package authority_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/bailiwick-dev/bailiwick/internal/authority"
 )
+
+// Whoever brings files may leave as many unfinished as they like: the way out of a hold does not wait behind them, and each can be gone on with.
+func TestAbandonedImportsStandInNobodysWay(t *testing.T) {
+	r := newRig(t)
+	file := func(i int) authority.ImportFile {
+		return authority.ImportFile{Name: "made.csv", SHA256: fmt.Sprintf("%064x", i), Size: 300}
+	}
+	for i := range 101 {
+		_, err := r.BeginImport(ctx, r.ana, file(i))
+		must(t, err)
+	}
+	if _, err := r.BeginImport(ctx, r.ben, file(100)); err != nil {
+		t.Errorf("the newest of many imports cannot be gone on with: %v", err)
+	}
+	var id int64
+	must(t, r.store.Update(ctx, func(tx authority.Tx) (err error) {
+		id, err = tx.InsertJob(&authority.Job{Kind: authority.ReleaseJob, Subject: "case-0001", By: "ana", CreatedAt: r.now(), UpdatedAt: r.now()})
+		return err
+	}))
+	list, err := r.UnfinishedJobs(ctx)
+	must(t, err)
+	if len(list) != 1 || list[0].ID != id {
+		t.Errorf("servers see %d jobs to go on with, not the release", len(list))
+	}
+}
+
+// A newer server beside this one has begun a job of a kind that this one does not know: it is left to that one, and stands in nobody's way.
+func TestJobOfANewerServerIsLeftToIt(t *testing.T) {
+	r := newRig(t)
+	var id int64
+	must(t, r.store.Update(ctx, func(tx authority.Tx) (err error) {
+		id, err = tx.InsertJob(&authority.Job{Kind: "sorting", Subject: "1", By: "ana", CreatedAt: r.now(), UpdatedAt: r.now()})
+		return err
+	}))
+	if _, err := r.StepJob(ctx, id); err == nil || !strings.Contains(err.Error(), "sorting") {
+		t.Errorf("a step of it: %v", err)
+	}
+	if err := r.Work(ctx); err != nil {
+		t.Errorf("it stands in the way of other jobs: %v", err)
+	}
+	j, err := r.Job(ctx, id)
+	must(t, err)
+	if j.State != authority.JobWaiting || j.Fault != "" {
+		t.Errorf("a server of an earlier release has ended it: %s %s", j.State, j.Fault)
+	}
+}
 
 func TestImportGoesOnWhereItWas(t *testing.T) {
 	r := newRig(t)

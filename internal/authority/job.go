@@ -51,6 +51,17 @@ type Job struct {
 	FinishedAt time.Time // zero while unfinished
 }
 
+// About names what the job is about, for people: the file of an import, the file of a simulation's policy, else the subject.
+func (j *Job) About() string {
+	if j.Kind == ImportJob || j.Kind == SimulationJob {
+		var file struct{ Name string }
+		if err := json.Unmarshal(j.Arguments, &file); err == nil && file.Name != "" {
+			return file.Name
+		}
+	}
+	return j.Subject
+}
+
 // Left estimates how long it will take yet, by the pace so far; 0 when that cannot be said.
 func (j *Job) Left() time.Duration {
 	spent := j.UpdatedAt.Sub(j.StartedAt)
@@ -65,8 +76,10 @@ type JobTx interface {
 	// InsertJob gives j its number and keeps it as waiting, at step 0. ErrConflict when an unfinished job of the kind is about the subject.
 	InsertJob(j *Job) (int64, error)
 	Job(id int64) (*Job, error)
-	Jobs(limit int) ([]*Job, error)           // newest first
-	UnfinishedJobs(limit int) ([]*Job, error) // oldest first
+	Jobs(limit int) ([]*Job, error) // newest first
+	// UnfinishedJobs lists releases and waves first, which owners and officers wait for, and imports last, which nobody may ever bring to their
+	// end: neither they nor many simulations push a release off the list. Within that the oldest are first.
+	UnfinishedJobs(limit int) ([]*Job, error)
 	// LastJob is the newest job of a kind about a subject, in the given state or, if that is empty, in any.
 	LastJob(kind, subject string, state JobState) (*Job, error)
 	// AdvanceIfAt writes cursor, result, done, total, state, fault and times, and counts a step, if the job is unfinished and has taken as

@@ -137,17 +137,15 @@ func (s *Service) StepJob(ctx context.Context, id int64) (*Job, error) {
 		return j, err
 	}
 	kind, err := kindOf(j)
-	if err == nil && kind.driven {
-		return j, nil
+	if err != nil || kind.driven {
+		return j, err // of a newer server beside this one, it is left to that one
 	}
-	if err == nil && kind.patient {
+	if kind.patient {
 		if waits, err := s.givesWay(ctx); waits || err != nil {
 			return j, err
 		}
 	}
-	if err == nil {
-		err = kind.step(s, ctx, j)
-	}
+	err = kind.step(s, ctx, j)
 	switch {
 	case err == nil:
 		s.counters.steps.WithLabelValues(j.Kind).Inc()
@@ -234,7 +232,8 @@ func (s *Service) FinishJob(ctx context.Context, id int64) (*Job, error) {
 // maxUnfinished bounds how many jobs are looked at at once.
 const maxUnfinished = 100
 
-// UnfinishedJobs lists jobs that a server can go on with, the oldest first; those that somebody outside drives are not among them.
+// UnfinishedJobs lists jobs that this server can go on with, releases and waves first; those that somebody outside drives, or of a kind that only
+// a newer server knows, are not among them.
 func (s *Service) UnfinishedJobs(ctx context.Context) (list []*Job, err error) {
 	err = s.view(ctx, func(tx Tx) (err error) {
 		list, err = tx.UnfinishedJobs(maxUnfinished)
@@ -242,7 +241,7 @@ func (s *Service) UnfinishedJobs(ctx context.Context) (list []*Job, err error) {
 	})
 	return slices.DeleteFunc(list, func(j *Job) bool {
 		kind, err := kindOf(j)
-		return err == nil && kind.driven
+		return err != nil || kind.driven
 	}), err
 }
 

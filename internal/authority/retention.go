@@ -41,6 +41,9 @@ const (
 	retentionLook = time.Hour
 )
 
+// daily is the subject of the job of each day.
+const daily = "daily"
+
 // When the daily job begins, by the server's clock and in its time zone.
 const (
 	retentionHour  = 3              // o'clock
@@ -69,19 +72,16 @@ func (s *Service) beginRetention(ctx context.Context, now time.Time) error {
 	}
 	here := now.In(s.cfg.Now().Location())
 	err := s.update(ctx, func(tx Tx) error {
-		jobs, err := tx.Jobs(maxUnfinished)
-		if err != nil {
-			return err
-		}
 		var last time.Time
-		for _, j := range jobs {
-			if j.Kind != RetentionJob {
-				continue
-			}
-			if !j.State.Finished() {
-				return nil
-			}
-			last = later(last, j.CreatedAt)
+		j, err := tx.LastJob(RetentionJob, daily, "")
+		switch none, err := absent(err); {
+		case err != nil:
+			return err
+		case none:
+		case !j.State.Finished():
+			return nil
+		default:
+			last = j.CreatedAt
 		}
 		if !retentionDue(last, s.started, here) {
 			return nil
@@ -90,8 +90,7 @@ func (s *Service) beginRetention(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		j, err := newJob(RetentionJob, "daily", "rule", now, s.cfg.Retention)
-		if err != nil {
+		if j, err = newJob(RetentionJob, daily, "rule", now, s.cfg.Retention); err != nil {
 			return err
 		}
 		j.Total = int64(devices)

@@ -103,3 +103,39 @@ func TestErasure(t *testing.T) {
 	}
 	p.stage(cuba, order.Lifted, order.Lifted)
 }
+
+// However many other jobs come and go meanwhile, the daily one is not begun again the same day.
+func TestRetentionBehindManyJobs(t *testing.T) {
+	r := newRig(t, func(c *authority.Config) { c.Retention = authority.Retention{Jobs: 30 * day} })
+	retentions := func() (n int) {
+		t.Helper()
+		must(t, r.Sweep(ctx))
+		must(t, r.Sweep(ctx)) // goes on with what the first has begun
+		list, err := r.Jobs(ctx, 1000)
+		must(t, err)
+		for _, j := range list {
+			if j.Kind == authority.RetentionJob {
+				n++
+			}
+		}
+		return n
+	}
+	r.wait(2 * day)
+	if n := retentions(); n != 1 {
+		t.Fatalf("%d retentions", n)
+	}
+	for range 120 {
+		must(t, r.store.Update(ctx, func(tx authority.Tx) (err error) {
+			over := &authority.Job{Kind: authority.SimulationJob, By: "ana", CreatedAt: r.now(), UpdatedAt: r.now()}
+			if over.ID, err = tx.InsertJob(over); err != nil {
+				return err
+			}
+			over.State, over.FinishedAt = authority.JobCancelled, r.now()
+			return tx.AdvanceIfAt(over, 0)
+		}))
+	}
+	r.wait(2 * time.Hour)
+	if n := retentions(); n != 1 {
+		t.Errorf("it was begun %d times within hours", n)
+	}
+}

@@ -91,6 +91,23 @@ func Admit(dir string) (settled func() error, err error) {
 	}, nil
 }
 
+// Restored tells of a folder that was put back, and on which no server has been started since, how its ledger stands.
+type Restored struct {
+	TakenAt   time.Time // of the backup
+	Entries   uint64    // that the ledger of the backup has
+	CaughtUp  bool      // a server may be started on it
+	Succeeded bool      // another ledger was begun, which has nothing yet
+}
+
+// RestoredIn reads it; nil for a folder that was never put back, or has been started since, or whose ledger is in the database.
+func RestoredIn(dir string) (*Restored, error) {
+	m, err := readMark(dir)
+	if err != nil || m == nil || m.Ledger == nil {
+		return nil, err
+	}
+	return &Restored{m.TakenAt, m.Ledger.Entries, m.CaughtUp, m.Succeeded}, nil
+}
+
 // advice says what is known of the ledger and what would make it safe to go on.
 func (m *mark) advice(dir string) error {
 	entries, origin := uint64(0), ""

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,6 +39,7 @@ type jobAnswer struct {
 	ID         int64           `json:"id"`
 	Kind       string          `json:"kind"`
 	Subject    string          `json:"subject"`
+	About      string          `json:"about"`
 	State      string          `json:"state"`
 	Done       int64           `json:"done"`
 	Total      int64           `json:"total"`
@@ -62,14 +64,10 @@ func (j *jobAnswer) hint() string {
 
 // about is what a job is, in a few words.
 func (j *jobAnswer) about() string {
-	if j.Subject == "" {
-		return j.Kind
+	if about := web.ShortSubject(cmp.Or(j.About, j.Subject)); about != "" {
+		return j.Kind + " " + about
 	}
-	var imported authority.Imported
-	if j.Kind == authority.ImportJob && json.Unmarshal(j.Result, &imported) == nil && imported.Name != "" {
-		return j.Kind + " " + imported.Name
-	}
-	return j.Kind + " " + web.ShortSubject(j.Subject)
+	return j.Kind
 }
 
 // progress is how far it is, for people.

@@ -13,6 +13,9 @@ import (
 func TestJobs(t *testing.T) {
 	b := open(t, "nora")
 	p := b.page("/console/jobs")
+	if !strings.Contains(p.Text(), "Simulation of a policy terms.yaml") {
+		t.Errorf("a simulation does not name its policy: %s", p.Text())
+	}
 	for _, want := range []string{"Release case-0001", "Runs", "310,000 of 1,000,000 devices", "about 2 minutes left", "Failed", "Done"} {
 		if !strings.Contains(p.Text(), want) {
 			t.Errorf("the jobs do not say %q: %s", want, p.Text())

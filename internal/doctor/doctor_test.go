@@ -23,7 +23,10 @@ import (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // healthy is a data folder as a server leaves it, with some entries in its ledger.
-func healthy(t *testing.T) (dir, logKey string) {
+func healthy(t *testing.T) (dir, logKey string) { return healthyWith(t, 300) }
+
+// healthyWith is healthy with so many entries.
+func healthyWith(t *testing.T, n int) (dir, logKey string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "data")
 	for _, name := range []string{"unlock-master.key", "epoch.key", "online.key"} {
@@ -41,7 +44,7 @@ func healthy(t *testing.T) (dir, logKey string) {
 		t.Fatal(err)
 	}
 	var leaves [][]byte
-	for i := range 300 {
+	for i := range n {
 		leaves = append(leaves, fmt.Appendf(nil, "leaf %d", i))
 	}
 	if _, err := l.AppendBatch(t.Context(), leaves); err != nil {
@@ -134,6 +137,56 @@ func TestFolder(t *testing.T) {
 		})
 	}
 	wants(t, "no folder", Examine(t.Context(), Patient{Dir: filepath.Join(t.TempDir(), "none"), Now: time.Now}), "folder", Fault, "no data folder")
+}
+
+// TestRestoredFolder looks at folders that were put back, before and after their ledger has caught up, and before a server was started on them.
+func TestRestoredFolder(t *testing.T) {
+	for _, c := range []struct {
+		entries int
+		waits   string // what is said of the ledger before it has caught up
+		ready   string // and after
+	}{{0, "size 0", "nothing is wrong"}, {300, "size 300", ""}} {
+		original, _ := healthyWith(t, c.entries)
+		file, dir := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "restored")
+		if _, err := backup.Take(t.Context(), backup.Source{Dir: original, File: file, Program: "test", Now: time.Now}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := backup.Restore(t.Context(), backup.Target{File: file, Dir: dir, Now: time.Now}); err != nil {
+			t.Fatal(err)
+		}
+		putKeys(t, original, dir)
+		list := Examine(t.Context(), Patient{Dir: dir, Now: time.Now})
+		wants(t, "put back", list, "folder.restored", Fault, backup.ErrNotReady.Error())
+		wants(t, "put back", list, "ledger", OK, c.waits)
+		if _, err := backup.CatchUp(t.Context(), backup.Newest{Dir: dir, Place: original}); err != nil {
+			t.Fatal(err)
+		}
+		list = Examine(t.Context(), Patient{Dir: dir, Now: time.Now})
+		if Worst(list) != OK {
+			t.Errorf("%d entries: something is wrong with a folder that may be started: %+v", c.entries, list)
+		}
+		if c.ready != "" {
+			wants(t, "caught up", list, "ledger", OK, c.ready)
+		}
+		if err := os.Remove(filepath.Join(dir, "restored.json")); err != nil { // as a start does
+			t.Fatal(err)
+		}
+		if c.entries == 0 {
+			wants(t, "started", Examine(t.Context(), Patient{Dir: dir, Now: time.Now}), "ledger", Fault, "no checkpoint")
+		}
+	}
+}
+
+// putKeys copies a folder's keys, as an operator puts them back.
+func putKeys(t *testing.T, from, to string) {
+	t.Helper()
+	for _, name := range []string{"keys/unlock-master.key", "keys/epoch.key", "keys/online.key", "ledger/ledger.key"} {
+		data, err := os.ReadFile(filepath.Join(from, name))
+		path := filepath.Join(to, name)
+		if err := errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, data, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func chmod(t *testing.T, path string, mode os.FileMode) {

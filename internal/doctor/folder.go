@@ -165,6 +165,10 @@ func (x *examination) ledger(ctx context.Context) {
 	source := ledger.Folder(filepath.Join(x.Dir, "ledger"))
 	signed, err := source.ReadCheckpoint(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
+		if text := x.beforeFirstStart(); text != "" {
+			x.found("ledger", OK, text, "")
+			return
+		}
 		x.found("ledger", Fault, "the ledger has no checkpoint", "if there was one, put a backup back; at a first start it comes by itself")
 		return
 	} else if err != nil {
@@ -193,6 +197,22 @@ func (x *examination) ledger(ctx context.Context) {
 		age := x.Now().Sub(info.ModTime()).Round(time.Second)
 		x.found("ledger.checkpoint", OK, fmt.Sprintf("%s has the size %d; its checkpoint was published %v ago", origin, c.Size, age), "")
 	}
+}
+
+// beforeFirstStart says why the ledger of a folder that was put back rightly has no checkpoint yet; it is empty when it should have one.
+func (x *examination) beforeFirstStart() string {
+	r, err := backup.RestoredIn(x.Dir)
+	switch {
+	case err != nil || r == nil:
+		return ""
+	case !r.CaughtUp:
+		return fmt.Sprintf("the ledger of the backup (size %d) is kept aside until it has caught up, as folder.restored says", r.Entries)
+	case r.Succeeded:
+		return "the folder was put back and another ledger begun, which is empty until the first start; nothing is wrong"
+	case r.Entries == 0:
+		return "the folder was put back with an empty ledger, as it was when the backup was taken; it gets its checkpoint at the first start, nothing is wrong"
+	}
+	return ""
 }
 
 // verified reads the newest entries, or all of them, and holds them to the checkpoint.

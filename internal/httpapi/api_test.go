@@ -75,6 +75,7 @@ var calls = []struct {
 	{"GET", "/v1/jobs", "", 200, []any{100}, `"kind":"wave"`},
 	{"GET", "/v1/jobs/5", "", 200, []any{int64(5)}, `"done":3,"total":9`},
 	{"POST", "/v1/jobs/5/cancel", "", 200, []any{"kim", int64(5)}, `"name":"cancelled"`},
+	{"POST", "/v1/jobs/5/cancel", "", 200, []any{"kim", int64(5)}, `"about":"terms.yaml"`},
 	{"GET", "/v1/warrants/warrant-0001/stragglers?limit=7", "", 200, []any{"warrant-0001", device.ID{}, 7}, `"imei":"490154203237518"`},
 	{"GET", "/v1/appeals?state=open", "", 200, []any{authority.AppealOpen, 100}, `"contact":"me@example.org"`},
 	{"POST", "/v1/appeals/5/answer", `{"grant":true,"answer":"Yes."}`, 204, []any{"kim", int64(5), true, "Yes."}, ""},

@@ -174,7 +174,7 @@ func (f *fake) BeginApproval(_ context.Context, o *authority.Officer, id int64, 
 }
 
 func (f *fake) job(kind string) *authority.Job {
-	return &authority.Job{ID: 5, Kind: kind, By: "kim", State: authority.JobRunning, Done: 3, Total: 9, Result: []byte(`{"locked":2,"skipped":{}}`),
+	return &authority.Job{ID: 5, Arguments: []byte(`{"name":"terms.yaml","source":"id: terms"}`), Kind: kind, By: "kim", State: authority.JobRunning, Done: 3, Total: 9, Result: []byte(`{"locked":2,"skipped":{}}`),
 		CreatedAt: now, StartedAt: now, UpdatedAt: now.Add(time.Minute)}
 }
 func (f *fake) Simulate(_ context.Context, o *authority.Officer, name string, source []byte) (*authority.Job, error) {

@@ -19,6 +19,7 @@ type jobView struct {
 	ID         int64           `json:"id"`
 	Kind       string          `json:"kind" enum:"release,wave,simulation,import,retention,count,notices"`
 	Subject    string          `json:"subject,omitempty" doc:"what it is about: a case, a wave, a warrant"`
+	About      string          `json:"about,omitempty" doc:"what it is about, for people: the name of an import's file or of a simulation's policy, else the subject"`
 	State      string          `json:"state" enum:"waiting,running,done,failed,cancelled"`
 	Done       int64           `json:"done" doc:"of total"`
 	Total      int64           `json:"total" doc:"as far as it is known; 0 while it is not"`
@@ -39,7 +40,7 @@ type jobFault struct {
 }
 
 func jobOf(j *authority.Job) jobView {
-	v := jobView{ID: j.ID, Kind: j.Kind, Subject: j.Subject, State: string(j.State), Done: j.Done, Total: j.Total, Left: j.Left().Seconds(), By: j.By,
+	v := jobView{ID: j.ID, Kind: j.Kind, Subject: j.Subject, About: j.About(), State: string(j.State), Done: j.Done, Total: j.Total, Left: j.Left().Seconds(), By: j.By,
 		CreatedAt: moment(j.CreatedAt), StartedAt: moment(j.StartedAt), UpdatedAt: moment(j.UpdatedAt), FinishedAt: moment(j.FinishedAt), Result: j.Result}
 	if err := j.Err(); err != nil {
 		e := authority.AsError(err)

@@ -109,17 +109,8 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%.1f %s", value, unit)
 }
 
-// JobAbout is what a job is about, for people: an import's file by its name, and not by its digest.
-func JobAbout(j *authority.Job) string {
-	if j.Kind != authority.ImportJob {
-		return j.Subject
-	}
-	var f authority.ImportFile
-	if err := json.Unmarshal(j.Arguments, &f); err != nil || f.Name == "" {
-		return ShortSubject(j.Subject)
-	}
-	return f.Name
-}
+// JobAbout is what a job is about, for people: an import's file or a simulation's policy by its name, and not by a digest.
+func JobAbout(j *authority.Job) string { return ShortSubject(j.About()) }
 
 // ShortSubject is as much of a job's subject as tells it from others: the beginning of a digest.
 func ShortSubject(subject string) string {

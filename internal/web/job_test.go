@@ -37,9 +37,10 @@ func TestJobProgress(t *testing.T) {
 func TestJobAbout(t *testing.T) {
 	const digest = "d83e7ec7b87dfe9d6aa130726a3bd33d828db4320b8cadcade600858bb7a83fe"
 	for want, j := range map[string]*authority.Job{
-		"case-0001": {Kind: authority.ReleaseJob, Subject: "case-0001"},
-		"prod.csv":  {Kind: authority.ImportJob, Subject: digest, Arguments: []byte(`{"Name":"prod.csv"}`)},
-		digest[:12]: {Kind: authority.ImportJob, Subject: digest, Arguments: []byte(`x`)},
+		"case-0001":  {Kind: authority.ReleaseJob, Subject: "case-0001"},
+		"prod.csv":   {Kind: authority.ImportJob, Subject: digest, Arguments: []byte(`{"Name":"prod.csv"}`)},
+		"terms.yaml": {Kind: authority.SimulationJob, Arguments: []byte(`{"name":"terms.yaml","source":"id: terms"}`)},
+		digest[:12]:  {Kind: authority.ImportJob, Subject: digest, Arguments: []byte(`x`)},
 	} {
 		if got := web.JobAbout(j); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -64,7 +64,16 @@ func (t *tx) Jobs(limit int) ([]*authority.Job, error) {
 }
 
 func (t *tx) UnfinishedJobs(limit int) ([]*authority.Job, error) {
-	return t.someJobs(limit, func(a, b *authority.Job) int { return cmp.Compare(a.ID, b.ID) }, func(j *authority.Job) bool { return !j.State.Finished() })
+	rank := func(j *authority.Job) int {
+		switch j.Kind {
+		case authority.ReleaseJob, authority.WaveJob:
+			return 0
+		case authority.ImportJob:
+			return 2
+		}
+		return 1
+	}
+	return t.someJobs(limit, func(a, b *authority.Job) int { return cmp.Or(rank(a)-rank(b), cmp.Compare(a.ID, b.ID)) }, func(j *authority.Job) bool { return !j.State.Finished() })
 }
 
 func (t *tx) someJobs(limit int, order func(a, b *authority.Job) int, fits func(*authority.Job) bool) (list []*authority.Job, err error) {

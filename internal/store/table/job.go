@@ -42,7 +42,8 @@ func (t Tx) UnfinishedJobs(limit int) ([]*authority.Job, error) {
 	if err := Within(limit); err != nil {
 		return nil, err
 	}
-	return List(t, scanJob, "SELECT "+jobColumns+" FROM job WHERE finished_at IS NULL ORDER BY number LIMIT $1", limit)
+	return List(t, scanJob, "SELECT "+jobColumns+` FROM job WHERE finished_at IS NULL
+		ORDER BY CASE kind WHEN 'release' THEN 0 WHEN 'wave' THEN 0 WHEN 'import' THEN 2 ELSE 1 END, number LIMIT $1`, limit)
 }
 
 func (t Tx) LastJob(kind, subject string, state authority.JobState) (*authority.Job, error) {

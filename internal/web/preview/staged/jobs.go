@@ -28,7 +28,7 @@ func stagedJobs() []*authority.Job {
 			Result: []byte(`{"enrolled":371000,"noticed":370100,"before":800,"left":100}`), CreatedAt: at(-1), StartedAt: at(-1), UpdatedAt: Today},
 		{ID: 6, Kind: "sorting", Subject: "1", By: "samir", State: authority.JobDone, Done: 5, Total: 5, Result: []byte(`{"sorted":5}`), CreatedAt: at(-15), StartedAt: at(-15),
 			UpdatedAt: at(-14), FinishedAt: at(-14)}, // of a newer server
-		{ID: 5, Kind: authority.SimulationJob, By: "samir", State: authority.JobDone, Done: 64, Total: 64, Result: []byte(simulated()), CreatedAt: at(-20), StartedAt: at(-20),
+		{ID: 5, Kind: authority.SimulationJob, Arguments: []byte(`{"name":"terms.yaml"}`), By: "samir", State: authority.JobDone, Done: 64, Total: 64, Result: []byte(simulated()), CreatedAt: at(-20), StartedAt: at(-20),
 			UpdatedAt: at(-19), FinishedAt: at(-19)},
 		{ID: 4, Kind: authority.ReleaseJob, Subject: "case-0001", By: "nora", State: authority.JobRunning, Done: 310_000, Total: 1_000_000, Result: []byte(`{"lifted":310000,"stragglers":0}`),
 			CreatedAt: at(-1), StartedAt: at(-1), UpdatedAt: Today},
