@@ -77,7 +77,7 @@ type JobTx interface {
 	InsertJob(j *Job) (int64, error)
 	Job(id int64) (*Job, error)
 	Jobs(limit int) ([]*Job, error) // newest first
-	// UnfinishedJobs lists releases and waves first, which owners and officers wait for, and imports last, which nobody may ever bring to their
+	// UnfinishedJobs lists releases, waves and notices first, which owners and officers wait for, and imports last, which nobody may ever bring to their
 	// end: neither they nor many simulations push a release off the list. Within that the oldest are first.
 	UnfinishedJobs(limit int) ([]*Job, error)
 	// LastJob is the newest job of a kind about a subject, in the given state or, if that is empty, in any.

@@ -232,7 +232,7 @@ func (s *Service) FinishJob(ctx context.Context, id int64) (*Job, error) {
 // maxUnfinished bounds how many jobs are looked at at once.
 const maxUnfinished = 100
 
-// UnfinishedJobs lists jobs that this server can go on with, releases and waves first; those that somebody outside drives, or of a kind that only
+// UnfinishedJobs lists jobs that this server can go on with, releases, waves and notices first; those that somebody outside drives, or of a kind that only
 // a newer server knows, are not among them.
 func (s *Service) UnfinishedJobs(ctx context.Context) (list []*Job, err error) {
 	err = s.view(ctx, func(tx Tx) (err error) {

@@ -66,7 +66,7 @@ func (t *tx) Jobs(limit int) ([]*authority.Job, error) {
 func (t *tx) UnfinishedJobs(limit int) ([]*authority.Job, error) {
 	rank := func(j *authority.Job) int {
 		switch j.Kind {
-		case authority.ReleaseJob, authority.WaveJob:
+		case authority.ReleaseJob, authority.WaveJob, authority.NoticeJob:
 			return 0
 		case authority.ImportJob:
 			return 2

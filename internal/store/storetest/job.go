@@ -108,8 +108,9 @@ var jobTests = map[string]func(*testing.T, authority.Store){
 		abandoned := asked(t, s, newJob(authority.ImportJob, "file"))
 		first, second := asked(t, s, newJob(authority.SimulationJob, "")), asked(t, s, newJob(authority.RetentionJob, "daily"))
 		wave, release := asked(t, s, newJob(authority.WaveJob, "7")), asked(t, s, newJob(authority.ReleaseJob, "case-0001"))
+		notices := asked(t, s, newJob(authority.NoticeJob, "case-0002/1"))
 		for limit, want := range map[int][]int64{
-			9: {wave.ID, release.ID, first.ID, second.ID, abandoned.ID},
+			9: {wave.ID, release.ID, notices.ID, first.ID, second.ID, abandoned.ID},
 			2: {wave.ID, release.ID},
 		} {
 			same(t, "order", jobIDs(got(t, s, func(tx authority.Tx) ([]*authority.Job, error) { return tx.UnfinishedJobs(limit) })), want)

@@ -43,7 +43,7 @@ func (t Tx) UnfinishedJobs(limit int) ([]*authority.Job, error) {
 		return nil, err
 	}
 	return List(t, scanJob, "SELECT "+jobColumns+` FROM job WHERE finished_at IS NULL
-		ORDER BY CASE kind WHEN 'release' THEN 0 WHEN 'wave' THEN 0 WHEN 'import' THEN 2 ELSE 1 END, number LIMIT $1`, limit)
+		ORDER BY CASE kind WHEN 'release' THEN 0 WHEN 'wave' THEN 0 WHEN 'notices' THEN 0 WHEN 'import' THEN 2 ELSE 1 END, number LIMIT $1`, limit)
 }
 
 func (t Tx) LastJob(kind, subject string, state authority.JobState) (*authority.Job, error) {
