@@ -94,7 +94,7 @@ func TestNoticesOfAWarrant(t *testing.T) {
 	b := open(t, "nora")
 	for path, c := range map[string]struct{ says, not string }{
 		"/console/cases/case-0001": {"Signed by nora, samir; 203 devices were told.", "Its notices"},
-		"/console/cases/case-0002": {"Its notices are being given : 42 % 420,000 of 1,000,000 devices", "Signed by nora, samir; 203 devices were told."},
+		"/console/cases/case-0002": {"Its notices are being given 42 % 420,000 of 1,000,000 devices", "Signed by nora, samir; 203 devices were told."},
 		"/console/cases/case-0004": {"Its notices stopped before all were given. Samir concluded case-0004: no more notices are given.", "Signed by nora, samir; 203 devices were told."},
 	} {
 		if text := b.page(path).Text(); !strings.Contains(text, c.says) || strings.Contains(text, c.not) {
